@@ -1,4 +1,4 @@
-"""A thread is started as soon as one is to be had."""
+"""A thread is started as soon as the system has one."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Scarce(threading.Thread):
             raise RuntimeError("can't start new thread")
 
 
-def test_it_is_tried_until_one_is_to_be_had() -> None:
+def test_starting_is_retried_until_it_works() -> None:
     pauses: list[float] = []
     assert start_with_retry(Scarce(3), pauses.append)
     assert pauses == [0.2] * 3
 
 
-def test_it_is_not_tried_for_ever() -> None:
+def test_retrying_ends_after_ten_seconds() -> None:
     pauses: list[float] = []
     assert not start_with_retry(Scarce(999), pauses.append)
     assert 10 <= sum(pauses) < 11

@@ -25,7 +25,7 @@ GOOD: dict[str, Any] = {
 
 
 class ConfigDir:
-    """A config file in a directory of its own, and what was said about it."""
+    """A config file in its own directory, and the warnings about it."""
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / "teamclaude.json"
@@ -63,7 +63,7 @@ class ConfigDir:
 
     @property
     def other_files(self) -> set[str]:
-        """What else lies in the directory, the lock aside."""
+        """The other files in the directory, except the lock."""
         names = {path.name for path in self.path.parent.iterdir()}
         return names - {self.path.name, f"{self.path.name}.lock"}
 
@@ -110,7 +110,7 @@ class Logins:
         return token
 
     def manager(self, **changes: Any) -> TokenManager:
-        """A manager whose background is the foreground."""
+        """A manager that runs background work at once."""
         parts: dict[str, Any] = {
             "on_new_tokens": self.changed_keys.append,
             "on_auth_failed": lambda key, words: self.auth_failures.append((key, words)),

@@ -1,4 +1,4 @@
-"""What is found of Claude Code on this machine."""
+"""Finding Claude Code's login and settings on this machine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def put(file: Path, value: object) -> Path:
     return file
 
 
-def test_no_trace_of_a_login(env: dict[str, str]) -> None:
+def test_no_login(env: dict[str, str]) -> None:
     assert not is_logged_in(env, "linux")
 
 
@@ -57,7 +57,7 @@ def test_a_token_in_the_environment_is_a_login(env: dict[str, str]) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in is a script")
 @pytest.mark.parametrize(("status", "expected"), [(0, True), (44, False)])
-def test_the_keychain_is_asked_whether_not_what(
+def test_the_keychain_is_not_asked_for_the_secret(
     env: dict[str, str],
     private_home: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -98,7 +98,7 @@ def test_base_urls_come_strongest_first(env: dict[str, str], private_home: Path,
 @pytest.mark.parametrize(
     "text", ["{", "[]", "{}", '{"env": []}', '{"env": {"ANTHROPIC_BASE_URL": 3}}', '{"env": {}}']
 )
-def test_settings_without_one_say_nothing(env: dict[str, str], tmp_path: Path, text: str) -> None:
+def test_settings_without_a_base_url(env: dict[str, str], tmp_path: Path, text: str) -> None:
     put(tmp_path / ".claude" / "settings.json", text)
     assert base_urls_in_settings(env, tmp_path, "linux") == []
 

@@ -179,7 +179,7 @@ def test_the_terminal_is_restored_on_every_way_out(serve: Callable[..., Served],
     assert "stopping" in deck.screen.loose
 
 
-def test_a_deck_that_breaks_gives_the_terminal_back_and_the_proxy_goes_on(
+def test_a_failing_deck_restores_the_terminal_and_the_proxy_goes_on(
     serve: Callable[..., Served], tmp_path: Path
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(
@@ -204,7 +204,7 @@ def test_a_deck_that_breaks_gives_the_terminal_back_and_the_proxy_goes_on(
     assert deck.end() == 0
 
 
-def test_ctrl_z_gives_the_terminal_back_and_fg_paints_it_again(serve: Callable[..., Served]) -> None:
+def test_ctrl_z_restores_the_terminal_and_fg_redraws_it(serve: Callable[..., Served]) -> None:
     deck = serve()
     deck.type("\x1a")
     deck.wait_until(lambda: stopped(deck.pid))
@@ -223,7 +223,7 @@ def test_a_stop_from_outside_is_survived_too(serve: Callable[..., Served]) -> No
     deck = serve()
     deck.kill(signal.SIGSTOP)
     deck.wait_until(lambda: stopped(deck.pid))
-    deck.screen.resize(80, 24)  # somebody else wrote on it
+    deck.screen.resize(80, 24)  # another program wrote on it
     deck.kill(signal.SIGCONT)
     deck.see("(?s)TeamClaude.*Accounts.*s switch")
     deck.kill(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Which variables lead which client to the proxy."""
+"""Which variables point which client at the proxy, and their quoting in each shell."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from teamclaude.cli.environment import (
 TARGET = ClientTarget("http://127.0.0.1:3456", "tc-FAKE")
 
 
-def test_a_client_without_a_login_gets_the_key_as_its_token() -> None:
+def test_without_a_login_the_key_is_the_token() -> None:
     assert client_environment(TARGET, {}, logged_in=False) == {
         "ANTHROPIC_BASE_URL": "http://127.0.0.1:3456",
         "ANTHROPIC_AUTH_TOKEN": "tc-FAKE",
@@ -42,7 +42,7 @@ def test_existing_headers_stay_and_ours_come_after_them() -> None:
     assert headers == "X-Team: red\nX-Two: 2\nx-teamclaude-key: tc-FAKE"
 
 
-def test_headers_of_an_outer_run_are_replaced_not_doubled() -> None:
+def test_headers_of_an_outer_run_are_replaced_not_repeated() -> None:
     existing = {"ANTHROPIC_CUSTOM_HEADERS": "X-TeamClaude-Key: tc-old\nx-teamclaude-account: bob\nX-Two: 2"}
     headers = client_environment(TARGET, existing, logged_in=True)["ANTHROPIC_CUSTOM_HEADERS"]
     assert headers == "X-Two: 2\nx-teamclaude-key: tc-FAKE"
@@ -50,19 +50,19 @@ def test_headers_of_an_outer_run_are_replaced_not_doubled() -> None:
     assert headers == "X-Two: 2"
 
 
-def test_an_account_travels_as_a_header_in_both_modes() -> None:
+def test_an_account_is_a_header_in_both_modes() -> None:
     target = TARGET._replace(account="alice")
     for logged_in in (False, True):
         headers = client_environment(target, {}, logged_in)["ANTHROPIC_CUSTOM_HEADERS"]
         assert headers.splitlines()[-1] == "x-teamclaude-account: alice"
 
 
-def test_nothing_is_said_of_headers_that_stay_as_they_are() -> None:
+def test_unchanged_headers_are_not_set() -> None:
     existing = {"ANTHROPIC_CUSTOM_HEADERS": "X-Two: 2"}
     assert "ANTHROPIC_CUSTOM_HEADERS" not in client_environment(TARGET, existing, logged_in=False)
 
 
-def test_a_certificate_of_our_own_is_made_known_unless_another_one_is() -> None:
+def test_our_certificate_is_set_unless_another_one_is() -> None:
     target = TARGET._replace(certificate="/c.pem")
     assert client_environment(target, {}, True)["NODE_EXTRA_CA_CERTS"] == "/c.pem"
     existing = {"NODE_EXTRA_CA_CERTS": "/company.pem"}
@@ -81,7 +81,7 @@ def test_an_sdk_does() -> None:
     }
 
 
-def test_keys_that_would_beat_the_login_are_unwanted() -> None:
+def test_keys_that_would_override_the_login_conflict() -> None:
     existing = {"ANTHROPIC_API_KEY": "sk-ant-api03-FAKE", "ANTHROPIC_AUTH_TOKEN": "x"}
     assert conflicting_variables(existing, logged_in=True) == ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"]
     assert conflicting_variables(existing, logged_in=False) == ["ANTHROPIC_API_KEY"]
@@ -101,9 +101,7 @@ def test_keys_that_would_beat_the_login_are_unwanted() -> None:
         ({"HTTPS_PROXY": "http://company:3128", "NO_PROXY": "*"}, None),
     ],
 )
-def test_a_proxy_of_the_environment_never_sees_what_is_for_us(
-    existing: dict[str, str], no_proxy: Optional[str]
-) -> None:
+def test_an_http_proxy_is_bypassed_for_our_host(existing: dict[str, str], no_proxy: Optional[str]) -> None:
     assert client_environment(TARGET, existing, logged_in=False).get("NO_PROXY") == no_proxy
 
 

@@ -37,7 +37,7 @@ class Stuck(io.StringIO):
         return super().write(text)
 
 
-def test_a_stuck_terminal_holds_nobody_up_and_memory_is_bounded() -> None:
+def test_a_stuck_terminal_blocks_no_one_and_memory_is_bounded() -> None:
     out = Stuck()
     lines = LinePrinter(out, str)
     lines.put("first")
@@ -52,7 +52,7 @@ def test_a_stuck_terminal_holds_nobody_up_and_memory_is_bounded() -> None:
     assert len(printed) == MAX_WAITING + 1
 
 
-def test_what_was_put_becomes_a_line_by_the_thread_that_prints() -> None:
+def test_items_are_formatted_by_the_printing_thread() -> None:
     out, threads = io.StringIO(), set()
 
     def line(number: int) -> str:
@@ -83,7 +83,7 @@ def test_a_closed_pipe_is_no_error() -> None:
 # --- a real descriptor ----------------------------------------------------------------------------
 
 
-def test_lines_come_back_when_the_disk_has_room_and_a_torn_one_is_ended(
+def test_printing_resumes_when_the_disk_has_space_after_a_partial_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write, room = os.write, [3]

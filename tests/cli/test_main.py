@@ -1,4 +1,4 @@
-"""The command line as a whole: what it imports, how it ends."""
+"""The entry of the command line: what it imports, and its exit statuses."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_version(cli: Callable[..., Any]) -> None:
     assert cli("--version") == (0, f"teamclaude {__version__}\n", "")
 
 
-def test_module_and_console_script_are_the_same_door() -> None:
+def test_the_module_runs_as_the_command() -> None:
     assert python("-m", "teamclaude", "--version").stdout == f"teamclaude {__version__}\n"
 
 
@@ -113,7 +113,7 @@ def test_every_command_has_help(cli: Callable[..., Any], name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "run"])  # run passes it on to claude
-def test_an_option_nobody_knows_is_a_usage_error(cli: Callable[..., Any], name: str) -> None:
+def test_an_unknown_option_is_a_usage_error(cli: Callable[..., Any], name: str) -> None:
     ended = cli(name, "--nonsense")
     assert (ended.status, ended.out) == (2, "")
     assert ended.err.startswith("teamclaude: ")

@@ -1,4 +1,4 @@
-"""The way to a proxy that serves TLS, and to one that breaks off."""
+"""The client of a proxy with TLS, and of one that breaks off its answer."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Once:
                 talk.recv(65536)
                 talk.sendall(self._answer)
         except OSError:
-            pass  # the client's side of the story is what counts
+            pass  # only the client's side matters here
 
     def close(self) -> None:
         self._listener.close()
@@ -82,7 +82,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return cert, key
 
 
-def test_a_certificate_of_ones_own_is_trusted(
+def test_the_configured_certificate_is_trusted(
     certificate: tuple[Path, Path],
     once: Callable[..., Once],
     config: Callable[..., Path],
@@ -117,7 +117,7 @@ def test_a_certificate_that_is_not_there(config: Callable[..., Path], cli: Calla
     assert cli("status") == (1, "", line)
 
 
-def test_a_certificate_that_is_none(
+def test_an_invalid_certificate(
     config: Callable[..., Path], cli: Callable[..., Ended], tmp_path: Path
 ) -> None:
     (tmp_path / "cert.pem").write_text("-----BEGIN CERTIFICATE-----\nnonsense\n")
@@ -150,7 +150,7 @@ def test_a_broken_answer(
     assert ended.err.count("\n") == 1
 
 
-def test_a_truncated_body_is_no_success(
+def test_a_truncated_body_is_an_error(
     once: Callable[..., Once], config: Callable[..., Path], cli: Callable[..., Ended]
 ) -> None:
     config(ALICE, port=once(ANSWER[:-3]).port)

@@ -116,7 +116,7 @@ def test_hangup_reloads_and_goes_on() -> None:
     ]
 
 
-def test_what_it_took_over_is_given_back() -> None:
+def test_signal_handlers_are_restored() -> None:
     numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
     before = [signal.getsignal(number) for number in numbers]
 

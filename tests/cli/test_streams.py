@@ -1,4 +1,4 @@
-"""stdout and stderr as a shell may give them: closed, full, a pipe whose reader has left."""
+"""stdout and stderr that are closed, full, or a pipe without a reader."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_output_that_cannot_be_written_is_one_line_and_a_closed_stream_is_none(
 
 
 @pytest.mark.parametrize("to", ["2>&-", "2>/dev/full"])
-def test_notes_that_cannot_be_written_end_nothing(config: Callable[..., Path], to: str) -> None:
+def test_notes_that_cannot_be_written_are_dropped(config: Callable[..., Path], to: str) -> None:
     config(ALICE, port=free_port())
     ended = shell(f"$TC accounts {to}")
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -54,7 +54,7 @@ def test_notes_that_cannot_be_written_end_nothing(config: Callable[..., Path], t
 
 
 @pytest.mark.parametrize("words", ["help", "help config", "accounts"])
-def test_a_reader_who_leaves_is_no_error(config: Callable[..., Path], words: str) -> None:
+def test_a_closed_pipe_is_no_error(config: Callable[..., Path], words: str) -> None:
     config(ALICE, port=free_port())
     ended = shell(f"{{ $TC {words} 2>/dev/null; echo $? >&2; }} | head -c 1 >/dev/null")
     assert ended.stderr == "0\n"
@@ -63,7 +63,7 @@ def test_a_reader_who_leaves_is_no_error(config: Callable[..., Path], words: str
 @pytest.mark.parametrize(
     "to", [">&-", "2>&-", ">&- 2>&- <&-", ">/dev/full", "2>/dev/full", ">/dev/full 2>/dev/full", "| head -1"]
 )
-def test_a_server_serves_and_ends_in_order_whatever_becomes_of_its_lines(
+def test_a_server_works_whatever_happens_to_its_output(
     config: Callable[..., Path], tmp_path: Path, to: str
 ) -> None:
     port = free_port()

@@ -1,4 +1,4 @@
-"""Who makes a config file, and who only reads it."""
+"""Which commands create a config file, and which only read it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_every_command_is_in_one_of_the_tables() -> None:
         ["api", "/v1/models", "--account", "alice"],
     ],
 )
-def test_a_command_that_reads_makes_no_file_and_says_what_to_do(
+def test_a_reading_command_creates_no_file_and_says_what_to_do(
     private_home: Path, cli: Callable[..., Ended], words: list[str]
 ) -> None:
     before = sorted(private_home.rglob("*"))
@@ -68,7 +68,7 @@ def test_a_command_that_reads_makes_no_file_and_says_what_to_do(
     assert sorted(private_home.rglob("*")) == before
 
 
-def test_of_a_file_that_is_gone_it_says_that_a_running_server_writes_it_again(
+def test_a_deleted_file_is_said_to_be_rewritten_by_a_running_server(
     private_home: Path, cli: Callable[..., Ended]
 ) -> None:
     config = private_home / ".config"
@@ -79,9 +79,7 @@ def test_of_a_file_that_is_gone_it_says_that_a_running_server_writes_it_again(
     assert "is gone: a running server writes it again in seconds; else teamclaude login" in ended.err
 
 
-def test_capacity_answers_a_launcher_in_json_all_the_same(
-    private_home: Path, cli: Callable[..., Ended]
-) -> None:
+def test_capacity_answers_in_json_without_a_config(private_home: Path, cli: Callable[..., Ended]) -> None:
     ended = cli("capacity", "--json")
     assert ended.status == 20
     assert json.loads(ended.out)["verdict"] == "red"
@@ -145,14 +143,16 @@ def test_a_file_that_was_deleted_under_a_running_server_is_waited_for(
     )
 
 
-def test_where_no_server_writes_it_again_it_is_made_anew(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_server_a_deleted_file_is_created_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     state_path(path).parent.mkdir(mode=0o700)
     state_path(path).write_text("{}")
     monkeypatch.setattr(user_config, "SERVER_SEC", 0.0)
     assert user_config.load_or_create_config()[1].accounts == ()
 
 
-def test_accounts_tells_of_a_directory_others_can_write_to(
+def test_accounts_warns_of_a_directory_others_can_write_to(
     config: Callable[..., Path], cli: Callable[..., Ended]
 ) -> None:
     directory = config(ALICE).parent

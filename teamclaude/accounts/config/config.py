@@ -33,10 +33,10 @@ MAX_NAME_LENGTH = 200  # characters of an account's name: it stands in lines, lo
 class ClientKey(Section):
     """An additional proxy key; usage is reported under its name."""
 
-    name: str = setting(REQUIRED, "What usage with this key is reported under.")
+    name: str = setting(REQUIRED, "Name under which this key's usage is reported.")
     key: str = setting(REQUIRED, "The key this client sends.", secret=True)
     max_inflight: Optional[int] = setting(
-        None, "Simultaneous requests of this client; not set: no limit of its own.", unit="requests"
+        None, "Simultaneous requests of this client; not set: no separate limit.", unit="requests"
     )
 
 
@@ -53,13 +53,13 @@ class ProxyConfig(Section):
     host: str = setting("localhost", "Address to listen on; localhost is 127.0.0.1 and ::1.", unit="host")
     port: int = setting(3456, "Port to listen on; 0 takes any free one.", unit="port")
     api_key: Optional[str] = setting(None, "Key clients authenticate with; made at first use.", secret=True)
-    clients: tuple[ClientKey, ...] = setting((), "Further keys with a name each.")
+    clients: tuple[ClientKey, ...] = setting((), "Further proxy keys, each with a name.")
     allowed_hosts: tuple[str, ...] = setting(
-        (), "Further names the proxy is reached by (Host headers); *.example is all below one.", unit="host"
+        (), "Further host names of the proxy (Host header); *.example covers all below one.", unit="host"
     )
     trust_loopback: Literal[True, False, "any"] = setting(
         True,
-        'Local processes of the same user need no key; "any" where the user can\'t be told.',
+        'Local processes of the same user need no key; "any" where the user can\'t be determined.',
     )
     tls: Optional[TlsConfig] = setting(None, "Serve HTTPS with this certificate.")
     max_body_mib: int = setting(
@@ -95,7 +95,9 @@ class OAuthConfig(Section):
         "https://claude.com/cai/oauth/authorize", "Page the browser opens to log in.", unit="URL"
     )
     token_url: str = setting(
-        "https://platform.claude.com/v1/oauth/token", "Where codes and refresh tokens are spent.", unit="URL"
+        "https://platform.claude.com/v1/oauth/token",
+        "Where codes and refresh tokens are exchanged.",
+        unit="URL",
     )
     profile_url: str = setting(
         "https://api.anthropic.com/api/oauth/profile", "Who a token belongs to.", unit="URL"
@@ -122,23 +124,23 @@ class OAuthConfig(Section):
 
 
 class RoutingConfig(Section):
-    """How work is given to accounts."""
+    """How work is assigned to accounts."""
 
     policy: Literal["pace", "price", "sticky", "drain", "threshold", "round-robin", "least-used"] = setting(
-        "price", "Rule that gives conversations their accounts."
+        "price", "Rule that assigns conversations to accounts."
     )
 
 
 class AccountConfig(Section):
     """One account: identity, credentials and routing options.  Times are epoch seconds."""
 
-    name: str = setting(REQUIRED, "What the account is called everywhere.")
+    name: str = setting(REQUIRED, "The account's name everywhere.")
     type: Literal["oauth", "apikey"] = setting("oauth", "A subscription login or a paid API key.")
-    account_uuid: Optional[str] = setting(None, "The person, as the API knows them.")
+    account_uuid: Optional[str] = setting(None, "The person's id at the API.")
     org_uuid: Optional[str] = setting(None, "Their organisation: a person in two has two accounts.")
-    org_name: Optional[str] = setting(None, "Shown, and tells accounts of one person apart.")
+    org_name: Optional[str] = setting(None, "For display; distinguishes accounts of one person.")
     access_token: Optional[str] = setting(None, "Sent to the API.", secret=True)
-    refresh_token: Optional[str] = setting(None, "Buys the next access token, once.", secret=True)
+    refresh_token: Optional[str] = setting(None, "Exchanged for the next access token, once.", secret=True)
     expires_at: Optional[float] = setting(None, "End of the access token.", unit="ms")
     api_key: Optional[str] = setting(None, "Sent to the API (type apikey).", secret=True)
     import_from: Optional[str] = setting(
@@ -148,17 +150,20 @@ class AccountConfig(Section):
     disabled: bool = setting(False, "Keep the account but give it no work.")
     last_resort: bool = setting(True, "Use this API key only when no subscription can serve (type apikey).")
     allow_extra_usage: Optional[bool] = setting(
-        None, "Let this account go on for money when a window is full; not set: as allowExtraUsage says."
+        None,
+        "Let this account continue with paid extra usage when a window is full; not set: allowExtraUsage.",
     )
     upstream: Optional[str] = setting(None, "API of this account alone.", unit="base URL")
-    source: Optional[str] = setting(None, "How the account was added: by which command, from where.")
+    source: Optional[str] = setting(None, "How the account was added: login or import.")
     subscription_type: Optional[str] = setting(None, "The plan (max, pro, team...), for display.")
     rate_limit_tier: Optional[str] = setting(None, "The plan's size, for display.")
     refresh_token_expires_at: Optional[float] = setting(
         None, "End of the login itself: log in again before it.", unit="ms"
     )
     issued_at: Optional[float] = setting(
-        None, "When the access token was issued: one that lives shortly is renewed later.", unit="ms"
+        None,
+        "When the access token was issued: short-lived ones are refreshed later before their end.",
+        unit="ms",
     )
 
     @property
@@ -189,7 +194,7 @@ class AccountConfig(Section):
 class Config(Section):
     """The whole file, immutable; a reload makes a new value."""
 
-    proxy: ProxyConfig = setting(ProxyConfig, "Where the proxy listens and who may enter.")
+    proxy: ProxyConfig = setting(ProxyConfig, "Where the proxy listens, who may use it, and its limits.")
     upstream: str = setting("https://api.anthropic.com", "The API all requests go to.", unit="base URL")
     upstream_proxy: Optional[str] = setting(
         None,
@@ -202,15 +207,15 @@ class Config(Section):
     )
     accounts: tuple[AccountConfig, ...] = setting((), "The accounts, one object each.")
     rules: Rules = setting(Rules, "The routing keys.", key=INLINE)
-    routing: RoutingConfig = setting(RoutingConfig, "How work is given to accounts.")
+    routing: RoutingConfig = setting(RoutingConfig, "How work is assigned to accounts.")
     allow_extra_usage: bool = setting(
-        False, "Let accounts that have extra usage go on for money, as a last resort, when a window is full."
+        False, "Let accounts with extra usage continue for money when a window is full, as a last resort."
     )
     all_throttled_hold_budget_sec: float = setting(
         1800.0, "How long a request waits for an account when none is usable.", unit="s"
     )
     hold_commit_sec: float = setting(
-        200.0, "When a waiting stream gets its first bytes: clients give up at 300.", unit="s"
+        200.0, "When a waiting stream gets its first bytes: clients time out at 300.", unit="s"
     )
     apikey_fallback_deadline_sec: float = setting(
         290.0, "When a waiting request is given to a paid API key of last resort.", unit="s"
@@ -231,7 +236,7 @@ class Config(Section):
     body_read_idle_sec: float = setting(
         60.0, "Longest silence inside a client's request body.", unit="s, not 0"
     )
-    write_idle_sec: float = setting(300.0, "Longest a client may refuse to take its answer.", unit="s, not 0")
+    write_idle_sec: float = setting(300.0, "Longest a client may stop reading its response.", unit="s, not 0")
     drain_sec: float = setting(30.0, "How long running answers may finish at shutdown.", unit="s")
     pricing: Mapping[str, Pricing] = setting(
         {},
@@ -242,16 +247,16 @@ class Config(Section):
     log_dir: Optional[str] = setting(None, "Directory of the request logs.", unit="path")
     log_requests: bool = setting(False, "Write one file per request to logDir: it holds your conversations.")
     log_max_body_bytes: int = setting(262144, "Longer bodies are cut in the request log.", unit="bytes")
-    log_retention_hours: float = setting(24.0, "Request logs older are deleted; 0 keeps all.", unit="h")
-    record: bool = setting(False, "Write down how much is asked when, for the lab: no text, no names.")
+    log_retention_hours: float = setting(24.0, "Older request logs are deleted; 0 keeps all.", unit="h")
+    record: bool = setting(False, "Record how much is requested when, for the lab: no text, no names.")
     warm_on_startup: bool = setting(
-        False, "Ask each account for its quota at start; off: no traffic but yours."
+        False, "Ask each account for its quota at start; off: no requests but yours."
     )
     rewrite_account_uuid: bool = setting(
         False, "Put the serving account's uuid into the request's metadata; off: bodies stay as sent."
     )
     refresh_imported: bool = setting(
-        False, "Refresh importFrom accounts too; off: Claude Code, who shares the login, does."
+        False, "Refresh importFrom accounts too; off: Claude Code, which shares the login, does."
     )
     oauth: OAuthConfig = setting(OAuthConfig, "How a login works.")
 

@@ -21,15 +21,7 @@ from ..config.config import AccountConfig
 from ..config.json_file import decode
 from ..config.schema import read
 
-__all__ = [
-    "LOGIN_KEY",
-    "LoginSource",
-    "claude_directory",
-    "find_login",
-    "keychain_query",
-    "read_keychain",
-    "read_login",
-]
+__all__ = ["LOGIN_KEY", "LoginSource", "claude_directory", "find_login", "keychain_query", "read_login"]
 
 LOGIN_KEY = "claudeAiOauth"
 MAX_BYTES = 1 << 20

@@ -15,7 +15,7 @@ from ...errors import TeamClaudeError
 from ..config.config import AccountConfig
 from ..config.edits import Placement, account_json, add_or_replace_account, edit_account
 
-__all__ = ["check_api_key", "enroll", "enroll_key", "numbered_name"]
+__all__ = ["check_api_key", "enroll", "enroll_key"]
 
 
 def enroll(

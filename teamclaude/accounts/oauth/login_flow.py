@@ -23,18 +23,7 @@ from ..config.value_types import safe_repr
 from .token_endpoint import DEFAULT_ROUTE, OutboundRoute, exchange_code, fetch_profile
 from .token_response import TokenGrant
 
-__all__ = [
-    "MANUAL_REDIRECT",
-    "Callback",
-    "LoginFlow",
-    "PkceSecrets",
-    "account_from_grant",
-    "add_profile",
-    "authorize_url",
-    "from_paste",
-    "from_query",
-    "new_secrets",
-]
+__all__ = ["MANUAL_REDIRECT", "Callback", "LoginFlow", "account_from_grant", "add_profile", "from_query"]
 
 RANDOM_BYTES = 32  # 43 characters each, as Claude Code makes them
 

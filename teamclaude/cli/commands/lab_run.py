@@ -53,7 +53,7 @@ def show_charts(args: argparse.Namespace, heatmaps: Sequence[tuple[str, Heatmap]
 def _run_all(
     args: argparse.Namespace, names: Sequence[str], heatmaps: Optional[list[tuple[str, Heatmap]]]
 ) -> list[TableRow]:
-    """Every policy at every load with every seed; the first seed of each is filmed."""
+    """Run every policy at every load with every seed; the first seed of each gets a heatmap."""
     loads = args.load or [1.0]
     sessions = traffic_of(args)
     seeds = tuple(range(args.first_seed, args.first_seed + args.seeds))

@@ -22,7 +22,7 @@ def test_writes_a_new_file_only_its_owner_can_read(tmp_path: Path) -> None:
     assert mode(path.parent) == 0o700
 
 
-def test_a_loose_file_becomes_private_when_it_is_replaced(tmp_path: Path) -> None:
+def test_a_replaced_file_becomes_private(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     path.write_bytes(b"old")
     path.chmod(0o644)
@@ -58,9 +58,7 @@ def test_a_failure_keeps_the_old_file_and_leaves_no_temporary_one(
     assert os.listdir(tmp_path) == ["state.json"]
 
 
-def test_the_data_is_on_disk_before_the_name_points_to_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_data_is_synced_before_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[str] = []
     fsync, replace = os.fsync, os.replace
     monkeypatch.setattr(os, "fsync", lambda fd: (steps.append("fsync"), fsync(fd))[1])
@@ -69,7 +67,7 @@ def test_the_data_is_on_disk_before_the_name_points_to_it(
     assert steps[:2] == ["fsync", "replace"]
 
 
-def test_the_temporary_file_lives_in_the_directory_of_the_target(
+def test_the_temporary_file_is_in_the_directory_of_the_target(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
@@ -82,7 +80,7 @@ def test_the_temporary_file_lives_in_the_directory_of_the_target(
 # --- directories ----------------------------------------------------------------------------------
 
 
-def test_every_directory_that_is_made_is_private_and_those_that_were_there_stay(tmp_path: Path) -> None:
+def test_new_directories_are_private_and_existing_ones_keep_their_mode(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     before = os.umask(0)
     try:
@@ -94,14 +92,16 @@ def test_every_directory_that_is_made_is_private_and_those_that_were_there_stay(
     atomic_write.make_private_directory(str(tmp_path / "a" / "b" / "c"))
 
 
-def test_a_relative_directory_is_made_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_directory_is_made_in_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     atomic_write.make_private_directory("x/y")
     assert mode(tmp_path / "x") == mode(tmp_path / "x" / "y") == 0o700
 
 
 @pytest.mark.parametrize("kind", ["file", "dangling link"])
-def test_what_is_no_directory_is_an_error(tmp_path: Path, kind: str) -> None:
+def test_something_else_with_the_name_is_an_error(tmp_path: Path, kind: str) -> None:
     if kind == "file":
         (tmp_path / "a").write_text("")
     else:
@@ -110,7 +110,7 @@ def test_what_is_no_directory_is_an_error(tmp_path: Path, kind: str) -> None:
         atomic_write.make_private_directory(str(tmp_path / "a" / "b"))
 
 
-def test_a_directory_another_process_makes_meanwhile_is_taken(
+def test_a_directory_made_meanwhile_by_another_process_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mkdir = os.mkdir
@@ -173,7 +173,7 @@ def test_who_else_may_replace_files_in_a_directory(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="modes are POSIX")
-def test_root_by_sudo_works_in_the_user_s_directories(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sudo_does_not_warn_of_the_users_directories(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "stat", lambda path: Stat(0o700))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setenv("SUDO_UID", "1000")
@@ -182,5 +182,5 @@ def test_root_by_sudo_works_in_the_user_s_directories(monkeypatch: pytest.Monkey
     assert "belongs to another user" in atomic_write.foreign_writer_warning("/d")
 
 
-def test_a_directory_that_is_not_there_is_nobody_s(tmp_path: Path) -> None:
+def test_a_missing_directory_gives_no_warning(tmp_path: Path) -> None:
     assert atomic_write.foreign_writer_warning(str(tmp_path / "missing")) == ""

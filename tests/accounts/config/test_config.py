@@ -1,4 +1,4 @@
-"""The config as a whole: existing files load, bad ones say where, secrets never show."""
+"""The whole config: existing files load, errors name the place, secrets are never shown."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def fault(raw: Any) -> str:
     return text[len("f.json: ") :]
 
 
-def test_an_existing_file_drops_in() -> None:
+def test_a_file_of_an_earlier_version_loads() -> None:
     config = parse_config(json.loads(EXISTING), "f.json")
     assert config.proxy == ProxyConfig(port=3456, api_key="tc-auto-generated-key")
     assert config.upstream == "https://api.anthropic.com"
@@ -81,7 +81,7 @@ def test_an_empty_object_is_all_defaults() -> None:
     assert config.refresh_imported is False
 
 
-def test_routing_keys_stand_at_the_top() -> None:
+def test_routing_keys_are_at_the_top_level() -> None:
     raw = {
         "maxInflightPerAccount": 3,
         "rampTiers": [{"hours": 4, "weight": 9}],
@@ -127,7 +127,7 @@ def test_a_bad_value_is_one_line_with_file_and_path(raw: Any, text: str) -> None
     assert fault(raw).startswith(text)
 
 
-def test_pricing_takes_any_of_five_figures() -> None:
+def test_pricing_takes_any_of_five_prices() -> None:
     five = {"input": 1, "output": 2, "cacheRead": 3, "cacheWrite5m": 4, "cacheWrite1h": 5}
     pricing = parse_config({"pricing": {"opus": five, "x": {"cacheRead": 0}}}, "f.json").pricing
     assert pricing == {"opus": Pricing(1, 2, 3, 4, 5), "x": Pricing(cache_read=0.0)}
@@ -137,7 +137,7 @@ RAILS = ("switchThreshold", "fiveHourSoftCeiling")
 
 
 @pytest.mark.parametrize("key", RAILS)
-def test_a_rail_that_is_set_is_not_one_that_is_not_whatever_its_value(key: str) -> None:
+def test_an_explicit_default_differs_from_an_unset_value(key: str) -> None:
     for value in (0.98, 0.9, 0.75, 1.0, 0.0):
         config = parse_config({key: value}, "f.json")
         assert config.rules != Rules()
@@ -174,7 +174,7 @@ def test_an_account_without_name_or_credentials_is_named(entry: dict[str, Any], 
         {"name": "b", "type": "apikey", "apiKey": "sk-FAKE"},
     ],
 )
-def test_three_kinds_of_accounts_are_enough(entry: dict[str, Any]) -> None:
+def test_the_three_kinds_of_accounts_load(entry: dict[str, Any]) -> None:
     assert len(parse_config({"accounts": [entry]}, "f").accounts) == 1
 
 
@@ -186,11 +186,11 @@ def test_three_kinds_of_accounts_are_enough(entry: dict[str, Any]) -> None:
         ([{"name": "a", "key": "tc-main"}], "proxy: two clients have the same key"),
     ],
 )
-def test_clients_can_be_told_apart(clients: list[Any], text: str) -> None:
+def test_clients_need_different_names_and_keys(clients: list[Any], text: str) -> None:
     assert fault({"proxy": {"apiKey": "tc-main", "clients": clients}}) == text
 
 
-def test_unknown_keys_of_other_versions_do_not_stop_us() -> None:
+def test_unknown_keys_of_other_versions_are_ignored() -> None:
     raw = {"theme": "dark", "accounts": [account(email="x", history=[])], "proxy": {"verbose": True}}
     assert parse_config(raw, "f").accounts[0].name == "bob"
 
@@ -254,7 +254,7 @@ def test_a_token_under_the_wrong_key_is_not_shown_either() -> None:
         assert "SECRET" not in fault({"accounts": [account(**{key: token})]})
 
 
-def test_the_token_url_hears_our_own_name_unless_the_file_says_another() -> None:
+def test_the_user_agent_is_ours_unless_the_file_sets_another() -> None:
     assert parse_config({}, "x").oauth.user_agent == f"teamclaude/{__version__}"
     assert parse_config({"oauth": {"userAgent": "other/1"}}, "x").oauth.user_agent == "other/1"
 

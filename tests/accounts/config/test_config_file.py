@@ -32,7 +32,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="modes and symlinks are POSIX
         ({}, "/home/u/.config/teamclaude.json"),
     ],
 )
-def test_where_the_config_is(env: dict[str, str], path: str) -> None:
+def test_the_path_of_the_config(env: dict[str, str], path: str) -> None:
     assert config_path({"HOME": "/home/u", **env}) == Path(path)
 
 
@@ -104,7 +104,7 @@ def test_a_key_made_meanwhile_by_another_process_is_used(
     assert config_dir.warnings == []
 
 
-def test_load_makes_nothing(config_dir: ConfigDir) -> None:
+def test_load_creates_nothing(config_dir: ConfigDir) -> None:
     assert config_dir.error_of(config_dir.file.load) == f"{config_dir.path}: there is no such file"
     assert (
         config_dir.error_of(config_dir.file.update, dict.clear) == f"{config_dir.path}: there is no such file"
@@ -126,7 +126,7 @@ def test_load_makes_nothing(config_dir: ConfigDir) -> None:
         ('{"accounts": [{"name": "bob"}]}', 'accounts[0]: account "bob" has neither'),
     ],
 )
-def test_a_file_that_is_no_good_is_one_line_and_stays_as_it_is(
+def test_an_invalid_file_is_one_line_and_is_not_changed(
     config_dir: ConfigDir, text: str, problem: str
 ) -> None:
     config_dir.write(text)
@@ -142,7 +142,7 @@ def test_a_file_that_is_no_good_is_one_line_and_stays_as_it_is(
 
 @posix
 @pytest.mark.parametrize("kind", ["directory", "socket", "link to a socket"])
-def test_what_is_no_regular_file_is_not_touched(
+def test_something_that_is_not_a_regular_file_is_not_touched(
     config_dir: ConfigDir, tmp_path: Path, monkeypatch: Any, kind: str
 ) -> None:
     monkeypatch.chdir(tmp_path)  # the path of a socket must be short
@@ -168,7 +168,7 @@ def test_an_unreadable_file_is_one_line(config_dir: ConfigDir) -> None:
 
 @posix
 @pytest.mark.parametrize("loose", [0o644, 0o640, 0o660, 0o604])
-def test_a_file_others_can_read_is_closed_to_them_with_a_warning(config_dir: ConfigDir, loose: int) -> None:
+def test_a_file_others_can_read_is_made_private_with_a_warning(config_dir: ConfigDir, loose: int) -> None:
     config_dir.write(config_dir.sample(), loose)
     config_dir.file.load()
     assert config_dir.mode == 0o600
@@ -179,7 +179,7 @@ def test_a_file_others_can_read_is_closed_to_them_with_a_warning(config_dir: Con
 
 
 @posix
-def test_a_mode_that_cannot_be_changed_is_told_with_what_to_do(
+def test_a_mode_that_cannot_be_changed_is_a_warning_with_a_remedy(
     config_dir: ConfigDir, monkeypatch: Any
 ) -> None:
     config_dir.write(config_dir.sample(), 0o644)
@@ -245,7 +245,7 @@ def test_an_edit_in_place_with_the_same_time_and_size_is_seen(config_dir: Config
     assert config_dir.file.load().proxy.port == 3457
 
 
-def test_a_change_starts_with_what_is_there_whatever_was_read_before(config_dir: ConfigDir) -> None:
+def test_a_change_starts_from_the_current_content(config_dir: ConfigDir) -> None:
     config_dir.write(config_dir.sample())
     os.utime(config_dir.path, (1, 1))
     config_dir.file.load()
@@ -257,7 +257,7 @@ def test_a_change_starts_with_what_is_there_whatever_was_read_before(config_dir:
 
 
 @posix
-def test_a_file_that_was_made_loose_is_closed_also_when_it_is_not_read(config_dir: ConfigDir) -> None:
+def test_the_mode_is_restored_even_if_the_content_is_cached(config_dir: ConfigDir) -> None:
     config_dir.write(config_dir.sample())
     os.utime(config_dir.path, (1, 1))
     config_dir.file.load()
@@ -267,7 +267,9 @@ def test_a_file_that_was_made_loose_is_closed_also_when_it_is_not_read(config_di
     assert len(config_dir.warnings) == 1
 
 
-def test_a_file_system_without_locks_is_told_with_what_to_do(config_dir: ConfigDir, monkeypatch: Any) -> None:
+def test_a_file_system_without_locks_is_an_error_with_a_remedy(
+    config_dir: ConfigDir, monkeypatch: Any
+) -> None:
     def refuse(handle: int, block: bool) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
@@ -278,7 +280,7 @@ def test_a_file_system_without_locks_is_told_with_what_to_do(config_dir: ConfigD
 
 
 @posix
-def test_both_directories_of_a_linked_file_are_looked_at(config_dir: ConfigDir, tmp_path: Path) -> None:
+def test_both_directories_of_a_linked_file_are_checked(config_dir: ConfigDir, tmp_path: Path) -> None:
     (tmp_path / "real").mkdir(mode=0o700)
     config_dir.path.symlink_to(tmp_path / "real" / "x.json")
     tmp_path.chmod(0o700)

@@ -1,4 +1,4 @@
-"""Many writers and readers of one file at once."""
+"""Concurrent writers and readers of one file."""
 
 from __future__ import annotations
 

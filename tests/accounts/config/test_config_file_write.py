@@ -1,4 +1,4 @@
-"""Writing the file: only what changed, whole, and never at the price of what was there."""
+"""Writing the file: only the change, atomically, and without losing the old content."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[3]
 posix = pytest.mark.skipif(os.name == "nt", reason="modes and symlinks are POSIX")
 
 
-def test_an_update_changes_what_it_changes_and_nothing_else(config_dir: ConfigDir) -> None:
+def test_an_update_changes_nothing_else(config_dir: ConfigDir) -> None:
     before = config_dir.write(json.dumps(config_dir.sample(), indent=2, ensure_ascii=False) + "\n")
     assert config_dir.file.update(lambda raw: set_priority(raw, "bob", 3)).name == "bob"
     added = '"expiresAt": 1774384968427,\n      "priority": 3\n'
@@ -93,7 +93,7 @@ def test_a_symlink_stays_one_and_its_target_is_replaced(tmp_path: Path, config_d
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
-def test_a_failing_write_is_one_line_and_the_file_as_it_was(
+def test_a_failed_write_is_one_line_and_keeps_the_file(
     config_dir: ConfigDir, monkeypatch: Any, call: str
 ) -> None:
     text = config_dir.write(config_dir.sample())
@@ -175,7 +175,7 @@ def test_a_lock_held_too_long_is_one_line_that_says_so(config_dir: ConfigDir) ->
     assert problem == f"{config_dir.path}: another process has held {config_dir.path}.lock for 0 s; try again"
 
 
-def test_what_a_killed_writer_left_is_removed_by_the_next_one(config_dir: ConfigDir) -> None:
+def test_leftovers_of_a_killed_writer_are_removed_by_the_next(config_dir: ConfigDir) -> None:
     config_dir.write(config_dir.sample())
     (config_dir.path.parent / ".teamclaude.json.abc123.tmp").write_text("credentials")
     (config_dir.path.parent / ".other.json.abc123.tmp").write_text("somebody else's")
@@ -185,7 +185,7 @@ def test_what_a_killed_writer_left_is_removed_by_the_next_one(config_dir: Config
 
 @posix
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away")
-def test_root_does_not_take_the_file_from_its_owner(config_dir: ConfigDir) -> None:
+def test_root_keeps_the_owner_of_the_file(config_dir: ConfigDir) -> None:
     config_dir.write(config_dir.sample())
     os.chown(config_dir.path, 12345, 12346)
     config_dir.file.update(lambda raw: set_priority(raw, "bob", 1))

@@ -85,7 +85,7 @@ def test_removal_takes_the_account_whatever_its_place_and_its_duplicates_with_it
 
 
 @pytest.mark.parametrize("who", ["ali", "ALICE", "", "u1/o2", "carol"])
-def test_a_name_that_almost_fits_is_not_it(who: str) -> None:
+def test_a_partial_name_does_not_match(who: str) -> None:
     for change in (remove_account, lambda raw, who: edit_account(raw, who, priority=1)):
         raw = file()
         with pytest.raises(UsageError, match="has no account"):
@@ -93,7 +93,7 @@ def test_a_name_that_almost_fits_is_not_it(who: str) -> None:
         assert raw == file()
 
 
-def test_an_unknown_attribute_is_the_callers_mistake() -> None:
+def test_an_unknown_attribute_is_a_key_error() -> None:
     with pytest.raises(KeyError):
         edit_account(file(), "bob", colour="red")
 
@@ -106,7 +106,7 @@ def test_an_account_that_was_renamed_in_memory_is_edited_in_its_own_entry() -> N
     assert raw["accounts"][1]["name"] == "a"
 
 
-def test_editing_an_account_with_duplicates_makes_them_one() -> None:
+def test_editing_an_account_merges_its_duplicates() -> None:
     first = entry(
         "a", accountUuid="u", expiresAt=1000000000000, refreshToken="sk-FAKE-r1", mine=1, priority=4
     )
@@ -130,7 +130,7 @@ def test_editing_an_account_with_duplicates_makes_them_one() -> None:
     ]
 
 
-def test_an_older_duplicate_lends_no_credential_to_the_newer_ones() -> None:
+def test_an_older_duplicate_adds_no_credential_to_newer_ones() -> None:
     newer = entry("a", accountUuid="u", expiresAt=2000000000000)
     older = entry("b", accountUuid="u", expiresAt=1000000000000, refreshToken="sk-FAKE-spent", email="e")
     raw = {"accounts": [newer, older]}

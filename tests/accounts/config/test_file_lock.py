@@ -51,7 +51,7 @@ def hold_elsewhere(path: Path) -> subprocess.Popen[str]:
     return child
 
 
-def test_the_second_taker_times_out_and_the_text_says_who_and_how_long(tmp_path: Path) -> None:
+def test_a_second_holder_times_out_with_path_and_time(tmp_path: Path) -> None:
     clock = Clock()
     path = str(tmp_path / "x.lock")
     with FileLock(path), pytest.raises(TimeoutError, match=f"has held {path} for 3 s"):
@@ -60,7 +60,7 @@ def test_the_second_taker_times_out_and_the_text_says_who_and_how_long(tmp_path:
     assert max(clock.slept) <= 0.05
 
 
-def test_no_time_to_wait_means_one_try(tmp_path: Path) -> None:
+def test_a_timeout_of_zero_is_one_attempt(tmp_path: Path) -> None:
     clock = Clock()
     path = str(tmp_path / "x.lock")
     with FileLock(path), pytest.raises(TimeoutError):
@@ -92,7 +92,7 @@ def test_a_failed_wait_leaks_no_descriptor(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("timeout_s", [None, 30.0])
-def test_threads_that_share_one_lock_count_right(tmp_path: Path, timeout_s: float | None) -> None:
+def test_threads_sharing_one_lock_exclude_each_other(tmp_path: Path, timeout_s: float | None) -> None:
     lock = FileLock(str(tmp_path / "x.lock"), timeout_s)
     inside: list[int] = []
     overlaps: list[int] = []
@@ -126,7 +126,7 @@ def test_another_process_excludes_us_and_its_death_frees_the_lock(tmp_path: Path
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_child_forked_meanwhile_does_not_keep_the_lock(tmp_path: Path) -> None:
+def test_a_forked_child_does_not_keep_the_lock(tmp_path: Path) -> None:
     path = str(tmp_path / "x.lock")
     reading, writing = os.pipe()
     with FileLock(path):
@@ -144,7 +144,7 @@ def test_a_child_forked_meanwhile_does_not_keep_the_lock(tmp_path: Path) -> None
         os.waitpid(child, 0)
 
 
-def test_a_lock_of_an_earlier_run_that_was_never_removed_is_no_lock(tmp_path: Path) -> None:
+def test_a_lock_file_left_by_an_earlier_run_is_not_held(tmp_path: Path) -> None:
     path = tmp_path / "x.lock"
     path.write_text("left over")
     with FileLock(str(path), 0.0):

@@ -87,7 +87,7 @@ def test_newer_credentials_win_and_the_rest_stays() -> None:
         assert account.subscription_type == "max"
 
 
-def test_an_older_entry_further_down_changes_nothing_but_what_was_unknown() -> None:
+def test_an_older_later_entry_only_fills_unknown_fields() -> None:
     first = login("a", "u", expires_at=200.0, refresh_token=None)
     second = login("b", "u", "o", expires_at=100.0, refresh_token="sk-FAKE-old", org_name="Org")
     merged, notes = merge_duplicates([first, second])
@@ -160,7 +160,7 @@ def test_an_exact_name_beats_longer_ones() -> None:
         ("", 'no account is called ""; there are: alice@example.com, bob'),
     ],
 )
-def test_an_unclear_name_lists_the_candidates(wanted: str, text: str) -> None:
+def test_an_ambiguous_name_lists_the_candidates(wanted: str, text: str) -> None:
     with pytest.raises(UsageError) as caught:
         find_name(NAMES, wanted)
     assert str(caught.value).startswith(text)

@@ -1,4 +1,4 @@
-"""Bytes to JSON and back: every way to be no JSON object is one line, nothing else is lost."""
+"""Parsing and writing JSON: every invalid input is one line, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from teamclaude.errors import ConfigError
         (b'{"a": ' * 100000, "f: is nested too deeply"),
     ],
 )
-def test_what_is_not_a_json_object_is_one_line_that_quotes_nothing(data: bytes, text: str) -> None:
+def test_anything_but_a_json_object_is_one_line_that_quotes_nothing(data: bytes, text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         decode(data, "f")
     assert str(caught.value).startswith(text)
@@ -62,6 +62,6 @@ def test_a_byte_order_mark_is_no_error() -> None:
     assert decode(b'\xef\xbb\xbf{"a": 1}', "f") == {"a": 1}
 
 
-def test_half_a_surrogate_pair_survives() -> None:
+def test_a_lone_surrogate_survives() -> None:
     data = b'{"a": "\\ud83e", "b": "\\u00e9"}'
     assert decode(encode(decode(data, "f")), "f") == decode(data, "f")

@@ -1,4 +1,4 @@
-"""The generic walk: hints, nulls, misspelt keys, unknown keys, and the way back to JSON."""
+"""The schema: hints, nulls, misspelt keys, unknown keys, and writing JSON."""
 
 from __future__ import annotations
 
@@ -146,11 +146,11 @@ def test_a_misspelt_key_gets_a_hint(raw: Any, text: str) -> None:
     assert fault(raw) == text
 
 
-def test_other_unknown_keys_are_let_be() -> None:
+def test_other_unknown_keys_are_ignored() -> None:
     assert read(Whole, {"somethingElse": {"deep": [1]}, "part": {"name": "p", "email": 5}}).part == Part("p")
 
 
-def test_a_key_like_one_that_is_there_is_no_misspelling() -> None:
+def test_a_key_similar_to_a_present_one_is_no_misspelling() -> None:
     assert read(Whole, {"words": ["b"], "word": "kept"}).words == ("b",)
 
 

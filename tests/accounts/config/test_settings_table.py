@@ -30,7 +30,7 @@ AROUND: dict[str, dict[str, Any]] = {
 
 
 def file_with(name: str, value: Any) -> dict[str, Any]:
-    """A config whose only oddity is `value` at `name`."""
+    """A config whose only wrong value is `value` at `name`."""
     section, _, key = name.rpartition(".")
     node = {**AROUND.get(section, {}), key: value}
     while section:

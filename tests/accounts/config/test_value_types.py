@@ -38,7 +38,7 @@ def test_what_is_not_a_number_is_refused(kind: type, value: Any) -> None:
         read_number(kind, value, "s", False)
 
 
-def test_a_whole_number_may_be_written_with_a_point_but_not_be_a_fraction() -> None:
+def test_a_whole_number_may_be_written_as_a_float_without_a_fraction() -> None:
     value = read_number(int, 5.0, "port", False)
     assert value == 5
     assert type(value) is int
@@ -78,7 +78,7 @@ def test_bad_urls(value: Any) -> None:
         read_text(value, "base URL", False)
 
 
-def test_urls_lose_the_slash_that_a_path_would_double() -> None:
+def test_base_urls_lose_their_last_slash() -> None:
     assert read_text("https://host/prefix/", "base URL", False) == "https://host/prefix"
     assert read_text("https://host/token/", "URL", False) == "https://host/token/"
     assert read_text("http://user:pw@proxy:3128", "proxy URL", True) == "http://user:pw@proxy:3128"

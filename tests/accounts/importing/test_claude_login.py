@@ -97,7 +97,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("value", "said"), BAD, ids=[said for _, said in BAD])
-def test_what_can_not_be_used_is_one_line(value: Any, said: str) -> None:
+def test_an_unusable_login_is_one_line(value: Any, said: str) -> None:
     with pytest.raises(TeamClaudeError) as caught:
         read_login(source(value), NOW)
     text = str(caught.value)
@@ -125,7 +125,7 @@ def test_claude_codes_own_file(login: Path) -> None:
     assert json.loads(found.text)["claudeAiOauth"] == FULL
 
 
-def test_its_directory_can_be_another(login: Path, tmp_path: Path) -> None:
+def test_its_directory_can_be_set_by_the_environment(login: Path, tmp_path: Path) -> None:
     assert claude_directory({"CLAUDE_CONFIG_DIR": "/c", "HOME": "/h"}) == "/c"
     env = {**os.environ, "CLAUDE_CONFIG_DIR": str(tmp_path)}
     with pytest.raises(TeamClaudeError, match="is not logged in here; run teamclaude login"):
@@ -133,18 +133,18 @@ def test_its_directory_can_be_another(login: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("named", ["{file}", "{directory}", "~/.claude/.credentials.json"])
-def test_a_named_one(login: Path, named: str) -> None:
+def test_a_named_file(login: Path, named: str) -> None:
     found = find_login(os.environ, named.format(file=login, directory=login.parent), "linux")
     assert found.path == str(login)
 
 
-def test_a_named_one_that_is_not_there_does_not_lead_to_the_keychain(tmp_path: Path) -> None:
+def test_a_missing_named_file_does_not_fall_back_to_the_keychain(tmp_path: Path) -> None:
     with pytest.raises(TeamClaudeError, match="there is no such file"):
         find_login(os.environ, str(tmp_path / "none"), "darwin")
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="permissions mean nothing here")
-def test_one_that_can_not_be_read(login: Path) -> None:
+def test_an_unreadable_file(login: Path) -> None:
     login.chmod(0)
     with pytest.raises(TeamClaudeError, match="can't read it"):
         find_login(os.environ, None, "linux")
@@ -157,7 +157,7 @@ def test_a_path_through_a_file_can_not_be_read(login: Path) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="no endless device here")
-def test_an_endless_one_is_not_read_to_its_end() -> None:
+def test_an_endless_file_is_not_read_to_its_end() -> None:
     assert len(find_login(os.environ, "/dev/zero", "linux").text) == MAX_BYTES + 1
 
 
@@ -203,13 +203,13 @@ def security(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
     return install
 
 
-def test_the_item(security: Callable[[str], Env]) -> None:
+def test_the_keychain_item_is_read(security: Callable[[str], Env]) -> None:
     env = security("""echo "$@" >"$OUT"; echo '{"claudeAiOauth": 1}'""")
     assert read_keychain(env) == '{"claudeAiOauth": 1}'
     assert Path(env["OUT"]).read_text() == "find-generic-password -a me -s Claude Code-credentials -w\n"
 
 
-def test_another_configuration_directory_has_its_own(security: Callable[[str], Env]) -> None:
+def test_another_configuration_directory_has_its_own_item(security: Callable[[str], Env]) -> None:
     env = {**security("""echo "$5" >"$OUT"; echo x"""), "CLAUDE_CONFIG_DIR": "/tmp/of mine"}
     read_keychain(env)
     suffix = hashlib.sha256(b"/tmp/of mine").hexdigest()[:8]
@@ -220,7 +220,7 @@ def test_an_item_that_is_shown_in_hexadecimal(security: Callable[[str], Env]) ->
     assert read_keychain(security("echo " + '{"a": "ü"}'.encode().hex())) == '{"a": "ü"}'
 
 
-def test_no_item(security: Callable[[str], Env]) -> None:
+def test_a_missing_keychain_item(security: Callable[[str], Env]) -> None:
     assert read_keychain(security("exit 44")) is None
 
 
@@ -231,7 +231,7 @@ def test_no_item(security: Callable[[str], Env]) -> None:
         ("exec sleep 60", "within 0.2 s"),
     ],
 )
-def test_a_keychain_that_does_not_give_it(security: Callable[[str], Env], script: str, said: str) -> None:
+def test_a_keychain_that_refuses_the_item(security: Callable[[str], Env], script: str, said: str) -> None:
     with pytest.raises(TeamClaudeError, match=said) as caught:
         read_keychain(security(script), timeout_s=0.2)
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""The name and the place of an account that is new, or comes again."""
+"""Names and entries of new and of known accounts; the format of API keys."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_wanted_name_renames_the_account_one_has() -> None:
     assert names(raw) == ["work"]
 
 
-def test_a_name_of_somebody_else_is_passed_over() -> None:
+def test_a_name_of_another_account_is_ignored() -> None:
     raw = {"accounts": [entry("work", accountUuid="q", orgUuid="o")]}
     assert put(raw, login(org_name="Acme"), "work") == ("work (Acme)", "added")
     raw["accounts"].append(entry("mine", accountUuid="r", orgUuid="o"))
@@ -78,13 +78,13 @@ def test_a_name_of_somebody_else_is_passed_over() -> None:
     assert raw["accounts"][0]["accessToken"] == "sk-ant-oat01-FAKE-old"
 
 
-def test_nobody_known_gets_a_number_and_replaces_nobody() -> None:
+def test_an_unknown_person_gets_a_number_and_replaces_no_account() -> None:
     raw = {"accounts": [entry("login-1")]}
     assert put(raw, login("", None, None)) == ("login-2", "added")
     assert raw["accounts"][0]["accessToken"] == "sk-ant-oat01-FAKE-old"
 
 
-def test_a_name_finds_the_account_of_a_person_not_known() -> None:
+def test_a_name_finds_the_account_of_an_unknown_person() -> None:
     raw = {"accounts": [entry("work")]}
     assert put(raw, login("", None, None), "work") == ("work", "updated")
     assert raw["accounts"][0]["accessToken"] == "sk-ant-oat01-FAKE-new"
@@ -97,7 +97,7 @@ def test_an_older_copy_replaces_nothing() -> None:
     assert put(raw, login(expires_at=3001.0), fresh=False) == ("mine", "updated")
 
 
-def test_to_follow_leaves_no_copy_of_the_tokens() -> None:
+def test_following_keeps_no_copy_of_the_tokens() -> None:
     raw = {"accounts": [entry("mine", accountUuid="p", orgUuid="o", refreshToken="r", expiresAt=3000000)]}
     account = login(access_token=None, expires_at=None, import_from="/c.json", source="import")
     assert put(raw, account) == ("mine", "updated")
@@ -124,7 +124,7 @@ def test_keys_are_numbered() -> None:
     assert enroll_key(raw, "sk-ant-api03-FAKE-3", "paid") == ("paid", "updated")
 
 
-def test_a_key_comes_once() -> None:
+def test_a_key_can_be_added_once() -> None:
     raw: dict[str, Any] = {}
     enroll_key(raw, "sk-ant-api03-FAKE-1", "paid")
     with pytest.raises(TeamClaudeError) as caught:

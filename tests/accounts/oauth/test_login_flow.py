@@ -1,4 +1,4 @@
-"""One login: what counts as its end, and what does not."""
+"""One login: PKCE, callbacks, pastes, and the account it yields."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ def test_every_login_has_secrets_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("state", ["", "S", "s ", "ś", "\udcff", "ss"])
-def test_another_state_is_not_known(state: str) -> None:
+def test_another_state_does_not_match(state: str) -> None:
     assert PkceSecrets("v", "s").matches_state("s")
     assert not PkceSecrets("v", "s").matches_state(state)
 
 
-def test_a_proof_does_not_show_itself() -> None:
+def test_the_secrets_are_not_in_the_repr() -> None:
     assert repr(PkceSecrets("verifier", "state")) == "PkceSecrets(***)"
 
 
-def test_the_address() -> None:
+def test_the_authorize_url() -> None:
     proof = new_secrets()
     url = authorize_url(OAuthConfig(), proof, "http://localhost:1234/callback")
     assert url.startswith("https://claude.com/cai/oauth/authorize?")
@@ -127,15 +127,15 @@ def test_a_refusal_hides_what_looks_like_a_credential() -> None:
     assert "FAKE" not in Callback(error="sk-ant-oat01-FAKE", description="sk-ant-oat01-FAKE").error_text
 
 
-def test_a_callback_does_not_show_itself() -> None:
+def test_a_callback_is_not_in_its_repr() -> None:
     assert "c0de" not in repr(GOOD)
 
 
 REDIRECT = "http://localhost:4711/callback"
 
 
-class Heard(LoginFlow):
-    """An attempt, and what it said."""
+class RecordedFlow(LoginFlow):
+    """An flow, and what it said."""
 
     def __init__(self) -> None:
         self.warnings: list[str] = []
@@ -146,33 +146,33 @@ class Heard(LoginFlow):
 
 
 @pytest.fixture
-def attempt() -> Heard:
-    return Heard()
+def flow() -> RecordedFlow:
+    return RecordedFlow()
 
 
-def test_the_address_belongs_to_it(attempt: Heard) -> None:
-    query = parse_qs(urlsplit(attempt.url).query)
-    assert query["state"] == [attempt.secrets.state]
+def test_the_url_has_the_flows_state(flow: RecordedFlow) -> None:
+    query = parse_qs(urlsplit(flow.url).query)
+    assert query["state"] == [flow.secrets.state]
     assert query["redirect_uri"] == [REDIRECT]
 
 
-def test_a_browser_brings_the_code(attempt: Heard) -> None:
-    attempt.on_callback(Callback("c0de", attempt.secrets.state))
-    assert attempt.wait_for_code(5.0) == "c0de"
-    assert attempt.warnings == []
+def test_a_browser_delivers_the_code(flow: RecordedFlow) -> None:
+    flow.on_callback(Callback("c0de", flow.secrets.state))
+    assert flow.wait_for_code(5.0) == "c0de"
+    assert flow.warnings == []
 
 
 @pytest.mark.parametrize("form", ["c0de#{0}", REDIRECT + "?code=c0de&state={0}"])
-def test_a_person_pastes_it(attempt: Heard, form: str) -> None:
-    attempt.on_paste(form.format(attempt.secrets.state))
-    assert attempt.wait_for_code(5.0, only_stdin=True) == "c0de"
-    assert attempt.warnings == []
+def test_a_person_pastes_it(flow: RecordedFlow, form: str) -> None:
+    flow.on_paste(form.format(flow.secrets.state))
+    assert flow.wait_for_code(5.0, only_stdin=True) == "c0de"
+    assert flow.warnings == []
 
 
-def test_the_first_that_fits_counts(attempt: Heard) -> None:
-    attempt.on_paste(attempt.code("first"))
-    attempt.on_callback(Callback("second", attempt.secrets.state))
-    assert attempt.wait_for_code(5.0) == "first"
+def test_the_first_matching_code_wins(flow: RecordedFlow) -> None:
+    flow.on_paste(flow.code("first"))
+    flow.on_callback(Callback("second", flow.secrets.state))
+    assert flow.wait_for_code(5.0) == "first"
 
 
 @pytest.mark.parametrize(
@@ -184,50 +184,52 @@ def test_the_first_that_fits_counts(attempt: Heard) -> None:
         ("   ", ""),
     ],
 )
-def test_a_wrong_paste_can_be_put_right(attempt: Heard, line: str, complaint: str) -> None:
-    attempt.on_paste(line)
-    attempt.on_paste(attempt.code())
-    assert attempt.wait_for_code(5.0) == "c0de"
-    assert len(attempt.warnings) == (1 if complaint else 0)
-    assert "".join(attempt.warnings).startswith(complaint)
+def test_a_wrong_paste_can_be_followed_by_the_right_one(
+    flow: RecordedFlow, line: str, complaint: str
+) -> None:
+    flow.on_paste(line)
+    flow.on_paste(flow.code())
+    assert flow.wait_for_code(5.0) == "c0de"
+    assert len(flow.warnings) == (1 if complaint else 0)
+    assert "".join(flow.warnings).startswith(complaint)
 
 
-def test_visits_of_strangers_are_told_once_and_end_nothing(attempt: Heard) -> None:
+def test_foreign_callbacks_are_reported_once_and_end_nothing(flow: RecordedFlow) -> None:
     for _ in range(100):
-        attempt.on_callback(Callback("evil", "state", "error"))
-    attempt.on_callback(Callback("c0de", attempt.secrets.state))
-    assert attempt.wait_for_code(5.0) == "c0de"
-    assert len(attempt.warnings) == 1
-    assert "still waiting" in attempt.warnings[0]
+        flow.on_callback(Callback("evil", "state", "error"))
+    flow.on_callback(Callback("c0de", flow.secrets.state))
+    assert flow.wait_for_code(5.0) == "c0de"
+    assert len(flow.warnings) == 1
+    assert "still waiting" in flow.warnings[0]
 
 
-def test_a_refusal_ends_it(attempt: Heard) -> None:
-    attempt.on_callback(Callback("", attempt.secrets.state, "access_denied", "The user said no"))
+def test_a_refusal_ends_it(flow: RecordedFlow) -> None:
+    flow.on_callback(Callback("", flow.secrets.state, "access_denied", "The user said no"))
     with pytest.raises(TeamClaudeError) as caught:
-        attempt.wait_for_code(5.0)
+        flow.wait_for_code(5.0)
     expected = 'the login was refused: access_denied ("The user said no"); run teamclaude login again'
     assert str(caught.value) == expected
 
 
-def test_a_pasted_refusal_too(attempt: Heard) -> None:
-    attempt.on_paste(f"{REDIRECT}?error=access_denied&state={attempt.secrets.state}")
+def test_a_pasted_refusal_too(flow: RecordedFlow) -> None:
+    flow.on_paste(f"{REDIRECT}?error=access_denied&state={flow.secrets.state}")
     with pytest.raises(TeamClaudeError, match="access_denied"):
-        attempt.wait_for_code(5.0)
+        flow.wait_for_code(5.0)
 
 
-def test_nobody_comes(attempt: Heard) -> None:
+def test_a_login_times_out(flow: RecordedFlow) -> None:
     times: Iterator[float] = iter([0.0, 300.0])
     with pytest.raises(TeamClaudeError, match="within 5 minutes"):
-        attempt.wait_for_code(300.0, clock=lambda: next(times))
+        flow.wait_for_code(300.0, clock=lambda: next(times))
 
 
-def test_the_end_of_pastes_ends_only_what_has_no_other_way(attempt: Heard) -> None:
-    attempt.close_stdin()
-    attempt.on_callback(Callback("c0de", attempt.secrets.state))
-    assert attempt.wait_for_code(5.0) == "c0de"
-    attempt.close_stdin()
+def test_the_end_of_stdin_ends_a_login_only_without_a_browser(flow: RecordedFlow) -> None:
+    flow.close_stdin()
+    flow.on_callback(Callback("c0de", flow.secrets.state))
+    assert flow.wait_for_code(5.0) == "c0de"
+    flow.close_stdin()
     with pytest.raises(TeamClaudeError, match="no login code came in"):
-        attempt.wait_for_code(5.0, only_stdin=True)
+        flow.wait_for_code(5.0, only_stdin=True)
 
 
 USER = FakeUser("ann", account_uuid="p-1", org_uuid="o-1", org_name="Acme")
@@ -256,7 +258,7 @@ def test_a_grant_as_an_account() -> None:
     assert account_from_grant(grant._replace(email=None)).name == ""
 
 
-def test_the_profile_tells_everything(auth: AuthServer) -> None:
+def test_the_profile_fills_all_fields(auth: AuthServer) -> None:
     account, missing = add_profile(config_of(auth), token_of(auth))
     assert missing == ""
     assert (account.name, account.account_uuid, account.org_uuid) == ("ann@example.com", "p-1", "o-1")
@@ -264,7 +266,7 @@ def test_the_profile_tells_everything(auth: AuthServer) -> None:
     assert account.rate_limit_tier == "default_claude_max_20x"
 
 
-def test_what_is_known_stays(auth: AuthServer) -> None:
+def test_known_fields_are_kept(auth: AuthServer) -> None:
     known = replace(token_of(auth), name="n", account_uuid="q", subscription_type="pro", rate_limit_tier="t")
     account, _ = add_profile(config_of(auth), known)
     assert (account.name, account.account_uuid, account.org_uuid) == ("n", "q", "o-1")

@@ -1,4 +1,4 @@
-"""The place a browser comes back to."""
+"""The login_server a browser comes back to."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Page(NamedTuple):
     text: str
 
 
-class Place:
-    """A loopback that serves one login; what it said; visits to it."""
+class LoginServer:
+    """A loopback server for one login; what it said; requests to it."""
 
     def __init__(self, loopback: LoopbackServer) -> None:
         self.loopback = loopback
@@ -34,7 +34,7 @@ class Place:
     def good(self) -> str:
         return f"/callback?code=c0de&state={self.attempt.secrets.state}"
 
-    def visit(self, target: str, method: str = "GET") -> Page:
+    def get(self, target: str, method: str = "GET") -> Page:
         connection = http.client.HTTPConnection("127.0.0.1", self.loopback.port, timeout=5)
         try:
             connection.request(method, target)
@@ -44,64 +44,64 @@ class Place:
         finally:
             connection.close()
 
-    def visitor(self, target: str) -> tuple[threading.Thread, list[Page]]:
-        """A visit in a thread of its own: the page comes when the login is over."""
+    def get_in_thread(self, target: str) -> tuple[threading.Thread, list[Page]]:
+        """A request in a thread: the page comes when the login is over."""
         pages: list[Page] = []
-        thread = threading.Thread(target=lambda: pages.append(self.visit(target)))
+        thread = threading.Thread(target=lambda: pages.append(self.get(target)))
         thread.start()
         return thread, pages
 
 
 @pytest.fixture
-def place() -> Iterator[Place]:
+def login_server() -> Iterator[LoginServer]:
     with LoopbackServer() as loopback:
-        yield Place(loopback)
+        yield LoginServer(loopback)
 
 
-def test_it_listens_on_this_machine_alone(place: Place) -> None:
-    assert place.loopback._server.server_address[0] == "127.0.0.1"
-    assert place.loopback.redirect_uri == f"http://localhost:{place.loopback.port}/callback"
+def test_it_listens_on_loopback_only(login_server: LoginServer) -> None:
+    assert login_server.loopback._server.server_address[0] == "127.0.0.1"
+    assert login_server.loopback.redirect_uri == f"http://localhost:{login_server.loopback.port}/callback"
 
 
-def test_a_second_one_takes_another_port(place: Place) -> None:
+def test_a_second_one_takes_another_port(login_server: LoginServer) -> None:
     with LoopbackServer() as other:
-        assert other.port != place.loopback.port
+        assert other.port != login_server.loopback.port
 
 
 @pytest.mark.parametrize(("worked", "status", "words"), [(True, 200, "logged in"), (False, 400, "failed")])
 def test_the_page_waits_for_the_outcome_and_tells_it(
-    place: Place, worked: bool, status: int, words: str
+    login_server: LoginServer, worked: bool, status: int, words: str
 ) -> None:
-    thread, pages = place.visitor(place.good)
-    assert place.attempt.wait_for_code(5.0) == "c0de"
+    thread, pages = login_server.get_in_thread(login_server.good)
+    assert login_server.attempt.wait_for_code(5.0) == "c0de"
     assert pages == []
-    place.loopback.report_result(worked)
+    login_server.loopback.report_result(worked)
     thread.join(5)
     assert pages[0].status == status
     assert words in pages[0].text
 
 
-def test_the_page_has_no_secret_and_nothing_from_elsewhere(place: Place) -> None:
-    place.loopback.report_result(True)
-    page = place.visit(place.good)
+def test_the_page_has_no_secret_and_nothing_from_elsewhere(login_server: LoginServer) -> None:
+    login_server.loopback.report_result(True)
+    page = login_server.get(login_server.good)
     told = page.text + str(page.headers)
     assert "c0de" not in told
-    assert place.attempt.secrets.state not in told
+    assert login_server.attempt.secrets.state not in told
     assert not any(word in page.text for word in ("http", "src=", "href=", "<script", "url("))
     assert page.headers["content-security-policy"].startswith("default-src 'none'")
     assert page.headers["cache-control"] == "no-store"
     assert page.headers["referrer-policy"] == "no-referrer"
 
 
-def test_a_second_visit_comes_too_late(place: Place) -> None:
-    place.loopback.report_result(True)
-    assert place.visit(place.good).status == 200
-    late = place.visit(place.good.replace("c0de", "another"))
+def test_a_second_callback_is_refused(login_server: LoginServer) -> None:
+    login_server.loopback.report_result(True)
+    assert login_server.get(login_server.good).status == 200
+    late = login_server.get(login_server.good.replace("c0de", "another"))
     assert late.status == 410
     assert "used before" in late.text
-    assert place.attempt.wait_for_code(5.0) == "c0de"
+    assert login_server.attempt.wait_for_code(5.0) == "c0de"
     with pytest.raises(Exception, match="nobody logged in"):  # the second brought nothing
-        place.attempt.wait_for_code(0.01)
+        login_server.attempt.wait_for_code(0.01)
 
 
 @pytest.mark.parametrize(
@@ -113,52 +113,52 @@ def test_a_second_visit_comes_too_late(place: Place) -> None:
         "/callback",
     ],
 )
-def test_a_stranger_changes_nothing(place: Place, target: str) -> None:
-    assert place.visit(target).status == 400
-    place.loopback.report_result(True)
-    assert place.visit(place.good).status == 200
-    assert place.attempt.wait_for_code(5.0) == "c0de"
-    assert len(place.warnings) == 1
-    assert "evil" not in place.warnings[0]
+def test_a_request_with_another_state_changes_nothing(login_server: LoginServer, target: str) -> None:
+    assert login_server.get(target).status == 400
+    login_server.loopback.report_result(True)
+    assert login_server.get(login_server.good).status == 200
+    assert login_server.attempt.wait_for_code(5.0) == "c0de"
+    assert len(login_server.warnings) == 1
+    assert "evil" not in login_server.warnings[0]
 
 
 @pytest.mark.parametrize("target", ["/", "/favicon.ico", "/callback/", "/callbackx?code=1"])
-def test_other_paths_are_not_found(place: Place, target: str) -> None:
-    assert place.visit(target).status == 404
+def test_other_paths_are_not_found(login_server: LoginServer, target: str) -> None:
+    assert login_server.get(target).status == 404
 
 
 @pytest.mark.parametrize("method", ["HEAD", "POST", "PUT", "OPTIONS"])
-def test_only_get_logs_in(place: Place, method: str) -> None:
-    page = place.visit(place.good, method)
+def test_only_get_logs_in(login_server: LoginServer, method: str) -> None:
+    page = login_server.get(login_server.good, method)
     assert page.status == 405
     assert page.headers["allow"] == "GET"
-    place.loopback.report_result(True)
-    assert place.visit(place.good).status == 200
+    login_server.loopback.report_result(True)
+    assert login_server.get(login_server.good).status == 200
 
 
-def test_nothing_of_a_visit_is_logged(place: Place, capfd: pytest.CaptureFixture[str]) -> None:
-    place.loopback.report_result(True)
-    place.visit(place.good)
-    place.visit("/nothing")
-    with socket.create_connection(("127.0.0.1", place.loopback.port)) as rude:
+def test_requests_are_not_logged(login_server: LoginServer, capfd: pytest.CaptureFixture[str]) -> None:
+    login_server.loopback.report_result(True)
+    login_server.get(login_server.good)
+    login_server.get("/nothing")
+    with socket.create_connection(("127.0.0.1", login_server.loopback.port)) as rude:
         rude.sendall(b"\x16\x03\x01 not http\r\n\r\n")
         rude.recv(4096)
     assert capfd.readouterr() == ("", "")
 
 
-def test_closing_gives_a_waiting_visitor_the_bad_news(place: Place) -> None:
-    thread, pages = place.visitor(place.good)
-    place.attempt.wait_for_code(5.0)
-    place.loopback.close()
+def test_closing_answers_a_waiting_browser(login_server: LoginServer) -> None:
+    thread, pages = login_server.get_in_thread(login_server.good)
+    login_server.attempt.wait_for_code(5.0)
+    login_server.loopback.close()
     thread.join(5)
     assert pages[0].status == 400
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", place.loopback.port), timeout=1)
+        socket.create_connection(("127.0.0.1", login_server.loopback.port), timeout=1)
 
 
-def test_a_connection_that_says_nothing_does_not_hold_it_up() -> None:
+def test_an_idle_connection_does_not_block_closing() -> None:
     with LoopbackServer() as loopback:
-        Place(loopback)
+        LoginServer(loopback)
         idle = socket.create_connection(("127.0.0.1", loopback.port))
     idle.close()
 

@@ -95,7 +95,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("fault", REFUSED)
-def test_what_only_a_new_login_heals(auth: AuthServer, fault: Fault) -> None:
+def test_refusals_that_need_a_new_login(auth: AuthServer, fault: Fault) -> None:
     auth.script.once(fault)
     with pytest.raises(LoginRefusedError, match="log in again") as caught:
         refresh_tokens(config_of(auth), "sk-ant-ort01-FAKEx")
@@ -128,7 +128,7 @@ BUSY: list[tuple[Fault, bool, str]] = [
 
 
 @pytest.mark.parametrize(("fault", "spent", "words"), BUSY)
-def test_what_passes_by_itself(auth: AuthServer, fault: Fault, spent: bool, words: str) -> None:
+def test_failures_to_try_again_later(auth: AuthServer, fault: Fault, spent: bool, words: str) -> None:
     auth.script.once(fault)
     token = auth.log_in(auth.users[0])["refreshToken"]
     with pytest.raises(TokenEndpointUnavailableError, match=words) as caught:
@@ -138,7 +138,7 @@ def test_what_passes_by_itself(auth: AuthServer, fault: Fault, spent: bool, word
     assert "\n" not in str(caught.value)
 
 
-def test_a_silent_server_is_given_up(auth: AuthServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_server_times_out(auth: AuthServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(token_endpoint, "TIMEOUT_SEC", 0.05)
     auth.script.once(Fault.never_answered())
     with pytest.raises(TokenEndpointUnavailableError, match="lost: no answer in") as caught:
@@ -146,14 +146,14 @@ def test_a_silent_server_is_given_up(auth: AuthServer, monkeypatch: pytest.Monke
     assert caught.value.may_be_spent
 
 
-def test_a_server_that_trickles_is_given_up(auth: AuthServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trickling_server_times_out(auth: AuthServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(token_endpoint, "TIMEOUT_SEC", 0.1)
     auth.script.once(Fault.small_writes(1, 0.001))
     with pytest.raises(TokenEndpointUnavailableError, match="lost"):
         refresh_tokens(config_of(auth), auth.log_in(auth.users[0])["refreshToken"])
 
 
-def test_nobody_there_means_nothing_was_spent(auth: AuthServer) -> None:
+def test_a_refused_connection_spends_nothing(auth: AuthServer) -> None:
     oauth = config_of(auth)
     auth.stop()
     with pytest.raises(TokenEndpointUnavailableError, match="can't be reached: Connection refused") as caught:
@@ -183,7 +183,7 @@ def test_how_long_to_wait_as_a_date(auth: AuthServer) -> None:
     assert caught.value.pause_sec == 0.0
 
 
-def test_a_redirect_carries_no_token_away(auth: AuthServer) -> None:
+def test_a_redirect_is_not_followed(auth: AuthServer) -> None:
     with FakeApi([]) as elsewhere:
         auth.script.once(Fault.status(302, headers={"location": elsewhere.url + "/"}), path=PROFILE_PATH)
         token = auth.log_in(auth.users[0])["accessToken"]
@@ -197,7 +197,7 @@ def test_a_foreign_token_has_no_profile(auth: AuthServer) -> None:
         fetch_profile(config_of(auth), "sk-ant-oat01-FAKEx")
 
 
-def test_the_way_out_leads_through_a_proxy(auth: AuthServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_route_can_be_a_proxy(auth: AuthServer, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -223,7 +223,7 @@ def test_the_way_out_leads_through_a_proxy(auth: AuthServer, monkeypatch: pytest
     assert not any(b"FAKE" in data for data in seen)
 
 
-def test_a_certificate_file_that_is_no_good_is_named(auth: AuthServer, tmp_path: Path) -> None:
+def test_an_invalid_certificate_file_is_named(auth: AuthServer, tmp_path: Path) -> None:
     bad = tmp_path / "ca.pem"
     bad.write_text("nothing")
     for path in (str(bad), str(tmp_path / "missing.pem")):
@@ -235,7 +235,7 @@ def test_a_certificate_file_that_is_no_good_is_named(auth: AuthServer, tmp_path:
 
 
 @pytest.mark.parametrize("odd", [None, "8h", -1, 0, True, float("nan"), float("inf"), []])
-def test_an_odd_life_does_not_cost_the_login(odd: Any) -> None:
+def test_an_odd_lifetime_does_not_cost_the_login(odd: Any) -> None:
     grant = read_grant({"access_token": "a", "expires_in": odd, "refresh_token_expires_in": odd}, NOW)
     assert grant.expires_at == NOW + 3600
     assert grant.refresh_token_expires_at is None
@@ -252,11 +252,11 @@ def test_how_long_an_access_token_lives(told: Any, life: float) -> None:
 
 
 @pytest.mark.parametrize("huge", [1e300, 10**400, "1e300"])
-def test_a_life_without_end_is_ten_years(huge: Any) -> None:
+def test_an_endless_lifetime_is_ten_years(huge: Any) -> None:
     assert read_grant({"access_token": "a", "expires_in": huge}, NOW).expires_at == NOW + 10 * 365 * 86400
 
 
-def test_what_is_not_told_is_not_there() -> None:
+def test_missing_fields_are_none() -> None:
     odd = {
         "access_token": "a",
         "refresh_token": 7,
@@ -273,7 +273,7 @@ def test_what_is_not_told_is_not_there() -> None:
     assert read_grant({"access_token": "a", "expires_in": 1e300}, NOW).expires_at < 253_402_300_799
 
 
-def test_a_login_without_a_told_end_lasts_thirty_days() -> None:
+def test_a_login_without_an_end_lasts_thirty_days() -> None:
     assert (
         read_grant({"access_token": "a"}, NOW, login_lifetime=30 * 86400).refresh_token_expires_at
         == NOW + 2592000

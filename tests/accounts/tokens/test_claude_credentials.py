@@ -61,7 +61,7 @@ def test_its_tokens_are_read_from_the_file_and_never_stored_elsewhere(shared: Sh
     assert "accessToken" not in shared.logins.entry()
 
 
-def test_a_changed_file_is_read_again_at_the_next_beat(shared: Shared) -> None:
+def test_a_changed_file_is_reread_at_the_next_tick(shared: Shared) -> None:
     shared.follow()
     manager = shared.logins.manager()
     manager.run_due()
@@ -72,30 +72,30 @@ def test_a_changed_file_is_read_again_at_the_next_beat(shared: Shared) -> None:
     assert shared.logins.changed_keys == [shared.logins.key()]
 
 
-def test_an_expired_one_waits_for_claude_code(shared: Shared) -> None:
+def test_an_expired_token_waits_for_claude_code(shared: Shared) -> None:
     shared.follow()
     manager = shared.logins.manager()
     shared.logins.run_timer(manager, 9)
-    standing = manager.before_dispatch(shared.logins.key())
-    assert not standing
-    assert standing.retry_at is not None
-    assert standing.retry_at > shared.logins.clock.now
-    assert "has expired: run claude, which renews it, or set refreshImported" in standing.reason
+    usable = manager.before_dispatch(shared.logins.key())
+    assert not usable
+    assert usable.retry_at is not None
+    assert usable.retry_at > shared.logins.clock.now
+    assert "has expired: run claude, which renews it, or set refreshImported" in usable.reason
     assert shared.logins.server.calls == ()
     assert shared.logins.auth_failures == []
     shared.renew()
-    shared.logins.clock.now = standing.retry_at
+    shared.logins.clock.now = usable.retry_at
     assert manager.before_dispatch(shared.logins.key())
     assert shared.logins.token(manager) == shared.login["accessToken"]
 
 
-def test_a_refused_one_is_out_until_the_file_changes(shared: Shared) -> None:
+def test_a_refused_token_is_out_until_the_file_changes(shared: Shared) -> None:
     shared.follow()
     manager = shared.logins.manager()
-    standing = manager.after_401(shared.logins.key(), shared.login["accessToken"])
-    assert not standing
-    assert standing.retry_at is None
-    assert "was refused" in standing.reason
+    usable = manager.after_401(shared.logins.key(), shared.login["accessToken"])
+    assert not usable
+    assert usable.retry_at is None
+    assert "was refused" in usable.reason
     shared.renew()
     shared.logins.run_timer(manager, 0.1)
     assert manager.before_dispatch(shared.logins.key())
@@ -103,7 +103,7 @@ def test_a_refused_one_is_out_until_the_file_changes(shared: Shared) -> None:
     assert shared.logins.server.calls == ()
 
 
-def test_a_missing_or_garbled_file_is_told_once_and_heals(shared: Shared) -> None:
+def test_a_missing_or_invalid_file_is_reported_once_and_recovers(shared: Shared) -> None:
     shared.follow()
     shared.path.write_text("{ not JSON")
     manager = shared.logins.manager()
@@ -119,7 +119,7 @@ def test_a_missing_or_garbled_file_is_told_once_and_heals(shared: Shared) -> Non
     assert manager.before_dispatch(shared.logins.key())
 
 
-def test_until_the_file_can_be_read_the_configs_tokens_serve(shared: Shared) -> None:
+def test_the_configs_tokens_serve_until_the_file_can_be_read(shared: Shared) -> None:
     entry = shared.logins.server.log_in(FakeUser("anna"))
     shared.path.unlink()
     shared.logins.write_config({"accounts": [{**entry, "importFrom": str(shared.path)}]})
@@ -183,16 +183,16 @@ def test_nothing_is_spent_while_claude_code_renews(shared: Shared, monkeypatch: 
     shared.logins.advance(9)
     for lock in (shared.path.parent / ".oauth_refresh.lock", Path(f"{shared.path.parent}.lock")):
         lock.mkdir()
-        standing = manager.before_dispatch(shared.logins.key())
-        assert not standing
-        assert f"{lock}: Claude Code has held it" in standing.reason
+        usable = manager.before_dispatch(shared.logins.key())
+        assert not usable
+        assert f"{lock}: Claude Code has held it" in usable.reason
         lock.rmdir()
         shared.logins.advance(0.1)
     assert shared.logins.server.calls == ()
     assert manager.before_dispatch(shared.logins.key())
 
 
-def test_its_lock_is_waited_for_and_a_stale_one_is_none(shared: Shared) -> None:
+def test_its_lock_is_waited_for_and_a_stale_one_is_broken(shared: Shared) -> None:
     file = ClaudeCredentialsFile(str(shared.path))
     lock = shared.path.parent / ".oauth_refresh.lock"
     lock.mkdir()
@@ -237,12 +237,12 @@ def test_a_flat_file_stays_flat_and_a_newer_login_stays(shared: Shared) -> None:
     }
 
 
-def test_a_lost_answer_is_told_here_too(shared: Shared) -> None:
+def test_a_lost_answer_is_reported_for_followed_files_too(shared: Shared) -> None:
     shared.follow(refreshImported=True)
     manager = shared.logins.manager()
     shared.logins.advance(9)
     shared.logins.server.script.once(Fault.no_head(), path=TOKEN_PATH)
     assert not manager.before_dispatch(shared.logins.key())
     shared.logins.clock.now += 6
-    standing = manager.before_dispatch(shared.logins.key())
-    assert "that answer probably held the new tokens" in standing.reason
+    usable = manager.before_dispatch(shared.logins.key())
+    assert "that answer probably held the new tokens" in usable.reason

@@ -1,4 +1,4 @@
-"""A process is killed (SIGKILL) at every step of a refresh: which logins live, and what is said.
+"""A process is killed (SIGKILL) at every step of a refresh: which logins survive, and what is reported.
 
 The child loads the code once and forks for each step, so that a run of the matrix takes a second.
 It wraps the calls that change anything (`os.fsync`, `os.replace`, ... and the request itself) with
@@ -58,7 +58,7 @@ def run(config, key, now, wanted):
 
     def created(*args, **kwargs):
         nonlocal where, renamed
-        where, renamed = ("note" if kwargs["dir"].endswith(".tokens") else "config"), False
+        where, renamed = ("journal" if kwargs["dir"].endswith(".tokens") else "config"), False
         return where + " create"
 
     def replaced(*args):
@@ -72,7 +72,7 @@ def run(config, key, now, wanted):
         return "answer write"
 
     def removed(path, *args):
-        return "note removal" if os.path.dirname(path).endswith(".tokens") else ""
+        return "journal removal" if os.path.dirname(path).endswith(".tokens") else ""
 
     file = ConfigFile(Path(config), lambda line: None)
     oauth = file.load().oauth
@@ -103,7 +103,7 @@ for line in sys.stdin:
     print(json.dumps({"status": status, "steps": json.loads(steps) if steps else []}), flush=True)
 """
 
-SILENT = ""  # the old token is good, nothing was noted: the restart renews as if nothing had been
+SILENT = ""  # the old token is good and nothing was journaled: the restart refreshes as usual
 GOOD = "but its refresh token was still good"
 LOST = "that answer probably held the new tokens"
 FOUND = "was interrupted; its tokens are found and stored"
@@ -111,20 +111,20 @@ DONE = "done"  # the new tokens are in the config file
 
 # step -> what the restart finds
 MATRIX = {
-    "before note create": SILENT,
-    "after note create": SILENT,
-    "before note fsync": SILENT,
-    "after note fsync": SILENT,
-    "before note rename": SILENT,
-    "after note rename": GOOD,
-    "before note directory fsync": GOOD,
-    "after note directory fsync": GOOD,
+    "before journal create": SILENT,
+    "after journal create": SILENT,
+    "before journal fsync": SILENT,
+    "after journal fsync": SILENT,
+    "before journal rename": SILENT,
+    "after journal rename": GOOD,
+    "before journal directory fsync": GOOD,
+    "after journal directory fsync": GOOD,
     "before call": GOOD,
-    # The server has given out the new pair; here it is on the wire, then in memory only.
+    # The server has issued the new pair; here it is on the network, then in memory only.
     "answer on its way": LOST,
     "after call": LOST,
     "before answer write": LOST,
-    # One write later nothing is lost any more.
+    # After one write nothing can be lost.
     "after answer write": FOUND,
     "before answer fsync": FOUND,
     "after answer fsync": FOUND,
@@ -136,13 +136,13 @@ MATRIX = {
     "after config rename": DONE,
     "before config directory fsync": DONE,
     "after config directory fsync": DONE,
-    "before note removal": DONE,
-    "after note removal": DONE,
+    "before journal removal": DONE,
+    "after journal removal": DONE,
 }
 ON_ITS_WAY = "answer on its way"
 
 
-class Forker:
+class ForkServer:
     """Runs refreshes in processes of their own, up to a step."""
 
     def __init__(self) -> None:
@@ -177,41 +177,41 @@ class Forker:
 
 
 @pytest.fixture(scope="module")
-def forker() -> Iterator[Forker]:
-    running = Forker()
+def fork_server() -> Iterator[ForkServer]:
+    running = ForkServer()
     yield running
     running.close()
 
 
-def crash(forker: Forker, logins: Logins, step: str) -> None:
+def crash(fork_server: ForkServer, logins: Logins, step: str) -> None:
     """A refresh that is killed at `step`."""
     if step != ON_ITS_WAY:
-        forker.begin(logins, step)
-        assert forker.end() == (signal.SIGKILL, [])
+        fork_server.begin(logins, step)
+        assert fork_server.end() == (signal.SIGKILL, [])
         return
     logins.server.script.once(Fault.never_answered(), path=TOKEN_PATH)
-    child = forker.begin(logins, "")
+    child = fork_server.begin(logins, "")
     deadline = time.monotonic() + 10
     while not logins.server.calls and time.monotonic() < deadline:
         time.sleep(0.002)  # another process's progress has no clock to inject
     os.kill(child, signal.SIGKILL)
-    assert forker.end() == (signal.SIGKILL, [])
+    assert fork_server.end() == (signal.SIGKILL, [])
 
 
-def test_the_matrix_names_every_step_in_order(forker: Forker, logins: Logins) -> None:
+def test_the_matrix_names_every_step_in_order(fork_server: ForkServer, logins: Logins) -> None:
     logins.log_in("anna")
     logins.advance(9)
-    forker.begin(logins, "")
-    assert forker.end() == (0, [step for step in MATRIX if step != ON_ITS_WAY])
+    fork_server.begin(logins, "")
+    assert fork_server.end() == (0, [step for step in MATRIX if step != ON_ITS_WAY])
 
 
 @pytest.mark.parametrize("round_", range(ROUNDS))
 @pytest.mark.parametrize("step", MATRIX)
-def test_a_restart_after_a_kill(forker: Forker, logins: Logins, step: str, round_: int) -> None:
+def test_a_restart_after_a_kill(fork_server: ForkServer, logins: Logins, step: str, round_: int) -> None:
     outcome = MATRIX[step]
     logins.log_in("anna")
     logins.advance(9)
-    crash(forker, logins, step)
+    crash(fork_server, logins, step)
     granted = logins.server.granted
     assert granted == (0 if outcome in (SILENT, GOOD) else 1)
 
@@ -237,7 +237,7 @@ def test_a_restart_after_a_kill(forker: Forker, logins: Logins, step: str, round
         == [True] * len(logins.warnings)
     )
 
-    again = logins.manager()  # and the one after it has nothing to do
+    again = logins.manager()  # the next restart has nothing to do
     again.run_due()
     assert bool(again.before_dispatch(logins.key())) is usable
     assert len(logins.server.calls) == (1 if usable else 2)

@@ -1,4 +1,4 @@
-"""What is no edit of the config file costs a running server no login."""
+"""A lost config file costs a running server no login."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ NEW = TokenPair("sk-ant-oat01-FAKE-new", "sk-ant-ort01-FAKE-new", 2e9, 3e9, 1.9e
 
 
 @pytest.fixture
-def kept(config_dir: ConfigDir) -> LastGoodConfig:
-    """Of a server that renewed the tokens of `a`, and follows those of `b`."""
+def last_good(config_dir: ConfigDir) -> LastGoodConfig:
+    """The last good config of a server that refreshed the tokens of `a` and follows those of `b`."""
     config_dir.write(OURS)
     pairs = {"a": NEW, "b": TokenPair("sk-ant-oat01-FAKE-b"), "gone": NEW}
     return LastGoodConfig(config_dir.file, config_dir.file.load(), lambda: pairs, config_dir.warnings.append)
@@ -38,13 +38,13 @@ ANEW = ["{}", '{"accounts": []}', '{"proxy": {"port": 3456, "apiKey": "tc-NEW"},
 
 
 @pytest.mark.parametrize("content", [None, *EMPTY, *ANEW])
-def test_a_lost_file_is_written_again_with_the_tokens_of_now(
-    kept: LastGoodConfig, config_dir: ConfigDir, content: Any
+def test_a_lost_file_is_restored_with_the_current_tokens(
+    last_good: LastGoodConfig, config_dir: ConfigDir, content: Any
 ) -> None:
     config_dir.path.unlink()
     if content is not None:
         config_dir.write(content)
-    config = kept.load()
+    config = last_good.load()
     a = {
         **OURS["accounts"][0],
         "accessToken": NEW.access_token,
@@ -61,13 +61,13 @@ def test_a_lost_file_is_written_again_with_the_tokens_of_now(
 
 
 @pytest.mark.parametrize("content", [None, *EMPTY, *ANEW])
-def test_as_long_as_somebody_may_be_writing_it_nothing_is_done(
-    kept: LastGoodConfig, config_dir: ConfigDir, content: Any
+def test_a_file_that_may_be_being_written_is_left_alone(
+    last_good: LastGoodConfig, config_dir: ConfigDir, content: Any
 ) -> None:
     config_dir.path.unlink()
     if content is not None:
         config_dir.write(content)
-    config_dir.error_of(kept.load, False)
+    config_dir.error_of(last_good.load, False)
     assert config_dir.path.exists() == (content is not None)
     assert config_dir.warnings == []
 
@@ -81,41 +81,41 @@ def test_as_long_as_somebody_may_be_writing_it_nothing_is_done(
         {"proxy": {"apiKey": "tc-OURS"}, "accounts": OTHERS},
     ],
 )
-def test_an_edit_is_taken_as_it_is(kept: LastGoodConfig, config_dir: ConfigDir, edit: Any) -> None:
+def test_an_edit_is_taken_as_it_is(last_good: LastGoodConfig, config_dir: ConfigDir, edit: Any) -> None:
     text = config_dir.write(edit)
-    assert len(kept.load().accounts) == len(edit["accounts"])
+    assert len(last_good.load().accounts) == len(edit["accounts"])
     assert config_dir.text == text
     assert config_dir.other_files == set()
     assert config_dir.warnings == []
 
 
 @pytest.mark.parametrize("content", ['{"accounts": [{"na', '{"accounts": 5}', "[]", '{"upstream": "x"}'])
-def test_what_cannot_be_understood_may_be_half_an_edit_and_stays(
-    kept: LastGoodConfig, config_dir: ConfigDir, content: str
+def test_an_invalid_file_may_be_half_an_edit_and_stays(
+    last_good: LastGoodConfig, config_dir: ConfigDir, content: str
 ) -> None:
     config_dir.write(content)
-    config_dir.error_of(kept.load)
+    config_dir.error_of(last_good.load)
     assert config_dir.text == content
     assert config_dir.other_files == set()
 
 
-def test_another_pool_in_the_place_of_ours_is_meant_and_ours_is_kept_beside_it(
-    kept: LastGoodConfig, config_dir: ConfigDir
+def test_a_replacement_with_other_accounts_is_adopted_and_ours_saved_beside_it(
+    last_good: LastGoodConfig, config_dir: ConfigDir
 ) -> None:
     text = config_dir.write({"proxy": {"apiKey": "tc-NEW"}, "accounts": OTHERS})
-    assert [account.name for account in kept.load().accounts] == ["x"]
+    assert [account.name for account in last_good.load().accounts] == ["x"]
     assert config_dir.text == text
     (aside,) = config_dir.other_files
     assert aside.startswith("teamclaude.replaced-")
     assert str(NEW.refresh_token) in config_dir.path.with_name(aside).read_text()
     assert config_dir.path.with_name(aside).stat().st_mode & 0o777 == 0o600
-    kept.accept()
-    kept.load()
+    last_good.accept()
+    last_good.load()
     assert config_dir.other_files == {aside}
 
 
 def test_another_process_that_was_first_is_not_overwritten(
-    kept: LastGoodConfig, config_dir: ConfigDir, monkeypatch: pytest.MonkeyPatch
+    last_good: LastGoodConfig, config_dir: ConfigDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config_dir.path.unlink()
     theirs = {**OURS, "zeta": "written by the other server"}
@@ -127,34 +127,34 @@ def test_another_process_that_was_first_is_not_overwritten(
 
     monkeypatch.setattr(type(config_dir.file), "restore", overtaken)
     with pytest.raises(ConfigError):  # the next look finds it
-        kept.load()
-    assert kept.load()
+        last_good.load()
+    assert last_good.load()
     assert config_dir.json == theirs
 
 
 def test_a_server_without_accounts_has_nothing_to_write_again(config_dir: ConfigDir) -> None:
     config_dir.write({"proxy": {"apiKey": "tc-OURS"}})
-    kept = LastGoodConfig(config_dir.file, config_dir.file.load(), dict, config_dir.warnings.append)
+    last_good = LastGoodConfig(config_dir.file, config_dir.file.load(), dict, config_dir.warnings.append)
     config_dir.path.unlink()
-    assert config_dir.error_of(kept.load) == f"{config_dir.path}: there is no such file"
+    assert config_dir.error_of(last_good.load) == f"{config_dir.path}: there is no such file"
 
 
-def test_what_was_accepted_last_is_what_is_written_again(kept: LastGoodConfig, config_dir: ConfigDir) -> None:
+def test_the_content_accepted_last_is_restored(last_good: LastGoodConfig, config_dir: ConfigDir) -> None:
     newer = {**OURS, "zeta": "newer"}
     config_dir.write(newer)
-    kept.load()
-    kept.accept()
+    last_good.load()
+    last_good.accept()
     config_dir.write("")
-    kept.load()
+    last_good.load()
     assert config_dir.json["zeta"] == "newer"
 
 
 def test_a_link_stays_a_link_also_when_its_target_is_gone(
-    kept: LastGoodConfig, config_dir: ConfigDir, tmp_path: Any
+    last_good: LastGoodConfig, config_dir: ConfigDir, tmp_path: Any
 ) -> None:
     (tmp_path / "dotfiles").mkdir()
     config_dir.path.unlink()
     config_dir.path.symlink_to(tmp_path / "dotfiles" / "real.json")
-    kept.load()
+    last_good.load()
     assert config_dir.path.is_symlink()
     assert json.loads((tmp_path / "dotfiles" / "real.json").read_text())["zeta"]

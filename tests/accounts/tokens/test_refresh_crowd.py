@@ -1,4 +1,4 @@
-"""Many threads and processes want the same account's tokens at once: one of them gets to spend."""
+"""Many threads and processes refresh the same account at once: one of them spends the token."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_burst_while_the_server_is_busy_costs_one_call(logins: Logins) -> None
     assert len(logins.server.log) == 1
 
 
-def test_a_burst_on_a_token_that_is_due_is_served_and_costs_one_refresh(logins: Logins) -> None:
+def test_a_burst_on_a_due_token_waits_for_nothing_and_costs_one_refresh(logins: Logins) -> None:
     logins.log_in("anna")
     manager = logins.manager(spawn=None)
     logins.advance(8 - 0.05)

@@ -1,4 +1,4 @@
-"""The manager in virtual time: who may use which token, what is renewed when, what its owner hears."""
+"""The manager in virtual time: which tokens are usable, when they are refreshed, what is reported."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_fresh_token_is_served_as_it_is(logins: Logins) -> None:
     assert logins.changed_keys == []
 
 
-def test_an_account_that_is_no_login_is_none_of_its_business(logins: Logins) -> None:
+def test_accounts_without_a_login_are_ignored(logins: Logins) -> None:
     logins.write_config({"accounts": [{"name": "key", "type": "apikey", "apiKey": "sk-ant-api03-FAKE"}]})
     manager = logins.manager()
     assert manager.statuses() == {}
@@ -38,7 +38,7 @@ def test_an_account_that_is_no_login_is_none_of_its_business(logins: Logins) -> 
     assert manager.run_due() == 10.0
 
 
-def test_a_due_token_serves_on_while_it_is_renewed_beside(logins: Logins) -> None:
+def test_a_due_token_stays_in_use_while_it_is_refreshed_in_the_background(logins: Logins) -> None:
     logins.log_in("anna")
     work: list[Any] = []
     manager = logins.manager(spawn=work.append)
@@ -129,7 +129,7 @@ def busy_hour(logins: Logins, managers: list[TokenManager], life: float, granted
     ("life", "least", "most"),
     [(3600, 1, 2), (600, 6, 7), (240, 16, 18), (60, 66, 68), (10, 360, 400)],
 )
-def test_tokens_that_live_shortly_are_renewed_once_a_life_not_once_a_request(
+def test_short_lived_tokens_are_refreshed_once_per_lifetime(
     logins: Logins, life: float, least: int, most: int
 ) -> None:
     logins.log_in("anna")
@@ -139,14 +139,14 @@ def test_tokens_that_live_shortly_are_renewed_once_a_life_not_once_a_request(
     assert logins.warnings == []
 
 
-def test_two_servers_renew_tokens_that_live_shortly_once_between_them(logins: Logins) -> None:
+def test_two_servers_share_one_refresh_of_short_lived_tokens(logins: Logins) -> None:
     logins.log_in("anna")
     logins.advance(8)
     busy_hour(logins, [logins.manager(), logins.manager()], 240)
     assert 16 <= logins.server.granted <= 18
 
 
-def test_a_restart_renews_no_token_that_lives_shortly(logins: Logins) -> None:
+def test_a_restart_does_not_refresh_a_short_lived_token(logins: Logins) -> None:
     logins.log_in("anna")
     logins.advance(8)
     busy_hour(logins, [logins.manager()], 240)
@@ -157,7 +157,7 @@ def test_a_restart_renews_no_token_that_lives_shortly(logins: Logins) -> None:
 
 
 @pytest.mark.parametrize("told", [0, -1, 1, 9.9, None, "soon", "", True, float("nan"), [240]])
-def test_a_life_that_is_no_statement_is_taken_for_an_hour(logins: Logins, told: Any) -> None:
+def test_an_implausible_lifetime_counts_as_an_hour(logins: Logins, told: Any) -> None:
     def grant(config: Any, token: str) -> Any:
         granted.append(logins.clock.now)
         answer = {"access_token": f"a{len(granted)}", "refresh_token": f"r{len(granted)}", "expires_in": told}
@@ -174,7 +174,7 @@ def test_a_life_that_is_no_statement_is_taken_for_an_hour(logins: Logins, told: 
     assert granted[1] - granted[0] == pytest.approx(3300, abs=1)
 
 
-def test_two_renewals_keep_their_distance_whatever_the_file_says_of_the_end(logins: Logins) -> None:
+def test_two_refreshes_keep_their_interval_whatever_the_expiry(logins: Logins) -> None:
     logins.log_in("anna")
     manager = logins.manager()
     logins.advance(8)
@@ -191,7 +191,7 @@ def test_two_renewals_keep_their_distance_whatever_the_file_says_of_the_end(logi
 # --- a busy token endpoint ------------------------------------------------------------------------
 
 
-def test_a_busy_server_is_asked_less_and_less_while_the_token_serves(logins: Logins) -> None:
+def test_backoff_grows_while_the_server_is_busy(logins: Logins) -> None:
     logins.log_in("anna")
     asked: list[float] = []
 
@@ -208,17 +208,17 @@ def test_a_busy_server_is_asked_less_and_less_while_the_token_serves(logins: Log
     logins.run_timer(manager, 0.5)
     assert asked[:7] == [0, 5, 15, 35, 75, 155, 315]
     assert max(after - before for before, after in zip(asked[6:], asked[7:])) <= 310
-    standing = manager.before_dispatch(logins.key())
-    assert not standing
-    assert standing.retry_at is not None
-    assert standing.retry_at > logins.clock.now
-    assert "503" in standing.reason
+    usable = manager.before_dispatch(logins.key())
+    assert not usable
+    assert usable.retry_at is not None
+    assert usable.retry_at > logins.clock.now
+    assert "503" in usable.reason
     assert manager.statuses()[logins.key()].state == "refresh due"
     assert len(logins.warnings) == 1
     assert logins.auth_failures == []
 
 
-def test_a_server_that_is_back_heals_everything(logins: Logins) -> None:
+def test_a_recovered_server_clears_every_error(logins: Logins) -> None:
     logins.log_in("anna")
     manager = logins.manager()
     logins.advance(9)
@@ -230,14 +230,14 @@ def test_a_server_that_is_back_heals_everything(logins: Logins) -> None:
     assert manager.statuses()[logins.key()] == logins.manager().statuses()[logins.key()]
 
 
-def test_until_the_pause_is_over_requests_ask_nobody(logins: Logins) -> None:
+def test_during_backoff_requests_call_no_server(logins: Logins) -> None:
     logins.log_in("anna")
     manager = logins.manager()
     logins.advance(9)
     logins.server.script.once(Fault.status(429, retry_after=60), path=TOKEN_PATH)
-    standing = manager.before_dispatch(logins.key())
-    assert standing.retry_at == logins.clock.now + 60
-    assert "oauth.userAgent" in standing.reason
+    usable = manager.before_dispatch(logins.key())
+    assert usable.retry_at == logins.clock.now + 60
+    assert "oauth.userAgent" in usable.reason
     for _ in range(5):
         assert not manager.before_dispatch(logins.key())
     assert len(logins.server.log) == 1
@@ -251,16 +251,16 @@ def test_a_401_while_the_server_is_busy_is_followed_up_later(logins: Logins) -> 
     logins.advance(1)
     logins.server.script.once(Fault.status(429), path=TOKEN_PATH)
     old = logins.token(manager)
-    standing = manager.after_401(logins.key(), old)
-    assert not standing
-    assert standing.retry_at == logins.clock.now + 5
-    assert not manager.before_dispatch(logins.key())  # it will not be sent again
+    usable = manager.after_401(logins.key(), old)
+    assert not usable
+    assert usable.retry_at == logins.clock.now + 5
+    assert not manager.before_dispatch(logins.key())  # it is not sent again
     logins.run_timer(manager, 0.01)
     assert manager.before_dispatch(logins.key())
     assert logins.token(manager) != old
 
 
-def test_an_error_nobody_foresaw_is_told_and_not_repeated_at_once(logins: Logins) -> None:
+def test_an_unforeseen_error_is_reported_and_backs_off(logins: Logins) -> None:
     logins.log_in("anna")
     calls: list[str] = []
 
@@ -279,7 +279,7 @@ def test_an_error_nobody_foresaw_is_told_and_not_repeated_at_once(logins: Logins
 # --- a login that is over -------------------------------------------------------------------------
 
 
-def test_a_refused_login_serves_to_its_end_and_then_is_out(logins: Logins) -> None:
+def test_a_refused_login_serves_until_its_token_expires(logins: Logins) -> None:
     logins.log_in("anna")
     manager = logins.manager()
     logins.server.revoke(logins.server.users[0])
@@ -295,14 +295,14 @@ def test_a_refused_login_serves_to_its_end_and_then_is_out(logins: Logins) -> No
     logins.run_timer(manager, 1)
     assert [key for key, _ in logins.auth_failures] == [logins.key()]
     assert manager.run_due() == 10.0
-    standing = manager.before_dispatch(logins.key())
-    assert not standing
-    assert standing.retry_at is None
-    assert "log in again" in standing.reason
+    usable = manager.before_dispatch(logins.key())
+    assert not usable
+    assert usable.retry_at is None
+    assert "log in again" in usable.reason
     assert len(logins.server.calls) == 1
 
 
-def test_a_refused_login_is_known_after_a_restart_and_heals_by_a_new_one(logins: Logins) -> None:
+def test_a_refused_login_survives_a_restart_and_a_new_login_clears_it(logins: Logins) -> None:
     logins.log_in("anna")
     logins.advance(9)
     logins.server.revoke(logins.server.users[0])
@@ -317,7 +317,7 @@ def test_a_refused_login_is_known_after_a_restart_and_heals_by_a_new_one(logins:
     assert manager.statuses()[logins.key()].state == "valid"
 
 
-def test_a_token_without_a_refresh_token_ends_with_words(logins: Logins) -> None:
+def test_a_token_without_a_refresh_token_ends_with_a_reason(logins: Logins) -> None:
     logins.log_in("anna", refreshToken=None, refreshTokenExpiresAt=None)
     manager = logins.manager()
     manager.run_due()
@@ -328,7 +328,7 @@ def test_a_token_without_a_refresh_token_ends_with_words(logins: Logins) -> None
     assert logins.server.calls == ()
 
 
-def test_the_end_of_the_login_is_told_three_days_before_and_once(logins: Logins) -> None:
+def test_the_end_of_the_login_is_announced_once_three_days_before(logins: Logins) -> None:
     logins.log_in("anna", disabled=True)
     manager = logins.manager()
     manager.run_due()
@@ -344,7 +344,7 @@ def test_the_end_of_the_login_is_told_three_days_before_and_once(logins: Logins)
 # --- reloads --------------------------------------------------------------------------------------
 
 
-def test_a_reload_that_began_before_a_renewal_brings_no_old_token_back(logins: Logins) -> None:
+def test_a_reload_from_before_a_refresh_restores_no_old_token(logins: Logins) -> None:
     logins.log_in("anna")
     manager = logins.manager()
     before = logins.config_dir.file.load()

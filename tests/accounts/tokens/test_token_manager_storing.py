@@ -1,4 +1,4 @@
-"""What the manager makes of interrupted refreshes, and of tokens that can't be stored."""
+"""The manager with interrupted refreshes and with tokens that can't be stored."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def stored_is_current(logins: Logins, manager: TokenManager) -> bool:
 # --- what an earlier process left -----------------------------------------------------------------
 
 
-def note_of(logins: Logins, token: str) -> RefreshJournal:
+def journal_of(logins: Logins, token: str) -> RefreshJournal:
     return RefreshJournal(os.path.dirname(token_side_path(logins.config_dir.path, "fake-person-anna")), token)
 
 
-def test_an_interrupted_refresh_is_finished_at_the_first_beat(logins: Logins) -> None:
+def test_an_interrupted_refresh_is_finished_at_the_first_tick(logins: Logins) -> None:
     logins.log_in("anna")
-    note_of(logins, logins.entry()["refreshToken"]).write_start(logins.clock.now)
+    journal_of(logins, logins.entry()["refreshToken"]).write_start(logins.clock.now)
     manager = logins.manager()
     manager.run_due()
     assert logins.server.granted == 1
@@ -42,10 +42,10 @@ def test_an_interrupted_refresh_is_finished_at_the_first_beat(logins: Logins) ->
     assert len(logins.server.calls) == 1
 
 
-def test_a_lost_login_is_told_at_the_first_beat(logins: Logins) -> None:
+def test_a_lost_login_is_reported_at_the_first_tick(logins: Logins) -> None:
     logins.log_in("anna")
     token = logins.entry()["refreshToken"]
-    note_of(logins, token).write_start(logins.clock.now)
+    journal_of(logins, token).write_start(logins.clock.now)
     logins.server.issuer.refresh({"refresh_token": token}, logins.clock.now)  # whose answer was lost
     manager = logins.manager()
     manager.run_due()
@@ -55,9 +55,9 @@ def test_a_lost_login_is_told_at_the_first_beat(logins: Logins) -> None:
     assert len(logins.server.calls) == 1
 
 
-def test_a_note_of_a_token_that_was_replaced_means_nothing(logins: Logins) -> None:
+def test_a_journal_of_a_replaced_token_is_ignored(logins: Logins) -> None:
     logins.log_in("anna")
-    note_of(logins, "sk-ant-ort01-FAKE-of-before").write_start(logins.clock.now)
+    journal_of(logins, "sk-ant-ort01-FAKE-of-before").write_start(logins.clock.now)
     logins.manager().run_due()
     assert logins.server.calls == ()
     assert logins.warnings == []
@@ -80,7 +80,7 @@ def full(monkeypatch: pytest.MonkeyPatch) -> Any:
     return switch
 
 
-def test_tokens_that_cannot_be_stored_are_used_told_and_stored_later(logins: Logins, full: Any) -> None:
+def test_unstorable_tokens_are_used_reported_and_stored_later(logins: Logins, full: Any) -> None:
     logins.log_in("anna")
     manager = logins.manager()
     logins.advance(9)
@@ -105,7 +105,7 @@ def test_tokens_that_cannot_be_stored_are_used_told_and_stored_later(logins: Log
     assert logins.server.granted == 2
 
 
-def test_unstored_tokens_are_stored_at_the_end(logins: Logins, full: Any) -> None:
+def test_unstored_tokens_are_stored_at_shutdown(logins: Logins, full: Any) -> None:
     logins.log_in("anna")
     manager = logins.manager()
     logins.advance(9)
@@ -133,7 +133,7 @@ def test_a_new_login_beats_tokens_that_could_not_be_stored(logins: Logins, full:
     assert manager.before_dispatch(logins.key())  # the lock is free again
 
 
-def test_where_nothing_can_be_noted_the_token_serves_to_its_end_and_is_kept(
+def test_without_a_journal_the_token_serves_until_it_expires(
     logins: Logins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def read_only(path: str, data: bytes) -> None:
@@ -155,7 +155,7 @@ def test_where_nothing_can_be_noted_the_token_serves_to_its_end_and_is_kept(
     assert manager.before_dispatch(logins.key())
 
 
-def test_a_linked_file_that_is_read_only_is_renewed_in_its_place(logins: Logins, tmp_path: Path) -> None:
+def test_a_symlinked_read_only_file_is_replaced_at_its_target(logins: Logins, tmp_path: Path) -> None:
     logins.log_in("anna")
     target = tmp_path / "dotfiles" / "real.json"
     target.parent.mkdir()
@@ -175,9 +175,7 @@ def test_a_linked_file_that_is_read_only_is_renewed_in_its_place(logins: Logins,
 
 
 @pytest.mark.parametrize("content", [None, "", '{"accounts": [{"na'])
-def test_a_login_goes_on_while_the_file_is_gone_or_no_good_and_is_stored_when_it_is_back(
-    logins: Logins, content: Any
-) -> None:
+def test_a_login_survives_a_missing_or_invalid_file_and_is_stored_later(logins: Logins, content: Any) -> None:
     logins.log_in("anna")
     manager = logins.manager()
     good = logins.config_dir.text
@@ -200,7 +198,7 @@ def test_a_login_goes_on_while_the_file_is_gone_or_no_good_and_is_stored_when_it
     assert logins.server.granted == 2
 
 
-def test_a_server_that_ends_while_the_file_is_no_good_finds_its_tokens_at_the_next_start(
+def test_tokens_of_a_shutdown_with_an_invalid_file_are_found_at_the_next_start(
     logins: Logins,
 ) -> None:
     logins.log_in("anna")
@@ -222,7 +220,7 @@ def test_a_server_that_ends_while_the_file_is_no_good_finds_its_tokens_at_the_ne
 # --- what a renewal costs -------------------------------------------------------------------------
 
 
-def test_a_renewal_is_one_read_and_one_write_of_the_config_also_with_sixteen_accounts(
+def test_a_refresh_is_one_read_and_one_write_of_the_config_with_sixteen_accounts(
     logins: Logins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = [f"user{number}" for number in range(16)]

@@ -1,4 +1,4 @@
-"""When a token is due, how long a busy server is left alone: plain functions of time."""
+"""When a token is due, and how long to back off: pure functions of time."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_due_five_minutes_before_the_end(left: float, need: RefreshNeed) -> None
         (-60, 300),
     ],
 )
-def test_the_margin_is_a_tenth_of_the_life_and_at_most_five_minutes(life: Any, margin: float) -> None:
+def test_the_margin_is_a_tenth_of_the_lifetime_and_at_most_five_minutes(life: Any, margin: float) -> None:
     issued = None if life is None else NOW - life
     pair = TokenPair("a", "r", NOW, issued_at=issued)
     assert refresh_margin_sec(pair) == pytest.approx(margin)
@@ -71,7 +71,7 @@ def test_the_server_may_ask_for_longer_but_not_for_ever() -> None:
     assert backoff_sec(1, 86400.0) == 3600.0
 
 
-def test_a_standing_is_as_true_as_it_is_usable() -> None:
+def test_usability_is_a_truth_value() -> None:
     assert Usability(True)
     assert not Usability(False, "why", NOW)
 

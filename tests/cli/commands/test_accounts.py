@@ -117,7 +117,7 @@ def test_the_end_of_a_login_is_counted_down(
     assert ("re-login needed" in alice) is (days < 0)
 
 
-def test_what_the_proxy_knows_of_tokens_counts(
+def test_the_proxys_token_times_win(
     stub: Stub, config: Callable[..., Path], cli: Callable[..., Ended]
 ) -> None:
     config({"name": "c", "importFrom": "/x/.credentials.json"}, BOB, ALICE, port=stub.port)
@@ -144,7 +144,7 @@ def test_details_name_the_file_that_is_followed(
     assert "follows:        /x/.credentials.json" in out
 
 
-def test_json_tells_everything_but_secrets(config: Callable[..., Path], cli: Callable[..., Ended]) -> None:
+def test_json_has_everything_but_secrets(config: Callable[..., Path], cli: Callable[..., Ended]) -> None:
     config(
         {
             **ALICE,
@@ -196,7 +196,7 @@ def test_without_one_the_file_is_changed(down: Path, cli: Callable[..., Ended]) 
     assert accounts_in(down)["alice@example.com"] == ALICE
 
 
-def test_enabling_without_a_running_proxy_lifts_what_the_saved_state_holds_against_it(
+def test_enabling_without_a_running_proxy_clears_its_saved_blocks(
     down: Path, cli: Callable[..., Ended]
 ) -> None:
     far = time.time() + 86400
@@ -221,7 +221,7 @@ def test_enabling_without_a_running_proxy_lifts_what_the_saved_state_holds_again
     assert accounts[keys["paid"]] == held
 
 
-def test_a_refusal_of_the_proxy_is_passed_on(stub: Stub, cli: Callable[..., Ended]) -> None:
+def test_a_refusal_of_the_proxy_is_shown(stub: Stub, cli: Callable[..., Ended]) -> None:
     stub.answers["POST /teamclaude/accounts/bob/disable"] = (400, {"error": {"message": "not reloaded: x"}})
     assert cli("disable", "bob") == (1, "", "teamclaude: not reloaded: x\n")
 
@@ -246,7 +246,7 @@ def test_remove_with_yes(down: Path, cli: Callable[..., Ended]) -> None:
     assert list(accounts_in(down)) == ["alice@example.com", "paid"]
 
 
-def test_remove_where_nobody_can_answer(down: Path, cli: Callable[..., Ended]) -> None:
+def test_remove_without_a_terminal(down: Path, cli: Callable[..., Ended]) -> None:
     ended = cli("remove", "bob")
     assert ended.status == 2
     assert "--yes" in ended.err
@@ -276,7 +276,7 @@ def test_remove_asks_on_a_terminal(
 
 
 @pytest.mark.parametrize("words", [("remove", "--yes"), ("enable",), ("disable",), ("priority",)])
-def test_a_name_must_be_clear(
+def test_a_name_must_be_unambiguous(
     config: Callable[..., Path], cli: Callable[..., Ended], words: tuple[str, ...]
 ) -> None:
     file = config({**ALICE, "name": "work-1"}, {**BOB, "name": "work-2"})

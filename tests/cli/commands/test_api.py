@@ -47,7 +47,7 @@ def test_an_account_is_named_by_its_beginning(stub: Stub, cli: Callable[..., End
     assert stub.asked[0].headers["x-teamclaude-account"] == "alice@example.com"
 
 
-def test_an_account_nobody_knows(stub: Stub, cli: Callable[..., Ended]) -> None:
+def test_an_unknown_account(stub: Stub, cli: Callable[..., Ended]) -> None:
     ended = cli("api", "/v1/models", "--account", "carol")
     assert ended.status == 2
     assert "bob" in ended.err

@@ -1,4 +1,4 @@
-"""`teamclaude demo`: its words become options; the demo itself is tested where it lives."""
+"""`teamclaude demo`: its words become options; the demo itself is tested in tests/demo."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_for_an_sdk(stub: Stub, cli: Callable[..., Ended]) -> None:
     assert value == {"ANTHROPIC_BASE_URL": f"http://127.0.0.1:{stub.port}", "ANTHROPIC_API_KEY": KEY}
 
 
-def test_a_key_that_would_win_is_told_on_stderr(
+def test_a_key_that_would_override_the_login_is_a_warning(
     stub: Stub, cli: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-api03-FAKE")

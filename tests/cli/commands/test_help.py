@@ -48,6 +48,6 @@ def test_explain_asks_for_the_one_named(stub: Stub, cli: Callable[..., Ended]) -
     assert json.loads(cli("explain", "a/b", "--json").out) == RECORD
 
 
-def test_a_request_nobody_remembers(stub: Stub, cli: Callable[..., Ended]) -> None:
+def test_an_unknown_request(stub: Stub, cli: Callable[..., Ended]) -> None:
     stub.answers["GET /teamclaude/explain/tc-0"] = (404, {"error": {"message": "No such request."}})
     assert cli("explain", "tc-0") == (1, "", "teamclaude: No such request.\n")

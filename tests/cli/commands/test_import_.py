@@ -1,4 +1,4 @@
-"""`teamclaude import`: every place a login can come from, and what is made of it."""
+"""`teamclaude import`: every source of a login, and the account made of it."""
 
 from __future__ import annotations
 
@@ -157,16 +157,14 @@ def test_the_keychain(
 # --- who it is ------------------------------------------------------------------------------------------
 
 
-def test_what_the_file_knows_is_kept(cli: Any, auth: AuthServer, file: Path, theirs: Any) -> None:
+def test_known_fields_of_the_file_are_kept(cli: Any, auth: AuthServer, file: Path, theirs: Any) -> None:
     theirs(login_of(auth, **NEWER))
     cli("import")
     entry = accounts_in(file)["ann@example.com"]
     assert (entry["subscriptionType"], entry["rateLimitTier"]) == ("max", "default_claude_max_5x")
 
 
-def test_nobody_is_asked_where_everything_is_known(
-    cli: Any, auth: AuthServer, file: Path, theirs: Any
-) -> None:
+def test_a_known_person_is_not_asked_for(cli: Any, auth: AuthServer, file: Path, theirs: Any) -> None:
     theirs(login_of(auth, **NEWER))
     assert cli("import", "--name", "work").err.splitlines()[-1] == "work (Max 5x) is added"
     theirs(login_of(auth, **NEWER, expiresAt=int(time.time() + 90000) * 1000))
@@ -242,7 +240,7 @@ def test_follow(cli: Any, auth: AuthServer, file: Path, theirs: Any) -> None:
     assert entry["subscriptionType"] == "max"
 
 
-def test_to_follow_replaces_a_copy(cli: Any, auth: AuthServer, file: Path, theirs: Any) -> None:
+def test_following_replaces_a_copy(cli: Any, auth: AuthServer, file: Path, theirs: Any) -> None:
     path = theirs(login_of(auth))
     cli("import")
     assert cli("import", "--follow").err.splitlines()[-1].endswith("has its new credentials")
@@ -257,7 +255,7 @@ def test_to_follow_replaces_a_copy(cli: Any, auth: AuthServer, file: Path, their
 @pytest.mark.parametrize(
     ("typed", "follows"), [("y\n", True), ("YES\n", True), ("n\n", False), ("\n", False)]
 )
-def test_a_person_is_offered_to_follow(
+def test_following_is_offered_on_a_terminal(
     cli: Any, auth: AuthServer, file: Path, theirs: Any, person: Any, typed: str, follows: bool
 ) -> None:
     path = theirs(login_of(auth))

@@ -37,7 +37,7 @@ def test_accounts_may_be_unequal_and_traffic_ones_own(capsys, tmp_path):
 
 
 @pytest.mark.parametrize("words", [["pace", "drain"], ["pace,drain"], ["pace,", "drain"]])
-def test_policies_stand_apart_or_between_commas(words):
+def test_policies_are_separate_words_or_joined_by_commas(words):
     assert parse_policies(words) == ["pace", "drain"]
 
 
@@ -56,7 +56,7 @@ def test_a_wrong_word_is_one_line(capsys, words, told):
     assert len(err.splitlines()) == 1
 
 
-def test_strips_and_a_picture_of_the_first_seed(capsys, tmp_path):
+def test_charts_of_the_first_seed(capsys, tmp_path):
     picture = tmp_path / "a.svg"
     words = [*SMALL, "--policy", "sticky", "--seeds", "2", "--chart", "--svg", str(picture)]
     assert main(words) == 0
@@ -114,7 +114,7 @@ def recorded(directory, count=40):
     return directory
 
 
-def test_what_one_more_account_would_have_saved(capsys, tmp_path, monkeypatch):
+def test_whatif_with_one_more_account(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("TEAMCLAUDE_CONFIG", str(tmp_path / "teamclaude.json"))
     assert main(["lab", "whatif"]) == 2
     assert "teamclaude record on" in capsys.readouterr().err
@@ -145,7 +145,7 @@ def test_what_one_more_account_would_have_saved(capsys, tmp_path, monkeypatch):
         (["lab", "explain", "--at", "3", "--policy", "all"], "one policy"),
     ],
 )
-def test_a_moment_that_is_none_is_one_line(capsys, words, told):
+def test_an_invalid_moment_is_one_line(capsys, words, told):
     assert main(words) == 2
     err = capsys.readouterr().err
     assert told in err

@@ -124,7 +124,7 @@ def test_two_organisations_are_two_accounts(cli: Any, auth: AuthServer, file: Pa
     assert list(accounts_in(file)) == ["ann@example.com", "ann@example.com (Bolt)"]
 
 
-def test_a_name_of_another_account_is_passed_over_aloud(
+def test_a_name_of_another_account_is_ignored_with_a_note(
     cli: Any, auth: AuthServer, file: Path, browser: Browser
 ) -> None:
     cli("login", "--name", "work")
@@ -149,7 +149,7 @@ def test_a_running_proxy_takes_it_over(cli: Any, file: Path, browser: Browser, a
         stub.stop()
 
 
-def test_coming_back_twice_is_too_late(cli: Any, auth: AuthServer, file: Path, browser: Browser) -> None:
+def test_a_second_callback_is_refused(cli: Any, auth: AuthServer, file: Path, browser: Browser) -> None:
     auth.script.once(Fault.slow(before_head=0.2), path=TOKEN_PATH)
     targets: list[str] = []
 
@@ -198,7 +198,7 @@ def test_another_state_is_ignored(cli: Any, auth: AuthServer, file: Path, browse
     assert [call.outcome for call in auth.calls] == ["granted"]
 
 
-def test_nobody_comes(cli: Any, file: Path, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_login_times_out(cli: Any, file: Path, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     browser.does = lambda url: None
     monkeypatch.setattr(login, "LIMIT_S", 0.05)
     assert "nobody logged in within" in failed(cli("login"), file)
@@ -267,7 +267,7 @@ def test_a_fresh_login_counts_whatever_the_old_one_said(cli: Any, file: Path, br
     assert accounts_in(file)["work"]["refreshToken"] != before
 
 
-def test_a_file_that_can_not_be_written_is_known_before(cli: Any, file: Path, browser: Browser) -> None:
+def test_an_unwritable_file_is_found_before_the_browser_opens(cli: Any, file: Path, browser: Browser) -> None:
     # Not a mode: the tests may run as root, who may write everywhere.
     file.with_name(f"{file.name}.lock").mkdir()
     ended = cli("login")
@@ -359,7 +359,7 @@ def test_with_a_browser_elsewhere_its_last_address_is_pasted(
     assert auth.accepts(accounts_in(file)["ann@example.com"]["accessToken"])
 
 
-def test_the_browser_wins_over_an_idle_keyboard(
+def test_the_browser_delivers_while_stdin_is_idle(
     cli: Any, file: Path, browser: Browser, keyboard: Callable[..., None]
 ) -> None:
     keyboard(end=True)

@@ -33,7 +33,7 @@ def test_where_there_is_a_browser(env: dict[str, str], platform: str, expected: 
 @pytest.mark.parametrize(
     ("opens", "failures"), [(lambda url: True, 0), (lambda url: False, 1), (lambda url: 1 / 0, None)]
 )
-def test_a_browser_that_can_not_be_started_is_told(
+def test_a_browser_that_cannot_be_started_is_reported(
     monkeypatch: pytest.MonkeyPatch, opens: Any, failures: Any
 ) -> None:
     def opened(url: str) -> bool:
@@ -79,7 +79,7 @@ def test_a_last_line_without_its_end_counts(monkeypatch: pytest.MonkeyPatch) -> 
         assert [got.get(timeout=5), got.get(timeout=5)] == ["last \ufffd", None]
 
 
-def test_an_endless_line_is_given_up(keyboard: Any, lines: Any) -> None:
+def test_an_endless_line_is_dropped(keyboard: Any, lines: Any) -> None:
     writer = threading.Thread(target=keyboard, args=("x" * (MAX_LINE_BYTES + 9000),))
     writer.start()
     assert len(lines()) > MAX_LINE_BYTES

@@ -45,7 +45,9 @@ def test_keys_have_numbers_or_names_and_come_once(
         ("", "no key was given"),
     ],
 )
-def test_what_is_no_key(cli: Any, file: Path, keyboard: Callable[..., None], line: str, said: str) -> None:
+def test_input_that_is_not_a_key(
+    cli: Any, file: Path, keyboard: Callable[..., None], line: str, said: str
+) -> None:
     keyboard(line, end=True)
     ended = cli("login", "--api")
     assert said in failed(ended, file)

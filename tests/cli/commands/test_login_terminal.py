@@ -87,7 +87,7 @@ class Terminal:
         if not select.select([self._screen], [], [], PATIENCE_S)[0]:
             return False
         data = b""
-        with contextlib.suppress(OSError):  # Linux: nobody holds the other end any more
+        with contextlib.suppress(OSError):  # Linux: the other end is closed
             data = os.read(self._screen, 65536)
         self.shown += data.decode()
         return bool(data)
@@ -173,7 +173,7 @@ def test_a_real_browser_command_is_started(auth: AuthServer, file: Path, tmp_pat
     assert auth.accepts(accounts_in(file)["ann@example.com"]["accessToken"])
 
 
-def test_no_browser_is_said_and_ended_by_sigint(file: Path) -> None:
+def test_a_missing_browser_is_reported_and_sigint_ends_the_login(file: Path) -> None:
     before = file.read_text()
     child = start("login", DISPLAY="", WAYLAND_DISPLAY="", BROWSER=f"{sys.executable} -c exit(3) %s")
     assert child.stdout is not None

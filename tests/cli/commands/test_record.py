@@ -30,7 +30,7 @@ def test_a_running_proxy_switches_at_once(stub: Stub, cli: Callable[..., Ended])
     assert json.loads(stub.asked[-1].body) == {"on": False}
 
 
-def test_status_only_looks(stub: Stub, cli: Callable[..., Ended]) -> None:
+def test_status_changes_nothing(stub: Stub, cli: Callable[..., Ended]) -> None:
     stub.answers["GET /teamclaude/record"] = (200, STATE)
     assert json.loads(cli("record", "status", "--json").out) == STATE
     assert stub.paths[-1] == "GET /teamclaude/record"

@@ -1,4 +1,4 @@
-"""`teamclaude status` and `capacity`: what the proxy says, and what is said when it says nothing."""
+"""`teamclaude status` and `capacity`: with a proxy, without one, and with another program."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_a_port_that_is_no_http(cli: Callable[..., Ended], config: Callable[...,
     assert "another program answers" in ended.err
 
 
-def test_a_port_that_anybody_may_have(config: Callable[..., Path], cli: Callable[..., Ended]) -> None:
+def test_another_program_on_the_port(config: Callable[..., Path], cli: Callable[..., Ended]) -> None:
     config(port=0)
     ended = cli("status")
     assert ended.status == 1

@@ -74,7 +74,7 @@ def run(*words: str, cwd: Path, **more: str) -> tuple[Any, str, int]:
         (["--account"], ["--account", "--"]),
     ],
 )
-def test_the_first_foreign_word_ends_ours(words: list[str], split: list[str]) -> None:
+def test_the_first_unknown_word_ends_our_options(words: list[str], split: list[str]) -> None:
     assert own_words(words) == split
 
 
@@ -109,7 +109,7 @@ def test_an_account_is_named_by_its_beginning(stub: Stub, claude: Path, tmp_path
     assert given["env"]["ANTHROPIC_CUSTOM_HEADERS"] == "x-teamclaude-account: alice@example.com"
 
 
-def test_an_account_nobody_knows(stub: Stub, claude: Path, cli: Callable[..., Ended]) -> None:
+def test_an_unknown_account(stub: Stub, claude: Path, cli: Callable[..., Ended]) -> None:
     ended = cli("run", "--account", "carol")
     assert ended.status == 2
     assert "alice@example.com, bob, paid" in ended.err
@@ -153,7 +153,7 @@ def test_another_program_on_the_port(stub: Stub, claude: Path, cli: Callable[...
     assert "another program answers" in ended.err
 
 
-def test_a_settings_file_that_points_elsewhere_is_told(stub: Stub, claude: Path, tmp_path: Path) -> None:
+def test_a_settings_file_with_another_url_is_a_warning(stub: Stub, claude: Path, tmp_path: Path) -> None:
     file = tmp_path / ".claude" / "settings.json"
     file.parent.mkdir()
     file.write_text(json.dumps({"env": {"ANTHROPIC_BASE_URL": "https://gateway.example.com"}}))
@@ -165,7 +165,7 @@ def test_a_settings_file_that_points_elsewhere_is_told(stub: Stub, claude: Path,
 
 
 @pytest.mark.parametrize("url", ["http://localhost:{port}/", "http://127.0.0.1:{port}"])
-def test_one_that_points_here_is_not(stub: Stub, claude: Path, tmp_path: Path, url: str) -> None:
+def test_a_settings_file_with_our_url_is_not(stub: Stub, claude: Path, tmp_path: Path, url: str) -> None:
     file = tmp_path / ".claude" / "settings.local.json"
     file.parent.mkdir()
     file.write_text(json.dumps({"env": {"ANTHROPIC_BASE_URL": url.format(port=stub.port)}}))

@@ -127,7 +127,7 @@ raise SystemExit(main(["server", "--headless"]))
 
 
 @pytest.mark.skipif(not hasattr(gc, "freeze"), reason="collects in another way")
-def test_the_garbage_collector_leaves_alone_what_was_loaded(config: Callable[..., Path]) -> None:
+def test_the_heap_is_frozen_after_loading(config: Callable[..., Path]) -> None:
     config(ALICE, port=0)
     ended = subprocess.run(
         [sys.executable, "-c", COLLECTING], cwd=ROOT, capture_output=True, text=True, timeout=20

@@ -53,7 +53,7 @@ def test_a_session_that_is_not_there_yet(proxy: Stub, cli: Callable[..., Ended])
     assert sent(proxy) == {"account": "bob", "session": "new-one"}
 
 
-def test_pins_come_off(proxy: Stub, cli: Callable[..., Ended]) -> None:
+def test_pins_are_removed(proxy: Stub, cli: Callable[..., Ended]) -> None:
     assert cli("switch", "--auto") == (0, "", "all work is routed automatically again\n")
     assert sent(proxy) == {"account": None}
     cli("switch", "--auto", "--session", "3ff")

@@ -112,7 +112,7 @@ def test_a_wrong_key_is_one_line(
     assert "wrong" not in ended.err
 
 
-def test_nobody_there_is_one_line(down: Path, cli: Callable[..., Ended]) -> None:
+def test_no_server_is_one_line(down: Path, cli: Callable[..., Ended]) -> None:
     ended = cli("watch")
     assert ended.status == 1
     assert "start it with: teamclaude server" in ended.err
@@ -131,7 +131,7 @@ def test_nobody_there_is_one_line(down: Path, cli: Callable[..., Ended]) -> None
         (("--interval", "0"), "number from"),
     ],
 )
-def test_what_can_not_be_meant(cli: Callable[..., Ended], words: tuple[str, ...], said: str) -> None:
+def test_contradicting_options(cli: Callable[..., Ended], words: tuple[str, ...], said: str) -> None:
     ended = cli("watch", *words)
     assert ended.status == 2
     assert said in ended.err
