@@ -19,7 +19,7 @@ from ..text.spans import (
     line,
     wrap_line,
 )
-from .sections import BodyRow, body_rows, static_row
+from .sections import BodyRow, body_rows, drawn_row
 from .ui_state import MIN_HEIGHT, MIN_WIDTH, Frame, FrameOptions, Page, ReadPage
 
 __all__ = ["render_frame", "render_lines"]
@@ -62,7 +62,7 @@ def _draw_row(row: BodyRow, options: FrameOptions) -> Line:
 
 def _page_rows(page: Page, options: FrameOptions) -> list[BodyRow]:
     lines = [part for shown in page.lines for part in wrap_line(shown, options.width, page.indent)]
-    return [static_row(line((page.title, "strong"))), *map(static_row, lines)]
+    return [drawn_row(line((page.title, "strong"))), *map(drawn_row, lines)]
 
 
 def _scroll_top(rows: Sequence[BodyRow], options: FrameOptions, room: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple, Optional
 
 from ..model.model import AccountRow, ActivityRow, DeckModel, HeldRequest, IssueRow, Node, Tree, TreeLine
@@ -21,7 +22,7 @@ __all__ = [
     "NODE_PREFIX",
     "BodyRow",
     "body_rows",
-    "static_row",
+    "drawn_row",
 ]
 
 _FIELDS = ("method", "path", "model", "session", "client", "accounts", "status", "outcome", "reason")
@@ -103,19 +104,19 @@ class BodyRow(NamedTuple):
 def body_rows(model: DeckModel, options: FrameOptions) -> list[BodyRow]:
     """Return the rows of all sections; with a filter only matching rows, and the headings above them."""
     body = _Sections(model, options)
-    rows = [static_row(shown) for shown in header_lines(model, options.width)]
+    rows = [drawn_row(shown) for shown in header_lines(model, options.width)]
     if options.state.filter and 0 < options.height < HEADER_MIN_HEIGHT:
         rows = []  # the matches are further down
     for section in (body.held, body.tree, body.accounts, body.unassigned, body.issues, body.activity):
         rows.extend(section())
     if not body.filter.any_match:
-        rows.append(static_row(line((f'  no row contains "{options.state.filter}"', "warn"))))
+        rows.append(drawn_row(line((f'  no row contains "{options.state.filter}"', "warn"))))
     return rows
 
 
-def static_row(shown: Line) -> BodyRow:
-    """Return a row that cannot be selected."""
-    return BodyRow("", lambda: shown)
+def drawn_row(shown: Line, key: str = "") -> BodyRow:
+    """Return a row whose line is drawn already."""
+    return BodyRow(key, lambda: shown)
 
 
 class _Sections:
@@ -137,9 +138,9 @@ class _Sections:
             return
         yield self._heading("Held", [line((f"{plural(len(shown), 'request')}, no account for now", "warn"))])
         for hold in shown if len(shown) <= MAX_HELD_ROWS else shown[: MAX_HELD_ROWS - 1]:
-            yield static_row(hold_row(hold, model.nodes, options))
+            yield drawn_row(hold_row(hold, model.nodes, options))
         if len(shown) > MAX_HELD_ROWS:
-            yield static_row(line((f"  … {len(shown) - MAX_HELD_ROWS + 1} more", "dim")))
+            yield drawn_row(line((f"  … {len(shown) - MAX_HELD_ROWS + 1} more", "dim")))
 
     # --- trees --------------------------------------------------------------------------------
 
@@ -157,7 +158,7 @@ class _Sections:
             yield self._heading("Tree", summary, levels)
         else:
             yield self._heading("Tree", summary)
-            yield static_row((Span("  "), *levels))
+            yield drawn_row((Span("  "), *levels))
         for tree, kept in shown:
             for row in tree.lines:
                 if row.key in kept:
@@ -187,17 +188,17 @@ class _Sections:
         yield self._heading("Accounts", _account_summary(self._model))
         for account, kept in shown:
             first, *others = account_lines(account, columns)
-            yield BodyRow(ACCOUNT_PREFIX + account.name, lambda first=first: first)  # type: ignore[misc]
-            yield from map(static_row, others)
+            yield drawn_row(first, ACCOUNT_PREFIX + account.name)
+            yield from map(drawn_row, others)
             yield from (self._node(node) for node in kept)
         if not accounts:
             known = self._model.proxy.reachable
-            yield static_row(line(("  none yet: a adds one" if known else "  not known", "dim")))
+            yield drawn_row(line(("  none yet: a adds one" if known else "  not known", "dim")))
 
     def unassigned(self) -> Iterator[BodyRow]:
         kept = self._listed_nodes(self._model.unassigned)
         if kept:
-            yield static_row(
+            yield drawn_row(
                 line(("○ ", "dim"), ("no account yet", "strong"), (f"  {plural(len(kept), 'agent')}", "dim"))
             )
             yield from (self._node(node) for node in kept)
@@ -217,13 +218,13 @@ class _Sections:
         shown = matching if self._options.state.issues_open else matching[:MAX_FOLDED]
         columns = IssueColumns(matching, room, self._options.ascii)
         yield self._heading("By issue", [line(f"{len(matching)} active")])
-        yield static_row(issue_heading(columns))
+        yield drawn_row(issue_heading(columns))
         for issue in shown:
-            yield BodyRow("", lambda issue=issue: issue_row(issue, columns))  # type: ignore[misc]
+            yield BodyRow("", partial(issue_row, issue, columns))
         if len(shown) < len(matching):
-            yield static_row(line((f"  … {len(matching) - len(shown)} more: i shows them", "dim")))
+            yield drawn_row(line((f"  … {len(matching) - len(shown)} more: i shows them", "dim")))
         if self.filter.matches_all:
-            yield static_row(issue_row(model.issues_total, columns))
+            yield drawn_row(issue_row(model.issues_total, columns))
 
     # --- activity -----------------------------------------------------------------------------
 
@@ -239,15 +240,13 @@ class _Sections:
             rows = rows[: running + most]
         yield self._heading("Activity", [line(f"{running} in flight" if running else "nothing in flight")])
         if not rows and self._model.proxy.reachable:
-            yield static_row(
+            yield drawn_row(
                 line(("  no request yet: teamclaude run starts Claude Code through the proxy", "dim"))
             )
         nodes, names, options = self._model.nodes, self._names, self._options
         for row in rows:
-            yield BodyRow(
-                ACTIVITY_PREFIX + row.request.id,
-                lambda row=row: activity_row(row, nodes, names, options),  # type: ignore[misc]
-            )
+            draw = partial(activity_row, row, nodes, names, options)
+            yield BodyRow(ACTIVITY_PREFIX + row.request.id, draw)
 
     # --- headings -----------------------------------------------------------------------------
 
