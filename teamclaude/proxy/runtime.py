@@ -69,7 +69,7 @@ class Runtime:
         journal: Journal,
         clock: Callable[[], float],
         warn: Callable[[str], None],
-        on_change: Callable[[], None],
+        changed: threading.Event,
         listens_on: str = "",
     ) -> None:
         self._config_file = config_file
@@ -101,7 +101,7 @@ class Runtime:
         targets = AccountTargets(config, config.accounts, self.token_manager.access_token)
         fleet = Fleet(config.rules, POLICIES[config.policy](), config.pricing)
         fleet.configure(targets.specs)
-        router = Router(fleet, clock, max_held=config.proxy.max_held, on_change=on_change)
+        router = Router(fleet, clock, max_held=config.proxy.max_held, changed=changed)
         self.access_policy = AccessPolicy(config.proxy, listens_on)
         self._recently_refused = RecentlyRefused()
         self._event_loop = EventLoop()

@@ -70,7 +70,7 @@ class ProxyServer:
         state_file = StateFile(str(state_path(config_file.path)), warn)
         self._saver = StateSaver(state_file, lambda: self._runtime.router.dump(), warn, save_sec)
         self._runtime = Runtime(
-            config_file, config, self._journal, clock, warn, self._saver.mark_dirty, self._host
+            config_file, config, self._journal, clock, warn, self._saver.changed, self._host
         )
         self._journal.names = self._runtime.router.names
         self._journal.recorder = TrafficRecorder(trace_directory(config_file.path), warn, clock)

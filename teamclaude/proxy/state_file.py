@@ -124,7 +124,7 @@ _json = json.JSONEncoder(separators=(",", ":")).encode
 class StateSaver:
     """Saves what `collect` returns at most every `interval` seconds, only when something changed.
 
-    No polling: the thread sleeps until `dirty()`, then lets further changes gather for `interval`.
+    No polling: the thread sleeps until `changed` is set, then lets further changes gather for `interval`.
     A crash loses the changes of that interval.
     """
 
@@ -139,8 +139,7 @@ class StateSaver:
         self._collect = collect
         self._warn = warn
         self._interval = interval
-        self.is_dirty = False
-        self._changed = threading.Event()
+        self.changed = threading.Event()
         self._stopping = threading.Event()
         self._broken = False
         self._thread = threading.Thread(target=self._run, name="state-saver", daemon=True)
@@ -149,31 +148,24 @@ class StateSaver:
         """Save in a background thread from now on."""
         self._thread.start()
 
-    def mark_dirty(self) -> None:
-        """Have the state saved; called after each change.  Cheap, any thread."""
-        # Without the test every request would take the event's lock.  `is_dirty` becomes False only before
-        # the next collect(), which therefore sees the change made before this call.
-        if not self.is_dirty:
-            self.is_dirty = True
-            self._changed.set()
-
     def stop(self) -> None:
         """End the thread and save a last time; return when that is done."""
         self._stopping.set()
-        self._changed.set()
+        self.changed.set()
         if self._thread.is_alive():
             self._thread.join()
         self._save()
 
     def _run(self) -> None:
         while True:
-            self._changed.wait()
+            self.changed.wait()
             if self._stopping.wait(self._interval):
                 return
-            self._changed.clear()
-            self.is_dirty = False
+            self.changed.clear()  # before `collect`, which therefore sees every change made before it
+            if self._stopping.is_set():  # `stop` may have set `changed` just before it was cleared
+                return
             if not self._save():
-                self._changed.set()  # still unsaved: try again after the interval
+                self.changed.set()  # still unsaved: try again after the interval
 
     def _save(self) -> bool:
         try:

@@ -121,7 +121,7 @@ def test_the_saver_saves_after_a_change_by_itself(bench: Bench) -> None:
     collect = Collector()
     saver = bench.saver(collect)
     saver.start()
-    saver.mark_dirty()
+    saver.changed.set()
     assert collect.called.wait(5)
     saver.stop()
     assert json.loads(bench.path.read_text())["n"] >= 1
@@ -140,7 +140,7 @@ def test_changes_within_the_interval_are_one_save(bench: Bench) -> None:
     saver = bench.saver(collect, interval=0.05)
     saver.start()
     for _ in range(100):
-        saver.mark_dirty()
+        saver.changed.set()
     assert collect.called.wait(5)
     assert collect.calls == 1
     saver.stop()
@@ -150,7 +150,7 @@ def test_stop_saves_at_once_without_waiting_for_the_interval(bench: Bench) -> No
     collect = Collector()
     saver = bench.saver(collect, interval=3600.0)
     saver.start()
-    saver.mark_dirty()
+    saver.changed.set()
     saver.stop()
     assert json.loads(bench.path.read_text()) == {"n": 1}
 
@@ -173,7 +173,7 @@ def test_a_defect_while_collecting_is_one_warning_and_the_next_save_works(bench:
 
     saver = bench.saver(collect)
     saver.start()
-    saver.mark_dirty()
+    saver.changed.set()
     assert done.wait(5), "a failed save has to be tried again"
     saver.stop()
     assert bench.file.load() == {"ok": True}
@@ -185,7 +185,7 @@ def test_one_change_is_one_save(bench: Bench) -> None:
     collect = Collector()
     saver = bench.saver(collect)
     saver.start()
-    saver.mark_dirty()
+    saver.changed.set()
     assert collect.called.wait(5)
     collect.called.clear()
     assert not collect.called.wait(0.05)

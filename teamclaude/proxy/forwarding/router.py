@@ -63,13 +63,13 @@ class Router:
         clock: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
         max_held: int = 256,
-        on_change: Callable[[], None] = lambda: None,
+        changed: Optional[threading.Event] = None,
     ) -> None:
         self._fleet = fleet
         self._clock = clock
         self._jitter = jitter
         self._max_held = max_held
-        self._on_change = on_change
+        self._changed = threading.Event() if changed is None else changed
         self.changes = 0  # of what it holds, since the start
         self._lock = threading.Lock()
         self._queue = WaitQueue(fleet)
@@ -262,7 +262,8 @@ class Router:
 
     def _record_change(self) -> None:
         self.changes += 1
-        self._on_change()
+        if not self._changed.is_set():  # which takes no lock
+            self._changed.set()
 
     # --- the operator ---------------------------------------------------------------------------
 
