@@ -284,6 +284,20 @@ def test_of_two_sessions_on_the_parent_issue_the_first_one_leads() -> None:
     assert model.nodes[B].collision
 
 
+# --- what the views may read ----------------------------------------------------------------------
+
+
+def test_views_reach_every_value_of_the_snapshot_without_a_change_of_the_model() -> None:
+    snapshot = deck(
+        binding(A, moves=3), accounts=[account("alice", priority=7)], activity=[request(A, effort="high")]
+    )
+    model = deck_model(snapshot)
+    assert model.nodes[A].binding.moves == 3
+    assert model.accounts[0].view.priority == 7
+    assert model.activity[0].request.effort == "high"
+    assert model.proxy.system.port == 3456
+
+
 # --- activity -------------------------------------------------------------------------------------
 
 
