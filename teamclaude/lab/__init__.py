@@ -1,17 +1,17 @@
-"""Virtual weeks of a team's traffic through the real Fleet: which routing policy does how well.
+"""Weeks of a team's traffic in virtual time, through the proxy's own Fleet: how well each policy does.
 
-traffic   sessions: read from a file, or made up
-team      who works when, and starts which session
-quota     what the API allows an account: windows, burst limit, prompt cache
-agenda    events in virtual time
-world     the team, the Fleet with its waiting line, and the API, put together
-bound     what no scheduler can exceed
-score     what came of a run
-scene     a team, its accounts and what is wanted, before any policy acts
-recording a scene from recorded traffic
-study     one policy in one scene
-film      how full the windows were: heat strips and SVG
-table     many runs as a table
+No thread, socket or clock lives here, and nothing of the proxy: routing is driven directly.
+
+- api_model: what the API allows an account: windows, burst limit, prompt cache
+- clients: the event queue, and the sessions in progress as the clients' side drives them
+- heatmap: how full the windows were, as strips for a terminal or as SVG
+- recording: a scenario or sessions from recorded traffic
+- run: one policy in one scenario
+- scenario: a team, its accounts and what is wanted, before any policy acts
+- score: what came of a run, and the table of many
+- simulation: clients, Fleet, wait queue and API put together
+- traffic: sessions, read from a file or synthetic
+- upper_bound: what is wanted without limits, and what no scheduler can exceed
+- window_sizes: the sizes of recorded accounts' windows
+- workload: who works when, and which sessions each person plans
 """
-
-from __future__ import annotations

@@ -1,78 +1,105 @@
-"""The people's side of the world: sessions in progress, one request after the other.
+"""The clients' side: events in virtual time, and sessions in progress, one request after the other.
 
-The same scripts run against the Fleet and against an API without limits: the second run is what the
-team would like to do, and no request of the first can come earlier than in it.
+The same sessions run against the Fleet and against an API without limits.  The second run is the demand: no
+request of the first can come earlier than in it.
 """
 
 from __future__ import annotations
 
+import heapq
 import random
 from collections import deque
 from collections.abc import Iterable
 from functools import partial
-from typing import Optional, Protocol
+from typing import Callable, Optional, Protocol
 
-from .event_queue import EventQueue
 from .traffic import RequestTrace, SessionTrace
 from .workload import PERSON_PAUSE_SEC, PlannedSession, User
 
-__all__ = ["ActiveSession", "Api", "ClientSessions"]
+__all__ = ["ActiveSession", "Api", "ClientSessions", "EventQueue"]
 
-# Claude Code (measured): it waits for a retry-after of up to a minute and gives up at a longer one; told
-# nothing it doubles its pause, adds up to a quarter, and gives up after ten retries.
-LONGEST_RETRY_AFTER_SEC = 60.0
-FIRST_BACKOFF_SEC, LONGEST_BACKOFF_SEC = 0.5, 32.0
-RETRIES = 10
+# Claude Code (measured): it waits for a retry-after of up to a minute and gives up at a longer one.  Without
+# one it doubles its pause, adds up to a quarter, and gives up after ten retries.
+MAX_RETRY_AFTER_SEC = 60.0
+FIRST_BACKOFF_SEC, MAX_BACKOFF_SEC = 0.5, 32.0
+MAX_RETRIES = 10
 RETRY_JITTER = 0.25
 PERSON_RETRIES_SEC = (600.0, 1800.0)  # a person tries again after an error
 
 
+class EventQueue:
+    """Events in virtual time, in one thread; equal times keep their order."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._count = 0
+
+    def schedule(self, when: float, act: Callable[[], None]) -> None:
+        """Call `act` at `when`, or at once if that has passed (seconds)."""
+        self._count += 1
+        heapq.heappush(self._heap, (max(when, self.now), self._count, act))
+
+    def run(self, until: float, on_hour: Callable[[float], None] = lambda now: None) -> None:
+        """Run every event before `until`; call `on_hour` with the time once per virtual hour."""
+        hour = 0.0
+        while self._heap and self._heap[0][0] < until:
+            self.now, _, act = heapq.heappop(self._heap)
+            if self.now >= hour:
+                on_hour(self.now)
+                hour = self.now + 3600.0
+            act()
+        self.now = until
+
+
 class ActiveSession:
-    """A session in progress (or a sub-agent of one)."""
+    """A session in progress, or one of its sub-agents."""
 
     def __init__(
-        self, serial: int, user: User, session: SessionTrace, name: str, agent: Optional[str] = None
+        self, serial: int, user: User, trace: SessionTrace, name: str, agent: Optional[str] = None
     ) -> None:
         self.serial = serial
         self.user = user
-        self.session = session
+        self.trace = trace
         self.session_id = name
         self.agent = agent
         self.index = 0  # index of the next request
         self.wanted_at = 0.0
         self.rng = random.Random(serial)
-        self.account: Optional[str] = None  # that served it last
+        self.account: Optional[str] = None  # served it last
         self.last_end = -1e18
         self.retries = 0  # of this request, by the client itself
 
     @property
     def conversation(self) -> str:
+        """The key that the Fleet binds: the session, or one of its sub-agents."""
         return f"{self.session_id}/{self.agent}" if self.agent else self.session_id
 
     @property
     def request(self) -> RequestTrace:
-        return self.session.requests[self.index]
+        """The next request."""
+        return self.trace.requests[self.index]
 
 
 class Api(Protocol):
-    """Where requests go."""
+    """What requests are sent to."""
 
     def submit(self, session: ActiveSession) -> None:
-        """Serve the actor's request; `People.answered` or `People.refused` is called once."""
+        """Serve the session's request: call `request_served` or `request_refused` once."""
 
 
 class ClientSessions:
-    """Everybody's sessions, driven by the answers they get."""
+    """Everybody's sessions, driven by the responses they get."""
 
-    def __init__(self, agenda: EventQueue, users: Iterable[User], plans: Iterable[PlannedSession]) -> None:
-        self.events = agenda
+    def __init__(self, events: EventQueue, users: Iterable[User], plans: Iterable[PlannedSession]) -> None:
+        self.events = events
         self.users = {user.number: user for user in users}
         self.sessions: list[ActiveSession] = []
         self.api: Optional[Api] = None
         self._running = dict.fromkeys(self.users, 0)
         self._waiting_plans: dict[int, deque[PlannedSession]] = {number: deque() for number in self.users}
         for plan in plans:
-            agenda.schedule(plan.at, partial(self._session_planned, plan))
+            events.schedule(plan.at, partial(self._session_planned, plan))
 
     # --- beginnings ---------------------------------------------------------------------------
 
@@ -90,11 +117,11 @@ class ClientSessions:
             start = partial(self._start, plan.user, session, name, f"a{number}")
             self.events.schedule(self.events.now + after, start)
 
-    def _start(self, user: int, session: SessionTrace, name: str, agent: Optional[str]) -> None:
+    def _start(self, user: int, trace: SessionTrace, name: str, agent: Optional[str]) -> None:
         # Seeded by its name: the same session in every run, whenever it begins.
-        actor = ActiveSession(_number(name, agent), self.users[user], session, name, agent)
-        self.sessions.append(actor)
-        self._send_request(actor)
+        session = ActiveSession(_number(name, agent), self.users[user], trace, name, agent)
+        self.sessions.append(session)
+        self._send_request(session)
 
     # --- one request after the other --------------------------------------------------------------
 
@@ -104,11 +131,11 @@ class ClientSessions:
         self.api.submit(session)
 
     def request_served(self, session: ActiveSession) -> None:
-        """The answer of its request has ended."""
+        """Record that the session's response has ended; schedule its next request."""
         now = session.last_end = self.events.now
         session.index += 1
         session.retries = 0
-        if session.index == len(session.session.requests):
+        if session.index == len(session.trace.requests):
             if session.agent is None:
                 self._session_ended(session.user.number)
             return
@@ -119,11 +146,14 @@ class ClientSessions:
             self.events.schedule(at, partial(self._send_request, session))
 
     def request_refused(self, session: ActiveSession, retry_after: Optional[float]) -> bool:
-        """It got a 429, perhaps without a time; False when its client does not try again by itself."""
+        """Record a 429, perhaps without a time.
+
+        Return False when the client does not try again by itself.
+        """
         now = self.events.now
-        again = session.retries < RETRIES and (retry_after or 0.0) <= LONGEST_RETRY_AFTER_SEC
+        again = session.retries < MAX_RETRIES and (retry_after or 0.0) <= MAX_RETRY_AFTER_SEC
         if again:
-            pause = retry_after or min(LONGEST_BACKOFF_SEC, FIRST_BACKOFF_SEC * 2.0**session.retries)
+            pause = retry_after or min(MAX_BACKOFF_SEC, FIRST_BACKOFF_SEC * 2.0**session.retries)
             session.retries += 1
             at = now + pause * (1.0 + RETRY_JITTER * session.rng.random())
         else:

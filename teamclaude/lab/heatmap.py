@@ -32,20 +32,20 @@ class Heatmap:
     def __init__(self) -> None:
         self.strips: dict[tuple[str, str], list[float]] = {}
 
-    def record(self, now: float, quotas: dict[str, ApiAccount]) -> None:
-        """The state at `now`, and in the hours before it in which nothing happened."""
-        for name, quota in quotas.items():
-            for gauge in quota.windows:
-                if gauge.axis in AXES:
-                    strip = self.strips.setdefault((name, gauge.axis), [])
+    def record(self, now: float, api_accounts: dict[str, ApiAccount]) -> None:
+        """Record the state at `now`, and that of the hours before it in which nothing happened."""
+        for name, api_account in api_accounts.items():
+            for window in api_account.windows:
+                if window.axis in AXES:
+                    strip = self.strips.setdefault((name, window.axis), [])
                     for hour in range(len(strip), int(now // HOUR_SEC) + 1):
-                        strip.append(_used(quota, gauge, min(now, (hour + 1) * HOUR_SEC)))
+                        strip.append(_used(api_account, window, min(now, (hour + 1) * HOUR_SEC)))
 
 
-def _used(quota: ApiAccount, gauge: ApiWindow, at: float) -> float:
-    if at >= quota.login_lost_at:
+def _used(api_account: ApiAccount, window: ApiWindow, at: float) -> float:
+    if at >= api_account.login_lost_at:
         return 1.0
-    return min(1.0, gauge.used / gauge.size) if at < gauge.resets_at else 0.0
+    return min(1.0, window.used / window.size) if at < window.resets_at else 0.0
 
 
 def strips(heatmap: Heatmap, width: int, colour: bool) -> list[str]:
@@ -78,21 +78,21 @@ def _cell(used: float, colour: bool) -> str:
 
 
 def _level(used: float) -> int | None:
-    """0 to 9; None: full."""
+    """Return 0 to 9, or None: full."""
     return None if used >= 1.0 else min(9, int(used * 10))
 
 
 def svg(heatmaps: Sequence[tuple[str, Heatmap]]) -> str:
-    """One block of strips per film, under its title."""
+    """Draw one block of strips per heatmap, under its title."""
     parts, y, width = [], 0, LEFT
-    for title, film in heatmaps:
-        hours = max((len(strip) for strip in film.strips.values()), default=0)
+    for title, heatmap in heatmaps:
+        hours = max((len(strip) for strip in heatmap.strips.values()), default=0)
         width = max(width, LEFT + CELL_W * hours + 10)
         parts.append(_text(8, y + 16, title, 13))
         for day in range(-(-hours // HOURS_OF_DAY)):
             parts.append(_text(LEFT + CELL_W * HOURS_OF_DAY * day, y + TOP - 4, DAYS[day % 7], 9))
         y += TOP
-        for (name, axis), strip in film.strips.items():
+        for (name, axis), strip in heatmap.strips.items():
             parts.append(_text(8, y + 11, f"{name} {axis}", 11))
             parts.extend(_bars(strip, y))
             y += ROW_H + (6 if axis == AXES[-1] else 1)
@@ -105,7 +105,7 @@ def svg(heatmaps: Sequence[tuple[str, Heatmap]]) -> str:
 
 
 def _bars(strip: Sequence[float], y: int) -> list[str]:
-    """Runs of hours of the same level as one rectangle each."""
+    """Return runs of hours of the same level as one rectangle each."""
     found = []
     begin = 0
     for hour in range(1, len(strip) + 1):

@@ -1,7 +1,7 @@
-"""Recorded traffic (manual page `record`): as sessions for any team, or as the very scene it comes from.
+"""Recorded traffic (manual page `record`): as sessions for any team, or as the scenario it comes from.
 
-What a recording says of the accounts' size is what was used while a window rose; what others used on the
-same account meanwhile can't be seen, and makes it look smaller than it is.
+The size of a recorded account is what was charged while its windows rose.  What others used on the same
+account meanwhile cannot be seen, and makes it look smaller than it is.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any, NamedTuple, Optional
 
 from ..errors import UsageError
 from .api_model import TokenWeights
-from .demand import unconstrained_demand
 from .scenario import FIVE_OF_WEEK, AccountSetup, Scenario, ScenarioSettings
 from .traffic import RequestTrace, SessionTrace, read_lines, read_session
+from .upper_bound import unconstrained_demand
 from .window_sizes import RecordedAccount, WindowSizes
 from .workload import WEEK_SEC, PlannedSession, User
 
@@ -56,11 +56,11 @@ class Recording(NamedTuple):
     accounts: tuple[RecordedAccount, ...]
     requests: int
     waited: float  # seconds that requests waited for an account
-    refused: int  # requests that waited in vain
+    refused: int  # requests that were refused after waiting
 
 
 def recorded_files(path: Path) -> list[Path]:
-    """The files of a recording's directory, or the one file."""
+    """Return the files of a recording's directory, or the one file."""
     if not path.is_dir():
         return [path]
     files = sorted(path.glob("*.jsonl"))
@@ -70,7 +70,7 @@ def recorded_files(path: Path) -> list[Path]:
 
 
 def read_traffic(path: Path) -> list[SessionTrace]:
-    """Sessions to replay: a trace file, or a recording (a file of it, or its directory)."""
+    """Read sessions to replay: a trace file, or a recording (a file of it, or its directory)."""
     sessions, rows = [], []
     for file in recorded_files(path):
         for where, value in read_lines(file):
@@ -85,7 +85,7 @@ def read_traffic(path: Path) -> list[SessionTrace]:
 
 
 def read_recording(path: Path) -> Recording:
-    """A recording as it happened; UsageError when nothing in it was served."""
+    """Read a recording as it happened; UsageError when nothing in it was served."""
     lines = (line for file in recorded_files(path) for line in read_lines(file))
     rows = [_row(value, where) for where, value in lines if _is_measured(value)]
     rows.sort(key=lambda row: row.at)
@@ -106,38 +106,40 @@ def read_recording(path: Path) -> Recording:
 
 
 def recorded_scenario(recording: Recording, accounts: int, load: float, seed: int = 0) -> Scenario:
-    """What was recorded, `load` times as much of it, with so many accounts.
+    """Return what was recorded, `load` times as much of it, with `accounts` accounts.
 
-    Accounts beyond the recorded ones are like those on average; where no window has moved enough to tell
+    Accounts beyond the recorded ones are like those on average.  Where no window has moved enough to tell
     their size, they are assumed to just suffice for what was recorded.
     """
     everybody = [User(0, ((0.0, float("inf")),), max_sessions=10**9)]
-    setting = ScenarioSettings(sizes=(1.0,) * accounts, load=load, cache_life=recording.life)
+    settings = ScenarioSettings(sizes=(1.0,) * accounts, load=load, cache_life=recording.life)
     weeks = max(1, -(-int(recording.length) // int(WEEK_SEC)))
     end = weeks * WEEK_SEC
     plans = _scale_plans(recording.plans, load)
-    wish = unconstrained_demand(everybody, plans, setting.weights, setting.cache_life, end)
+    demand = unconstrained_demand(everybody, plans, settings.weights, settings.cache_life, end)
     known = [account.week for account in recording.accounts if account.week is not None]
     if known:
         mean = sum(known) / len(known)
     else:
-        as_it_was = unconstrained_demand(everybody, recording.plans, setting.weights, setting.cache_life, end)
+        as_it_was = unconstrained_demand(
+            everybody, recording.plans, settings.weights, settings.cache_life, end
+        )
         mean = as_it_was.wanted_before(end) / weeks / max(1, len(recording.accounts))
-    chance = random.Random(f"resets {seed}")
-    places = []
+    rng = random.Random(f"resets {seed}")
+    setups = []
     for number in range(accounts):
         its = recording.accounts[number] if number < len(recording.accounts) else RecordedAccount()
-        week, anywhere = its.week or mean, chance.uniform(0.0, WEEK_SEC)
+        week, anywhere = its.week or mean, rng.uniform(0.0, WEEK_SEC)
         resets_at = anywhere if its.resets_at is None else its.resets_at
-        places.append(AccountSetup(week, its.five or week * FIVE_OF_WEEK, resets_at))
-    return Scenario(setting, (everybody, plans), wish, places, end)
+        setups.append(AccountSetup(week, its.five or week * FIVE_OF_WEEK, resets_at))
+    return Scenario(settings, (everybody, plans), demand, setups, end)
 
 
 # --- rows ---------------------------------------------------------------------------------------
 
 
 def _is_measured(value: Any) -> bool:
-    """Whether its tokens are known: for the lab the others are like use by somebody else."""
+    """Return whether its tokens are known; the others are like use by somebody else."""
     return not isinstance(value, dict) or value.get("in", 0) is not None
 
 
@@ -175,7 +177,7 @@ def _windows(value: Any) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _conversations(rows: Iterable[RecordingRow]) -> list[tuple[float, SessionTrace, str]]:
-    """When each conversation began, its served requests, and the conversation that started it."""
+    """Return when each conversation began, its served requests, and the conversation that started it."""
     found: dict[str, list[RecordingRow]] = {}
     for row in rows:
         found.setdefault(row.conversation, []).append(row)
@@ -193,7 +195,7 @@ def _conversations(rows: Iterable[RecordingRow]) -> list[tuple[float, SessionTra
 
 
 def _request(row: RecordingRow, before: Optional[RecordingRow], gap: float) -> RequestTrace:
-    """What a cache that lives could hold: what the request before had, unless it was cut since."""
+    """Count as cacheable what the request before had, unless the conversation was cut since."""
     prefix = row.read
     if before is not None and row.total >= before.total:
         prefix = max(prefix, before.total)
@@ -224,13 +226,13 @@ def _root_conversation(name: str, found: dict[str, tuple[float, SessionTrace, st
 
 
 def _scale_plans(plans: Sequence[PlannedSession], load: float) -> list[PlannedSession]:
-    """Each session so many times; the part of one by chance, copies a little later."""
-    chance = random.Random("load")
+    """Repeat each session `load` times, a fraction by chance; copies begin a little later."""
+    rng = random.Random("load")
     scaled = []
     for plan in plans:
-        copies = int(load) + (chance.random() < load - int(load))
+        copies = int(load) + (rng.random() < load - int(load))
         for number in range(copies):
-            later = chance.uniform(1.0, LONGEST_COPY_SHIFT_SEC) if number else 0.0
+            later = rng.uniform(1.0, LONGEST_COPY_SHIFT_SEC) if number else 0.0
             scaled.append(plan._replace(at=plan.at + later))
     return sorted(scaled, key=lambda plan: (plan.at, plan.session.id))
 

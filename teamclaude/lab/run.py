@@ -1,4 +1,4 @@
-"""Runs: one scene, one policy each; the same scene and policy give the same numbers."""
+"""Run one policy in one scenario; the same scenario and policy give the same numbers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from ..routing.policies.base import Policy
 from ..routing.policies.registry import POLICIES
 from ..routing.quota.rules import Rules
 from ..routing.state.account import AccountSpec
-from .clients import ClientSessions
-from .event_queue import EventQueue
+from .clients import ClientSessions, EventQueue
 from .heatmap import Heatmap
 from .scenario import Scenario
 from .score import Score, ScoreCounter
@@ -22,26 +21,31 @@ __all__ = ["PolicyRun", "run_policy"]
 
 
 class PolicyRun:
-    """One policy in one scene, from the beginning up to an instant and on."""
+    """One policy in one scenario, from the beginning up to an instant and on."""
 
-    def __init__(self, scene: Scenario, policy: str | Policy, film: Optional[Heatmap] = None) -> None:
+    def __init__(self, scenario: Scenario, policy: str | Policy, heatmap: Optional[Heatmap] = None) -> None:
         chosen = POLICIES[policy]() if isinstance(policy, str) else policy
-        setting = scene.settings
-        self.scenario = scene
-        self._heatmap = film
+        settings = scenario.settings
+        self.scenario = scenario
+        self._heatmap = heatmap
         self._clients = ClientSessions(
-            EventQueue(), scene.users, [plan for plan in scene.plans if plan.at < scene.end]
+            EventQueue(), scenario.users, [plan for plan in scenario.plans if plan.at < scenario.end]
         )
-        self.api_accounts = scene.api_accounts()
+        self.api_accounts = scenario.api_accounts()
         self.fleet = Fleet(replace(Rules(), backoff_jitter=False), chosen)
         self.fleet.configure([AccountSpec(key, key) for key in self.api_accounts])
-        self._counter = ScoreCounter(scene.demand, self.api_accounts, setting.cache_life, scene.end)
+        self._counter = ScoreCounter(scenario.demand, self.api_accounts, settings.cache_life, scenario.end)
         self.simulation = Simulation(
-            self._clients, self.fleet, self.api_accounts, self._counter, setting.cache_life, setting.hold_sec
+            self._clients,
+            self.fleet,
+            self.api_accounts,
+            self._counter,
+            settings.cache_life,
+            settings.hold_sec,
         )
 
     def advance(self, until: float, on_progress: Callable[[float], None] = lambda share: None) -> None:
-        """Let time pass; `told` hears how much of the run is done (0-1)."""
+        """Advance to `until`; call `on_progress` with the share of the run that is done (0-1)."""
 
         def hourly(now: float) -> None:
             on_progress(now / self.scenario.end)
@@ -53,7 +57,7 @@ class PolicyRun:
             self._heatmap.record(until - 1.0, self.api_accounts)
 
     def score(self) -> Score:
-        """What came of it, at the end."""
+        """Return the score, at the end."""
         users = [user.number for user in self.scenario.users]
         return self._counter.score(
             self.scenario.upper_bound(self._counter.overshoot), self.scenario.last_week_allowance(), users
@@ -66,7 +70,7 @@ def run_policy(
     on_progress: Callable[[float], None] = lambda share: None,
     heatmap: Optional[Heatmap] = None,
 ) -> Score:
-    """One policy on one scene, from its beginning to its end."""
+    """Run one policy on one scenario from beginning to end."""
     run = PolicyRun(scenario, policy, heatmap)
     run.advance(scenario.end, on_progress)
     return run.score()

@@ -1,8 +1,8 @@
-"""One run: the team, the real Fleet with its waiting line, and the API, in virtual time.
+"""One run: clients, the real Fleet with its wait queue, and the API, in virtual time.
 
-What the proxy does around the Fleet is done here in the same order: admit or wait in line, send, take
-in the answer, go to the next account after a refusal, settle.  No thread, no clock, no randomness but
-the seeded one.
+What the proxy does around the Fleet is done here in the same order: admit or wait, send, take in the
+response, go to the next account after a refusal, settle.  No thread, no clock, no randomness but the seeded
+one.
 """
 
 from __future__ import annotations
@@ -34,76 +34,77 @@ class SeenDecision(NamedTuple):
 
 
 class _PendingRequest:
-    """One request on its way: through the line, perhaps to several accounts."""
+    """One request on its way: through the wait queue, perhaps to several accounts."""
 
-    def __init__(self, actor: ActiveSession, ask: RoutingRequest, began: float) -> None:
-        self.session = actor
-        self.request = ask
+    def __init__(self, session: ActiveSession, request: RoutingRequest, began: float) -> None:
+        self.session = session
+        self.request = request
         self.began = began
         self.suspects: list[Lease] = []
 
 
 class Simulation:
-    """Everything between the people and the quotas."""
+    """Everything between the clients and the API's accounts."""
 
     def __init__(
         self,
-        people: ClientSessions,
+        clients: ClientSessions,
         fleet: Fleet,
-        quotas: dict[str, ApiAccount],
-        tally: ScoreCounter,
+        api_accounts: dict[str, ApiAccount],
+        counter: ScoreCounter,
         life: float,
         hold: float = 1800.0,
     ) -> None:
-        self.clients = people
-        self.events = people.events
+        self.clients = clients
+        self.events = clients.events
         self.fleet = fleet
         self.wait_queue = WaitQueue(fleet)
-        self.api_accounts = quotas
-        self.counter = tally
+        self.api_accounts = api_accounts
+        self.counter = counter
         self.life = life
         self.hold = hold
         self._pending: dict[Waiter, _PendingRequest] = {}
         self._timer_at = NEVER
         self.last_decision: Optional[SeenDecision] = None
-        people.api = self
+        clients.api = self
 
     # --- in -----------------------------------------------------------------------------------
 
-    def submit(self, actor: ActiveSession) -> None:
-        ask = RoutingRequest(
-            session=actor.session_id,
-            agent=actor.agent,
-            model=MODELS.get(actor.request.family, actor.request.family),
+    def submit(self, session: ActiveSession) -> None:
+        """Send the session's request through the Fleet, beginning now."""
+        request = RoutingRequest(
+            session=session.session_id,
+            agent=session.agent,
+            model=MODELS.get(session.request.family, session.request.family),
             cache_life=self.life,
         )
-        self._request_account(_PendingRequest(actor, ask, self.events.now))
+        self._request_account(_PendingRequest(session, request, self.events.now))
 
-    def _request_account(self, errand: _PendingRequest) -> None:
+    def _request_account(self, pending: _PendingRequest) -> None:
         now = self.events.now
-        left = self.hold - (now - errand.began)
-        patience = NO_WAIT if errand.suspects or left <= 0 else WaitLimits(left)
-        waiter = Waiter(errand.request, patience, now)
-        self._pending[waiter] = errand
+        left = self.hold - (now - pending.began)
+        limits = NO_WAIT if pending.suspects or left <= 0 else WaitLimits(left)
+        waiter = Waiter(pending.request, limits, now)
+        self._pending[waiter] = pending
         self._dispatch(self.wait_queue.enter(waiter, now))
         if waiter.lease is not None:
             self._dispatch([waiter])
         elif self.wait_queue.is_hopeless(waiter, now):
-            self._record_decision(waiter, errand)
+            self._record_decision(waiter, pending)
             self._refuse_waiter(waiter)
         else:
-            self._record_decision(waiter, errand)
+            self._record_decision(waiter, pending)
             self.wait_queue.waiters.append(waiter)
             self._set_timer()
 
-    def _record_decision(self, waiter: Waiter, errand: _PendingRequest) -> None:
+    def _record_decision(self, waiter: Waiter, pending: _PendingRequest) -> None:
         assert waiter.wait is not None
-        self.last_decision = SeenDecision(self.events.now, errand.session.conversation, waiter.wait.decision)
+        self.last_decision = SeenDecision(self.events.now, pending.session.conversation, waiter.wait.decision)
 
-    # --- the line -----------------------------------------------------------------------------
+    # --- the wait queue -----------------------------------------------------------------------
 
     def _state_changed(self) -> None:
-        """Routing state changed: whoever waits may be served, or see that waiting is in vain."""
+        """Serve waiters after a change of routing state; refuse those for whom waiting is hopeless."""
         if not self.wait_queue.waiters:
             return
         now = self.events.now
@@ -126,16 +127,16 @@ class Simulation:
             self._state_changed()
 
     def _refuse_waiter(self, waiter: Waiter) -> None:
-        errand = self._pending.pop(waiter)
+        pending = self._pending.pop(waiter)
         assert waiter.wait is not None
         # After a bare 429 no other account is free: the client gets that answer as it came.
-        nothing_said = bool(errand.suspects)
-        self._refuse_client(errand, None if nothing_said else _retry_after(waiter.wait, self.events.now))
+        nothing_said = bool(pending.suspects)
+        self._refuse_client(pending, None if nothing_said else _retry_after(waiter.wait, self.events.now))
 
-    def _refuse_client(self, errand: _PendingRequest, retry_after: Optional[float]) -> None:
+    def _refuse_client(self, pending: _PendingRequest, retry_after: Optional[float]) -> None:
         now = self.events.now
-        again = self.clients.request_refused(errand.session, retry_after)
-        self.counter.record_refused(now, now - errand.began, again)
+        again = self.clients.request_refused(pending.session, retry_after)
+        self.counter.record_refused(now, now - pending.began, again)
 
     # --- out ----------------------------------------------------------------------------------
 
@@ -144,42 +145,44 @@ class Simulation:
             assert waiter.lease is not None
             self._send(self._pending.pop(waiter), waiter.lease)
 
-    def _send(self, errand: _PendingRequest, lease: Lease) -> None:
-        now, actor = self.events.now, errand.session
-        self.last_decision = SeenDecision(now, actor.conversation, lease.decision)
-        answer = self.api_accounts[lease.account].send(actor.conversation, actor.request, self.life, now)
-        kind = self.fleet.record_response(lease, answer.status, answer.reading, now, actor.rng.random())
-        if answer.status == 200:
-            for suspect in errand.suspects:
-                self.fleet.confirm_account_429(suspect, now, actor.rng.random())
-            self.counter.record_served(actor, lease, answer, now, now - errand.began)
-            end = partial(self._response_ended, actor, lease, answer)
-            self.events.schedule(now + actor.request.duration, end)
+    def _send(self, pending: _PendingRequest, lease: Lease) -> None:
+        now, session = self.events.now, pending.session
+        self.last_decision = SeenDecision(now, session.conversation, lease.decision)
+        response = self.api_accounts[lease.account].send(
+            session.conversation, session.request, self.life, now
+        )
+        kind = self.fleet.record_response(lease, response.status, response.reading, now, session.rng.random())
+        if response.status == 200:
+            for suspect in pending.suspects:
+                self.fleet.confirm_account_429(suspect, now, session.rng.random())
+            self.counter.record_served(session, lease, response, now, now - pending.began)
+            end = partial(self._response_ended, session, lease, response)
+            self.events.schedule(now + session.request.duration, end)
             return
         if kind is ResponseKind.UNAUTHORIZED:
             self.fleet.mark_auth_failed(lease, "the API refuses its login")
         if MEANINGS[kind].next is NextStep.HOP_ONCE:
-            errand.suspects.append(lease)
-        errand.request = _without(errand.request, lease.account)
-        self.events.schedule(now + ON_THE_WIRE_SEC, partial(self._refused, errand, lease))
+            pending.suspects.append(lease)
+        pending.request = _without(pending.request, lease.account)
+        self.events.schedule(now + ON_THE_WIRE_SEC, partial(self._refused, pending, lease))
 
-    def _refused(self, errand: _PendingRequest, lease: Lease) -> None:
+    def _refused(self, pending: _PendingRequest, lease: Lease) -> None:
         self.fleet.settle_lease(lease, self.events.now)
-        if len(errand.suspects) > 1:
-            self._refuse_client(errand, None)
+        if len(pending.suspects) > 1:
+            self._refuse_client(pending, None)
         else:
-            self._request_account(errand)
+            self._request_account(pending)
         self._state_changed()
 
-    def _response_ended(self, actor: ActiveSession, lease: Lease, answer: ApiResponse) -> None:
+    def _response_ended(self, session: ActiveSession, lease: Lease, response: ApiResponse) -> None:
         self.api_accounts[lease.account].request_ended()
-        self.fleet.settle_lease(lease, self.events.now, answer.usage, lease.request.model, served=True)
-        self.clients.request_served(actor)
+        self.fleet.settle_lease(lease, self.events.now, response.usage, lease.request.model, served=True)
+        self.clients.request_served(session)
         self._state_changed()
 
 
 def _retry_after(wait: Wait, now: float) -> float:
-    """Seconds as the proxy tells the client: until the first account is back, if one will be."""
+    """Return the seconds that the proxy tells the client: until the first account is back, if one will be."""
     if wait.decision.account is not None:
         return BUSY_RETRY_SEC
     return NEVER if wait.decision.retry_at is None else max(1.0, wait.decision.retry_at - now)

@@ -1,8 +1,8 @@
-"""Sessions as the lab replays them: read from a trace file, or made up with the same quantiles.
+"""Sessions as the lab replays them: read from a trace file, or synthetic with the same quantiles.
 
 File format: JSON lines, gzip or plain, one session each: `{"id": str, "requests": [[t, family, in,
 out, cached_prefix, api_time], ...]}`, times in seconds from the start of the session, counts in tokens.
-The quantiles of `synthetic` are those of 355 published Claude Code sessions (data set
+The quantiles of `synthetic_sessions` are those of 355 published Claude Code sessions (data set
 callanjfox/kv-cache-tester, Apache-2.0).
 """
 
@@ -33,6 +33,8 @@ class RequestTrace(NamedTuple):
 
 
 class SessionTrace(NamedTuple):
+    """A session's requests in order."""
+
     id: str
     requests: tuple[RequestTrace, ...]
 
@@ -41,7 +43,7 @@ class SessionTrace(NamedTuple):
 
 
 def read_lines(path: Path) -> Iterator[tuple[str, Any]]:
-    """The JSON of each line, and where it stands; raises UsageError with the line that can't be read."""
+    """Yield the JSON of each line and where it stands; UsageError names a line that cannot be read."""
     try:
         raw = path.read_bytes()
         text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8")
@@ -58,7 +60,7 @@ def read_lines(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def read_session(data: Any, where: str) -> SessionTrace:
-    """One session; raises UsageError."""
+    """Read one session; raises UsageError."""
     try:
         rows = [_row(row) for row in data["requests"]]
         name = str(data["id"])
@@ -81,7 +83,7 @@ def _row(row: Sequence[Any]) -> tuple[float, RequestTrace]:
     return float(at), RequestTrace(0.0, str(family), int(total), int(out), prefix, float(duration))
 
 
-# --- made up ------------------------------------------------------------------------------------
+# --- synthetic ---------------------------------------------------------------------------------
 
 LEVELS = (0.0, 0.05, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99, 1.0)
 _COUNT = (3, 4, 15, 43, 92, 152, 229, 324, 439)
@@ -97,33 +99,33 @@ OPUS = 0.6  # of all sessions
 
 
 def synthetic_sessions(count: int, seed: int) -> list[SessionTrace]:
-    """Made-up sessions; the same seed gives the same ones."""
-    chance = random.Random(f"sessions {seed}")
-    return [_synthetic_session(f"synthetic-{seed}-{number}", chance) for number in range(count)]
+    """Return synthetic sessions; the same seed gives the same ones."""
+    rng = random.Random(f"sessions {seed}")
+    return [_synthetic_session(f"synthetic-{seed}-{number}", rng) for number in range(count)]
 
 
-def _synthetic_session(name: str, chance: random.Random) -> SessionTrace:
-    family = "opus" if chance.random() < OPUS else "sonnet"
+def _synthetic_session(name: str, rng: random.Random) -> SessionTrace:
+    family = "opus" if rng.random() < OPUS else "sonnet"
     requests: list[RequestTrace] = []
-    limit = chance.choice(LIMITS)
+    limit = rng.choice(LIMITS)
     total = out = 0
-    for number in range(int(_draw(_COUNT, chance))):
+    for number in range(int(_draw(_COUNT, rng))):
         if number == 0:
-            prefix, total = 0, int(_draw(_FIRST, chance))
-        elif total > limit or chance.random() < COMPACTION:
-            prefix, total = min(total, 12_000), int(chance.uniform(*SUMMARY))
+            prefix, total = 0, int(_draw(_FIRST, rng))
+        elif total > limit or rng.random() < COMPACTION:
+            prefix, total = min(total, 12_000), int(rng.uniform(*SUMMARY))
         else:
             prefix = total  # the input of the request before; its answer is new in this one
-            total += max(out, int(_draw(_NEW, chance)))
-        gap = _draw(_GAP, chance) if number else 0.0
-        out, duration = int(_draw(_OUT, chance)), _draw(_DURATION, chance)
+            total += max(out, int(_draw(_NEW, rng)))
+        gap = _draw(_GAP, rng) if number else 0.0
+        out, duration = int(_draw(_OUT, rng)), _draw(_DURATION, rng)
         requests.append(RequestTrace(gap, family, total, out, prefix, duration))
     return SessionTrace(name, tuple(requests))
 
 
-def _draw(values: Sequence[float], chance: random.Random) -> float:
-    """A number with these quantiles at LEVELS, straight lines between their logarithms."""
-    level = chance.random()
+def _draw(values: Sequence[float], rng: random.Random) -> float:
+    """Draw a number with these quantiles at LEVELS; straight lines between their logarithms."""
+    level = rng.random()
     place = min(len(LEVELS) - 2, bisect_right(LEVELS, level) - 1)
     share = (level - LEVELS[place]) / (LEVELS[place + 1] - LEVELS[place])
     low, high = values[place], values[place + 1]

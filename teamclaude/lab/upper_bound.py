@@ -1,4 +1,6 @@
-"""What no scheduler can exceed, however much it knows: a fluid bound by one cut in time.
+"""The unconstrained demand, and what no scheduler can exceed: a fluid bound by one cut in time.
+
+The bound holds however much the scheduler knows.
 
 Claim: the work counted for a run until `end` is at most, for every instant t,
 
@@ -8,31 +10,42 @@ Proof.  Every piece of counted work is served before t or from t on.
 (1) What is served before t was asked for before t.  No request comes earlier in any run than in the
     run without limits: by induction along a person's requests each begins at a non-decreasing
     function of the end of the one before (a pause is added; the calendar and the limit of running
-    sessions are non-decreasing maps), and service takes at least the answer's own time.  A request is
+    sessions are non-decreasing maps), and service takes at least the response's own time.  A request is
     counted with at most what it costs in that run.  So the first part is at most the first term.
 (2) What is served from t on is counted with at most what it is charged.  What of a charge lies beyond its
-    windows, because the API lets the last request of a window go over, is a gift; the gifts of a run are
-    added to B(t) for all t.  The rest lies within windows.  In one weekly window an account serves at most
+    windows, because the API lets the last request of a window go over, is overshoot; the overshoot of a run
+    is added to B(t) for all t.  The rest lies within windows.  In one weekly window an account serves at most
     what the window holds; in a piece of time of length L at most ceil(L/5h)+1 of its 5h windows can lie,
     for their beginnings are 5h apart and the first may begin up to 5h before.  Of the weekly windows that
-    run at `end` only the part counts that belongs to the time before it (`own`, by the demand of that
-    week); what all accounts together used beyond that is borrowed from the time after, and is taken off
-    the count: so their sum is at most the sum of `own`, for every t before the first of these windows.
+    run at `end` only the part counts that belongs to the time before it (the allowance, by the demand of
+    that week); what all accounts together used beyond that is borrowed from the time after, and is taken off
+    the count: so their sum is at most the sum of the allowances, for every t before the first of these
+    windows.
 The bound is the smallest B(t) over the hours up to then, or all that was wanted before `end`; every t
-alone is a bound, so a coarse grid stays right.  (Policies get different gifts, so that their bounds differ
-by some tenths of a percent under load; below it all that was wanted is the bound of everybody.)
+alone is a bound, so a coarse grid stays right.  (Policies get different overshoot, so that their bounds
+differ by some tenths of a percent under load; below it all that was wanted is the bound of all.)
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
-from .api_model import FIVE_HOURS_SEC
-from .demand import Demand
+from .api_model import FIVE_HOURS_SEC, TokenWeights
+from .clients import ActiveSession, ClientSessions, EventQueue
+from .workload import PlannedSession, User
 
-__all__ = ["WeeklyWindow", "upper_bound", "capacity_from", "usable_tokens"]
+__all__ = [
+    "Demand",
+    "WeeklyWindow",
+    "capacity_from",
+    "unconstrained_demand",
+    "upper_bound",
+    "usable_tokens",
+]
 
 GRID_SEC = 3600.0
 
@@ -46,22 +59,75 @@ class WeeklyWindow(NamedTuple):
     five: float
 
 
-def upper_bound(wish: Demand, spans: Sequence[WeeklyWindow], end: float, overshoot: float = 0.0) -> float:
-    """Weighted tokens that can be counted until `end` at most; `gifts` were served beyond the windows."""
-    last = min((span.begin for span in spans if span.end >= end), default=0.0)
+def upper_bound(demand: Demand, windows: Sequence[WeeklyWindow], end: float, overshoot: float = 0.0) -> float:
+    """Return the weighted tokens that can be counted until `end` at most.
+
+    `overshoot` is what was served beyond the windows.
+    """
+    last = min((window.begin for window in windows if window.end >= end), default=0.0)
     cuts = [hour * GRID_SEC for hour in range(int(last // GRID_SEC) + 1)]
     return min(
-        wish.wanted_before(end),
-        *(wish.wanted_before(at) + capacity_from(spans, at) + overshoot for at in cuts),
+        demand.wanted_before(end),
+        *(demand.wanted_before(at) + capacity_from(windows, at) + overshoot for at in cuts),
     )
 
 
-def capacity_from(spans: Sequence[WeeklyWindow], begin: float) -> float:
-    """What the accounts can serve from `begin` on."""
-    return sum(usable_tokens(span, begin) for span in spans if span.end > begin)
+def capacity_from(windows: Sequence[WeeklyWindow], begin: float) -> float:
+    """Return what the accounts can serve from `begin` on."""
+    return sum(usable_tokens(window, begin) for window in windows if window.end > begin)
 
 
-def usable_tokens(span: WeeklyWindow, begin: float) -> float:
-    """What one account can serve of one weekly window from `begin` on."""
-    length = span.end - max(begin, span.begin)
-    return min(span.week, span.five * (math.ceil(length / FIVE_HOURS_SEC) + 1))
+def usable_tokens(window: WeeklyWindow, begin: float) -> float:
+    """Return what one account can serve of one weekly window from `begin` on."""
+    length = window.end - max(begin, window.begin)
+    return min(window.week, window.five * (math.ceil(length / FIVE_HOURS_SEC) + 1))
+
+
+class Demand:
+    """Work by the time it is wanted, if nobody ever waited; amounts in weighted tokens."""
+
+    def __init__(self, rows: Sequence[tuple[float, int, float]], costs: dict[tuple[str, int], float]) -> None:
+        self.times = [at for at, _, _ in rows]
+        self.costs = costs  # (conversation, index of the request) -> what it must cost at least
+        self._sums = [0.0]
+        self.by_user: dict[int, list[tuple[float, float]]] = {}
+        for at, user, cost in rows:
+            self._sums.append(self._sums[-1] + cost)
+            self.by_user.setdefault(user, []).append((at, cost))
+
+    def wanted_before(self, at: float) -> float:
+        """Return the work wanted before `at`."""
+        return self._sums[bisect_left(self.times, at)]
+
+    def wanted_by_user(self, user: int, until: float) -> float:
+        """Return one person's work wanted before `until`."""
+        return sum(cost for at, cost in self.by_user.get(user, ()) if at < until)
+
+
+class _UnlimitedApi:
+    """An API without limits: every response takes its own time and nothing else."""
+
+    def __init__(self, clients: ClientSessions, weights: TokenWeights, life: float) -> None:
+        self.clients = clients
+        self.weights = weights
+        self.life = life
+        self.rows: list[tuple[float, int, float]] = []
+        self.costs: dict[tuple[str, int], float] = {}
+
+    def submit(self, session: ActiveSession) -> None:
+        now, request = self.clients.events.now, session.request
+        warm = now < session.last_end + self.life
+        cost = self.weights.cost(request, request.cached_prefix if warm else 0)
+        self.rows.append((now, session.user.number, cost))
+        self.costs[session.conversation, session.index] = cost
+        self.clients.events.schedule(now + request.duration, partial(self.clients.request_served, session))
+
+
+def unconstrained_demand(
+    users: Sequence[User], plans: Sequence[PlannedSession], weights: TokenWeights, life: float, end: float
+) -> Demand:
+    """Play the plans against an API without limits."""
+    clients = ClientSessions(EventQueue(), users, plans)
+    api = clients.api = _UnlimitedApi(clients, weights, life)
+    clients.events.run(end)
+    return Demand(api.rows, api.costs)

@@ -1,8 +1,8 @@
 """Who works when, and which sessions they plan: calendars in three time zones.
 
-A person plans sessions over the working day, whatever became of the ones before; nobody has more
-than four running at once.  A person's pause that ends outside working hours ends the next morning;
-a tool's pause does not care.
+A person plans sessions over the working day, whatever became of the ones before; nobody has more than four
+running at once.  A person's pause that ends outside working hours ends the next morning; a tool's pause does
+not care.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ AGENT_REQUESTS = 25  # at most, in a sub-agent
 
 
 class User(NamedTuple):
-    """One person; `shifts` are working times in order, (begin, end) in seconds of the world."""
+    """One person; `shifts` are working times in order, (begin, end) in seconds of virtual time."""
 
     number: int
     shifts: tuple[tuple[float, float], ...]
     max_sessions: int = 4  # sessions running at once
 
     def next_working_time(self, now: float) -> float:
-        """`now` if the person works then, else when they begin next."""
+        """Return `now` if the person works then, else when they begin next."""
         for begin, end in self.shifts:
             if now < end:
                 return max(now, begin)
@@ -40,7 +40,7 @@ class User(NamedTuple):
 
 
 class PlannedSession(NamedTuple):
-    """A session that shall begin at `at`; sub-agents begin some seconds into it."""
+    """A session planned to begin at `at`; sub-agents begin some seconds into it."""
 
     at: float
     user: int
@@ -51,50 +51,50 @@ class PlannedSession(NamedTuple):
 def make_workload(
     sessions: Sequence[SessionTrace], users: int, weeks: int, seed: int, agents: Optional[int] = None
 ) -> tuple[list[User], list[PlannedSession]]:
-    """The team and its plans for so many weeks; day 0 is a Monday in UTC.
+    """Return the team and its plans for `weeks` weeks; day 0 is a Monday in UTC.
 
     `agents` is how many sub-agents every session has; None: one in five has one to three.
     """
-    chance = random.Random(f"team {seed}")
-    team = [_user(number, weeks, chance) for number in range(users)]
+    rng = random.Random(f"team {seed}")
+    team = [_user(number, weeks, rng) for number in range(users)]
     deck: list[SessionTrace] = []
     plans = []
     for begin, end, user in sorted((b, e, u.number) for u in team for b, e in u.shifts):
-        for _ in range(_poisson(SESSIONS_A_DAY, chance)):
-            deck = deck or chance.sample(list(sessions), len(sessions))
-            at = chance.uniform(begin, end - HOUR_SEC)
+        for _ in range(_poisson(SESSIONS_A_DAY, rng)):
+            deck = deck or rng.sample(list(sessions), len(sessions))
+            at = rng.uniform(begin, end - HOUR_SEC)
             session = deck.pop()
-            plans.append(PlannedSession(at, user, session, _agents(sessions, agents, chance)))
+            plans.append(PlannedSession(at, user, session, _agents(sessions, agents, rng)))
     return team, sorted(plans, key=lambda plan: (plan.at, plan.user))
 
 
-def _user(number: int, weeks: int, chance: random.Random) -> User:
+def _user(number: int, weeks: int, rng: random.Random) -> User:
     zone = ZONES[number % len(ZONES)] * HOUR_SEC
     shifts = []
     for day in range(-1, weeks * 7 + 1):
-        if day % 7 >= 5 and chance.random() >= WEEKENDS:
+        if day % 7 >= 5 and rng.random() >= WEEKENDS:
             continue
-        begin = day * DAY_SEC - zone + chance.uniform(8.0, 10.0) * HOUR_SEC
-        end = begin + chance.uniform(7.5, 10.0) * HOUR_SEC
+        begin = day * DAY_SEC - zone + rng.uniform(8.0, 10.0) * HOUR_SEC
+        end = begin + rng.uniform(7.5, 10.0) * HOUR_SEC
         if begin >= 0:
             shifts.append((begin, end))
     return User(number, tuple(shifts))
 
 
 def _agents(
-    sessions: Sequence[SessionTrace], count: Optional[int], chance: random.Random
+    sessions: Sequence[SessionTrace], count: Optional[int], rng: random.Random
 ) -> tuple[tuple[float, SessionTrace], ...]:
     if count is None:
-        count = chance.randint(1, 3) if chance.random() < AGENTS else 0
+        count = rng.randint(1, 3) if rng.random() < AGENTS else 0
     made = []
     for _ in range(count):
-        begins, whole = chance.uniform(60.0, 1200.0), chance.choice(sessions)
+        begins, whole = rng.uniform(60.0, 1200.0), rng.choice(sessions)
         made.append((begins, SessionTrace(whole.id, whole.requests[:AGENT_REQUESTS])))
     return tuple(made)
 
 
-def _poisson(mean: float, chance: random.Random) -> int:
-    count, spent = 0, chance.expovariate(1.0)
+def _poisson(mean: float, rng: random.Random) -> int:
+    count, spent = 0, rng.expovariate(1.0)
     while spent < mean:
-        count, spent = count + 1, spent + chance.expovariate(1.0)
+        count, spent = count + 1, spent + rng.expovariate(1.0)
     return count

@@ -4,69 +4,68 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.lab.clients import ActiveSession, ClientSessions
-from teamclaude.lab.event_queue import EventQueue
+from teamclaude.lab.clients import ActiveSession, ClientSessions, EventQueue
 from teamclaude.lab.traffic import RequestTrace, SessionTrace
 from teamclaude.lab.workload import PlannedSession, User
 
 DAY = 86400.0
 
 
-class Door:
+class FakeApi:
     """Notes when it was asked; the test answers."""
 
-    def __init__(self, people: ClientSessions) -> None:
-        self.clients = people
+    def __init__(self, clients: ClientSessions) -> None:
+        self.clients = clients
         self.asked: list[float] = []
         self.session: ActiveSession | None = None
 
-    def submit(self, actor: ActiveSession) -> None:
+    def submit(self, session: ActiveSession) -> None:
         self.asked.append(self.clients.events.now)
-        self.session = actor
+        self.session = session
 
 
-@pytest.fixture(name="door")
+@pytest.fixture(name="api")
 def one_person():
     session = SessionTrace(
         "s", (RequestTrace(0.0, "opus", 1000, 10, 0, 1.0), RequestTrace(5.0, "opus", 1000, 10, 0, 1.0))
     )
-    people = ClientSessions(EventQueue(), [User(0, ((0.0, 30 * DAY),))], [PlannedSession(0.0, 0, session)])
-    people.api = Door(people)
-    people.events.run(0.1)
-    return people.api
+    clients = ClientSessions(EventQueue(), [User(0, ((0.0, 30 * DAY),))], [PlannedSession(0.0, 0, session)])
+    clients.api = FakeApi(clients)
+    clients.events.run(0.1)
+    return clients.api
 
 
-def refuse(door: Door, retry_after: float | None) -> bool:
-    assert door.session is not None
-    again = door.clients.request_refused(door.session, retry_after)
-    door.clients.events.run(door.clients.events.now + DAY)
+def refuse(api: FakeApi, retry_after: float | None) -> bool:
+    assert api.session is not None
+    again = api.clients.request_refused(api.session, retry_after)
+    api.clients.events.run(api.clients.events.now + DAY)
     return again
 
 
-def pauses(door: Door) -> list[float]:
+def pauses(api: FakeApi) -> list[float]:
     """Seconds from each refusal, one a day, to the next request."""
-    return [at % DAY - 0.1 for at in door.asked[1:]]
+    return [at % DAY - 0.1 for at in api.asked[1:]]
 
 
-def test_a_client_that_is_told_nothing_doubles_its_pause_and_gives_up_after_ten_retries(door):
-    assert [refuse(door, None) for _ in range(11)] == [True] * 10 + [False]
+def test_a_client_that_is_told_nothing_doubles_its_pause_and_gives_up_after_ten_retries(api):
+    assert [refuse(api, None) for _ in range(11)] == [True] * 10 + [False]
     base = [0.5, 1, 2, 4, 8, 16, 32, 32, 32, 32]
-    for pause, least in zip(pauses(door), base):
+    for pause, least in zip(pauses(api), base):
         assert least - 1e-6 <= pause <= 1.25 * least + 1e-6
-    assert 600.0 <= pauses(door)[10] <= 1800.0  # the person tries again
-    assert refuse(door, None)  # and the client begins to count anew
+    assert 600.0 <= pauses(api)[10] <= 1800.0  # the person tries again
+    assert refuse(api, None)  # and the client begins to count anew
 
 
-def test_a_client_waits_for_a_short_retry_after_and_stops_at_a_long_one(door):
-    assert refuse(door, 60.0)
-    assert 60.0 - 1e-6 <= pauses(door)[0] <= 75.0 + 1e-6
-    assert not refuse(door, 61.0)
-    assert pauses(door)[1] >= 600.0
+def test_a_client_waits_for_a_short_retry_after_and_stops_at_a_long_one(api):
+    assert refuse(api, 60.0)
+    assert 60.0 - 1e-6 <= pauses(api)[0] <= 75.0 + 1e-6
+    assert not refuse(api, 61.0)
+    assert pauses(api)[1] >= 600.0
 
 
-def test_an_answer_ends_the_counting(door):
+def test_an_answer_ends_the_counting(api):
     for _ in range(10):
-        refuse(door, None)
-    door.clients.request_served(door.session)
-    door.clients.events.run(door.clients.events.now + 60.0)
-    assert refuse(door, None)
+        refuse(api, None)
+    api.clients.request_served(api.session)
+    api.clients.events.run(api.clients.events.now + 60.0)
+    assert refuse(api, None)

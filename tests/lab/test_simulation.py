@@ -10,7 +10,7 @@ from teamclaude.routing.policies.registry import POLICIES
 
 
 @pytest.mark.parametrize("name", POLICIES)
-@pytest.mark.parametrize("load", (0.6, 1.3))
+@pytest.mark.parametrize("load", [0.6, 1.3])
 def test_no_policy_exceeds_the_bound(scene, name, load):
     score = run_policy(scene(load), name)
     assert 0.0 < score.completed <= 1.0 + 1e-9

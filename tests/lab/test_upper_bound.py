@@ -2,37 +2,37 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.lab.demand import Demand
-from teamclaude.lab.upper_bound import WeeklyWindow, capacity_from, upper_bound
+from teamclaude.lab.upper_bound import Demand, WeeklyWindow, capacity_from, upper_bound
 
 HOUR = 3600.0
 WEEK = 7 * 24 * HOUR
 
 
-def wish(*rows):
+def demand(*rows):
     return Demand([(at, 0, cost) for at, cost in rows], {})
 
 
 def test_demand_bounds_what_can_be_done():
     assert (
-        upper_bound(wish((HOUR, 30.0), (2 * WEEK, 5.0)), [WeeklyWindow(0.0, WEEK, 100.0, 50.0)], WEEK) == 30.0
+        upper_bound(demand((HOUR, 30.0), (2 * WEEK, 5.0)), [WeeklyWindow(0.0, WEEK, 100.0, 50.0)], WEEK)
+        == 30.0
     )
 
 
 def test_weekly_quota_bounds_what_can_be_done():
-    assert upper_bound(wish((HOUR, 300.0)), [WeeklyWindow(0.0, WEEK, 100.0, 50.0)], WEEK) == 100.0
+    assert upper_bound(demand((HOUR, 300.0)), [WeeklyWindow(0.0, WEEK, 100.0, 50.0)], WEEK) == 100.0
 
 
 def test_work_that_comes_late_can_not_use_the_quota_of_before():
     spans = [WeeklyWindow(0.0, WEEK, 100.0, 50.0), WeeklyWindow(WEEK, 2 * WEEK, 100.0, 50.0)]
-    late = wish((HOUR, 20.0), (WEEK + HOUR, 300.0))
+    late = demand((HOUR, 20.0), (WEEK + HOUR, 300.0))
     assert upper_bound(late, spans, 2 * WEEK) == 120.0
 
 
 def test_gifts_of_the_api_raise_it_but_never_above_what_was_wanted():
     spans = [WeeklyWindow(0.0, WEEK, 100.0, 50.0)]
-    assert upper_bound(wish((HOUR, 300.0)), spans, WEEK, overshoot=7.0) == 107.0
-    assert upper_bound(wish((HOUR, 103.0)), spans, WEEK, overshoot=7.0) == 103.0
+    assert upper_bound(demand((HOUR, 300.0)), spans, WEEK, overshoot=7.0) == 107.0
+    assert upper_bound(demand((HOUR, 103.0)), spans, WEEK, overshoot=7.0) == 103.0
 
 
 def test_five_hour_windows_bound_a_short_time():
@@ -46,5 +46,5 @@ def test_the_weekly_bound_is_not_below_what_a_run_achieves(scene):
     made = scene(1.2)
     assert made.upper_bound() <= made.demand.wanted_before(made.end)
     assert sum(made.last_week_allowance().values()) == pytest.approx(
-        sum(made.weekly_windows(place)[-1].week for place in made.setups), rel=1e-9
+        sum(made.weekly_windows(setup)[-1].week for setup in made.setups), rel=1e-9
     )

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from teamclaude.lab.clients import ClientSessions
-from teamclaude.lab.event_queue import EventQueue
+from teamclaude.lab.clients import ClientSessions, EventQueue
 from teamclaude.lab.traffic import RequestTrace, SessionTrace, synthetic_sessions
 from teamclaude.lab.workload import DAY_SEC, PlannedSession, User, make_workload
 
@@ -12,28 +11,28 @@ def session(*gaps):
     return SessionTrace("x", tuple(RequestTrace(gap, "opus", 100, 10, 0, 5.0) for gap in gaps))
 
 
-class Door:
+class FakeApi:
     """Serves everything at once and notes when it was asked."""
 
-    def __init__(self, people, refuse=()):
-        self.clients, self.refuse = people, list(refuse)
+    def __init__(self, clients, refuse=()):
+        self.clients, self.refuse = clients, list(refuse)
         self.asked = []
-        people.api = self
+        clients.api = self
 
-    def submit(self, actor):
-        self.asked.append((round(self.clients.events.now, 3), actor.conversation))
+    def submit(self, session):
+        self.asked.append((round(self.clients.events.now, 3), session.conversation))
         if self.refuse:
-            self.clients.request_refused(actor, self.refuse.pop())
+            self.clients.request_refused(session, self.refuse.pop())
             return
-        end = self.clients.events.now + actor.request.duration
-        self.clients.events.schedule(end, lambda: self.clients.request_served(actor))
+        end = self.clients.events.now + session.request.duration
+        self.clients.events.schedule(end, lambda: self.clients.request_served(session))
 
 
 def play(plans, shifts=(LONG,), refuse=(), until=1e6):
-    people = ClientSessions(EventQueue(), [User(0, tuple(shifts))], plans)
-    door = Door(people, refuse)
-    people.events.run(until)
-    return door.asked
+    clients = ClientSessions(EventQueue(), [User(0, tuple(shifts))], plans)
+    api = FakeApi(clients, refuse)
+    clients.events.run(until)
+    return api.asked
 
 
 def test_the_same_seed_makes_the_same_team():

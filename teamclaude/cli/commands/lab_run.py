@@ -13,8 +13,7 @@ from ...errors import UsageError
 from ...lab.heatmap import Heatmap, strips, svg
 from ...lab.recording import Recording, read_recording, recorded_scenario
 from ...lab.run import PolicyRun, run_policy
-from ...lab.score import Score
-from ...lab.table import TableRow, align_columns, table_lines
+from ...lab.score import Score, TableRow, align_columns, table_lines
 from ...routing.state.decision import Decision, RoutingRequest
 from ..lab_options import Progress, format_moment, parse_policies, scenario_of, traffic_of
 from ..terminal import has_color, plural, width
