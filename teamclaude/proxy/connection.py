@@ -147,7 +147,8 @@ class ConnectionHandler:
         if memo is None or head.series is not self._series:
             memo = self._memo = SeriesMemo(classify_path(head.method, head.target))
             self._series = head.series
-        return Exchange(head, memo.route, self._runtime.clock(), memo=memo)
+        monotonic = self._runtime.context.monotonic
+        return Exchange(head, memo.route, self._runtime.clock(), memo=memo, monotonic=monotonic)
 
     # --- forwarded requests -----------------------------------------------------------------------
 

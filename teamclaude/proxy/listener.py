@@ -98,11 +98,13 @@ class Listener(ThreadingHTTPServer):
         runtime: Runtime,
         tls: Optional[ssl.SSLContext],
         refuser: ConnectionRefuser,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.runtime = runtime
         self.tls = tls
         self._refuser = refuser
+        self._monotonic = monotonic
         self._spare_descriptor = SpareDescriptor()
         self._descriptors = raise_descriptor_limit()
         self._warned_at = float("-inf")
@@ -161,7 +163,7 @@ class Listener(ThreadingHTTPServer):
         self.runtime.connections.remove(request)
 
     def _refuse(self, sock: socket.socket, why: str, closed: Callable[[], None] = lambda: None) -> None:
-        now = time.monotonic()
+        now = self._monotonic()
         if now - self._warned_at >= WARN_EVERY_SEC:
             self._warned_at = now
             self.runtime.warn(f"connections are refused with 503: {why}")

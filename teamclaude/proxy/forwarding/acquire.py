@@ -1,4 +1,4 @@
-"""Get an account for the next attempt of one request, or the honest error when there is none.
+"""Get an account with a usable token for the next attempt of one request, or the error when there is none.
 
 Rules that hold in this file:
 
@@ -11,18 +11,21 @@ Rules that hold in this file:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Optional
 
+from ...accounts.tokens.token_pair import Usability
 from ...errors import AccountError, NoAccountAvailableError, TeamClaudeError
 from ...routing.state.decision import Decision, Lease, RoutingRequest
+from ..net.socket_wait import run_in_thread
 from ..records.exchange import Attempt, Exchange
 from ..records.request_wait import clock_time, duration_text
+from .account_targets import UpstreamTarget
 from .context import RequestContext
 from .hold import Hold
 from .refusals import Refusals
-from .retry import Action, Step
+from .retry import Action, Failure, Step
 from .router import NO_WAIT, NoUsableAccountError, WaitLimits
 
 __all__ = ["AccountAcquirer", "no_account_error"]
@@ -88,6 +91,48 @@ class AccountAcquirer:
             exchange.end_wait()
             exchange.waited += monotonic() - exchange.waiting_since
             exchange.waiting_since = None
+
+    def skip_refresh(self, lease: Lease) -> Optional[Step]:
+        """Return the step to another account while this one's token is refreshed; None to wait for it.
+
+        Other accounts are tried only where nothing is cached on this one, once per account.
+        """
+        tokens, key = self._context.token_manager, lease.account
+        if self._context.router.cached_prefix(self.request) or not tokens.must_wait(key):
+            return None
+        step = self._refusals.add_failure(key, Failure.TOKEN_STALE)
+        if step.action is Action.REFRESH:
+            return None
+        tokens.refresh_in_background(key)
+        return step
+
+    def check_token(self, key: str) -> Usability:
+        """Return whether the account's token is usable; watch the client while a refresh is waited for."""
+        tokens = self._context.token_manager
+        if tokens.must_wait(key):
+            return self._refresh(lambda: tokens.before_dispatch(key))
+        return tokens.before_dispatch(key)
+
+    def after_401(self, key: str, target: UpstreamTarget, refused: Usability) -> Usability:
+        """Return whether the account is usable with a newer credential than the refused one."""
+        if target.credential.kind == "oauth":
+            failed = target.credential.secret
+            return self._refresh(lambda: self._context.token_manager.after_401(key, failed))
+        current = self._context.targets().target(key)  # a reload may have brought another key meanwhile
+        return refused._replace(usable=current is not None and current != target)
+
+    def token_unusable(self, lease: Lease, usability: Usability) -> Step:
+        """Bench the account until its token is tried again, or until an operator renews its login."""
+        self._refusals.reasons[lease.account] = usability.reason
+        if usability.retry_at is not None:
+            self._context.router.bench_for_login(lease.account, usability.retry_at, usability.reason)
+            return Step(Action.OTHERS)
+        self._context.router.mark_auth_failed(lease, usability.reason)
+        return self._refusals.add_failure(lease.account, Failure.LOGIN_ENDED)
+
+    def _refresh(self, refresh: Callable[[], Usability]) -> Usability:
+        with self._exchange.pausing("renewal of its token"):
+            return run_in_thread(refresh, self._hold.on_tick)
 
     def _needs_operator(self, decision: Decision) -> bool:
         """Return whether every account refused this request's login or needs an operator to serve again."""

@@ -13,7 +13,6 @@ Rules that hold in this file:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property, partial
 from typing import Optional
 
@@ -37,7 +36,6 @@ from ..messages.response_facts import error_message, is_api_error, read_quota
 from ..messages.usage_tap import UsageTap
 from ..net.client_connection import ClientConnection
 from ..net.coroutine import Deferred, RequestCoroutine
-from ..net.socket_wait import run_in_thread
 from ..net.transport import Transport
 from ..net.upstream_connection import UpstreamResponse
 from ..records.exchange import Attempt, Exchange, Outcome, outcome_of
@@ -143,15 +141,17 @@ class Forwarder:
         exchange.attempts.append(attempt)
         logged = self._log.attempt(attempt.account) if self._log is not None else None
         try:
-            if not is_fresh and self._may_skip_refresh(lease):
-                attempt.note = "its token is being renewed, and nothing is cached there"
-                return False
             if not is_fresh:
-                usability = yield partial(self._check_token, lease.account)
+                step = self._acquirer.skip_refresh(lease)
+                if step is not None:
+                    attempt.note = "its token is being renewed, and nothing is cached there"
+                    self._step = step
+                    return False
+                usability = yield partial(self._acquirer.check_token, lease.account)
                 target = self._context.targets().target(lease.account)  # the token may be new
                 if target is not None and not usability:
                     attempt.note = usability.reason
-                    self._token_unusable(lease, usability)
+                    self._step = self._acquirer.token_unusable(lease, usability)
                     return False
             if target is None:  # removed by a reload since it was chosen
                 self._refusals.reasons[lease.account] = "no longer configured"
@@ -256,18 +256,11 @@ class Forwarder:
         result = AttemptResult(kind, lease.account, head.status, message, *trust)
         self._step = self._refusals.add(lease, result, KeptResponse(response, body, target.name))
         if kind is ResponseKind.UNAUTHORIZED:
-            usability = Usability(False, message or "the API refused its credentials (401)")
-            if self._step.action is Action.REFRESH:
-                usability = self._refresh_after_401(lease.account, target, usability)
+            refused = Usability(False, message or "the API refused its credentials (401)")
+            refreshes = self._step.action is Action.REFRESH
+            usability = self._acquirer.after_401(lease.account, target, refused) if refreshes else refused
             if not usability:
-                self._token_unusable(lease, usability)
-
-    def _refresh_after_401(self, key: str, target: UpstreamTarget, refused: Usability) -> Usability:
-        if target.credential.kind == "oauth":
-            failed = target.credential.secret
-            return self._refresh(lambda: self._context.token_manager.after_401(key, failed))
-        current = self._context.targets().target(key)  # a reload may have brought another key meanwhile
-        return refused._replace(usable=current is not None and current != target)
+                self._step = self._acquirer.token_unusable(lease, usability)
 
     def _handle_stream_error(self, lease: Lease, refused: StreamRefusedError) -> None:
         """Treat an error event before anything was relayed as the same error with a status."""
@@ -291,43 +284,6 @@ class Forwarder:
         assert kept is not None
         self._refusals.dismiss()
         self._writer.relay_kept(kept)
-
-    # --- tokens ---------------------------------------------------------------------------------
-
-    def _may_skip_refresh(self, lease: Lease) -> bool:
-        """Return True when another account is asked while this one's token is refreshed.
-
-        Only where nothing is cached on this account, once per account.
-        """
-        tokens, key = self._context.token_manager, lease.account
-        if self._context.router.cached_prefix(self._acquirer.request) or not tokens.must_wait(key):
-            return False
-        step = self._refusals.add_failure(key, Failure.TOKEN_STALE)
-        if step.action is Action.REFRESH:
-            return False
-        self._step = step
-        tokens.refresh_in_background(key)
-        return True
-
-    def _check_token(self, key: str) -> Usability:
-        """Return whether the account's token is usable; watch the client while a refresh is waited for."""
-        tokens = self._context.token_manager
-        if tokens.must_wait(key):
-            return self._refresh(lambda: tokens.before_dispatch(key))
-        return tokens.before_dispatch(key)
-
-    def _refresh(self, refresh: Callable[[], Usability]) -> Usability:
-        with self._exchange.pausing("renewal of its token"):
-            return run_in_thread(refresh, self._hold.on_tick)
-
-    def _token_unusable(self, lease: Lease, usability: Usability) -> None:
-        """Bench the account until its token is tried again, or until an operator renews its login."""
-        self._refusals.reasons[lease.account] = usability.reason
-        if usability.retry_at is not None:
-            self._context.router.bench_for_login(lease.account, usability.retry_at, usability.reason)
-            return
-        self._step = self._refusals.add_failure(lease.account, Failure.LOGIN_ENDED)
-        self._context.router.mark_auth_failed(lease, usability.reason)
 
     # --- ends -----------------------------------------------------------------------------------
 

@@ -131,13 +131,15 @@ class Exchange:
         id: Optional[str] = None,
         started: Optional[float] = None,
         memo: Optional[SeriesMemo] = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.head = head
         self.route = route
         self.memo = SeriesMemo(route) if memo is None else memo
         self.at = at  # epoch seconds on the proxy's clock
         self.id = new_request_id() if id is None else id
-        self.started = time.monotonic() if started is None else started
+        self._monotonic = monotonic
+        self.started = monotonic() if started is None else started
         self.attempts: list[Attempt] = []
 
     def response_started(self, status: int, final: bool = True) -> None:
@@ -147,7 +149,7 @@ class Exchange:
         """
         self.status = status
         if self.ttfb is None:
-            self.ttfb = time.monotonic() - self.started
+            self.ttfb = self._monotonic() - self.started
         if final:
             self.drop_body()
 
@@ -167,7 +169,7 @@ class Exchange:
         if self.outcome is None:
             self.outcome = outcome
             self.note = redact_text(note) if note else self.note
-            self.ended = time.monotonic()
+            self.ended = self._monotonic()
 
     def begin_wait(self, waiting: RequestWait) -> None:
         """Append a wait that begins now."""
@@ -266,7 +268,7 @@ class Exchange:
     @property
     def duration(self) -> float:
         """Seconds from the arrival of the head to now, or to the end."""
-        return (time.monotonic() if self.ended is None else self.ended) - self.started
+        return (self._monotonic() if self.ended is None else self.ended) - self.started
 
     @property
     def decision(self) -> Optional[Decision]:
