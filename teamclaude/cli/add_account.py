@@ -12,7 +12,7 @@ from ..accounts.config.edits import Placement
 from ..accounts.config.value_types import read_text
 from ..errors import ConfigError
 from .account_rows import tier
-from .proxy_client import ProxyClient, ProxyRefusedError, reload_proxy
+from .proxy_client import ProxyClient, ProxyRefusedError
 from .terminal import note
 
 __all__ = ["add_name_option", "store_account"]
@@ -54,7 +54,7 @@ def store_account(
     if wanted and placed.name != wanted:
         note(f'another account is called "{wanted}": this one is "{placed.name}"')
     try:
-        if reload_proxy(ProxyClient(file.load(), file.path, port)):
+        if ProxyClient(file.load(), file.path, port).reload():
             note("the running proxy uses it from now on")
     except ProxyRefusedError as error:
         note(f"teamclaude: it is in {file.path}, but the running proxy did not take it over: {error}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Optional, TextIO
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 MAX_REQUESTS = 10  # on a page of text
 
-__all__ = ["LocalDeck", "claude_sources", "deck_page", "deck_screen", "shows_ascii"]
+__all__ = ["LocalDeck", "deck_page", "deck_screen", "shows_ascii"]
 
 
 def deck_screen() -> Optional[Screen]:
@@ -76,13 +75,6 @@ def deck_page(model: DeckModel, stream: TextIO, requests: int = MAX_REQUESTS) ->
     return [ansi_text(line, 8).rstrip() if color else plain_text(line) for line in lines]
 
 
-def claude_sources(home: str, clock: Callable[[], float] = time.time) -> SourceReader:
-    """Return the reader of those files, not started yet."""
-    from ..deck.sources.reader import SourceReader
-
-    return SourceReader(home, clock)
-
-
 class LocalDeck:
     """The Deck of a proxy in this process."""
 
@@ -111,12 +103,12 @@ class LocalDeck:
         rows.start()
 
     def show(
-        self, feed: LocalFeed, controls: Controls, on: Screen, is_over: Callable[[], bool]
+        self, feed: LocalFeed, controls: Controls, screen: Screen, is_over: Callable[[], bool]
     ) -> ExitReason:
         """Run the Deck until it is left; return how it ended."""
         from ..deck.loop import DeckLoop
 
-        self._loop = DeckLoop(on, feed, controls, ascii=shows_ascii(sys.stdout), is_over=is_over)
+        self._loop = DeckLoop(screen, feed, controls, ascii=shows_ascii(sys.stdout), is_over=is_over)
         try:
             return self._loop.run()
         finally:

@@ -30,6 +30,8 @@ __all__ = [
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MOMENT = re.compile(r"(?:(\d{1,2})\s+)?([A-Za-z]{3})[a-z]*\s+(\d{1,2}):(\d{2})")
 BAR_WIDTH = 30
+SYNTHETIC_SESSIONS = 240  # sessions of the built-in traffic
+ACCOUNTS = 4
 
 
 def parse_sizes(text: str) -> tuple[float, ...]:
@@ -96,17 +98,11 @@ class Progress:
             print("\r" + " " * (BAR_WIDTH + 30) + "\r", end="", file=sys.stderr, flush=True)
 
 
-SYNTHETIC_SESSIONS = 240  # sessions of the built-in traffic
-ACCOUNTS = 4
-
-
 def traffic_of(args: argparse.Namespace) -> Sequence[SessionTrace]:
     """Return the sessions that the team's traffic is drawn from."""
-    return (
-        synthetic_sessions(SYNTHETIC_SESSIONS, 0)
-        if args.traffic is None
-        else read_traffic(Path(args.traffic))
-    )
+    if args.traffic is None:
+        return synthetic_sessions(SYNTHETIC_SESSIONS, 0)
+    return read_traffic(Path(args.traffic))
 
 
 def scenario_of(
@@ -114,7 +110,7 @@ def scenario_of(
 ) -> Scenario:
     """Return the scenario of one seed at one load."""
     usual = TokenWeights()
-    setting = ScenarioSettings(
+    settings = ScenarioSettings(
         sizes=args.sizes or (1.0,) * (args.accounts or ACCOUNTS),
         load=load,
         weeks=args.weeks,
@@ -125,4 +121,4 @@ def scenario_of(
         first_login_lost_sec=args.lose * 86400.0,
         agents=args.agents,
     )
-    return synthetic_scenario(setting, sessions, seed)
+    return synthetic_scenario(settings, sessions, seed)

@@ -30,11 +30,11 @@ __all__ = [
     "RemoteProxyClient",
     "configured_proxy",
     "parse_address",
-    "reload_proxy",
 ]
 
 TIMEOUT_S = 10.0
 CHUNK = 65536
+KEY_VARIABLE = "TEAMCLAUDE_KEY"
 
 
 class ProxyUnreachableError(TeamClaudeError):
@@ -114,6 +114,14 @@ class ProxyClient:
             return False
         if not isinstance(health, dict) or health.get("service") != "teamclaude":
             raise self._other_program_error()
+        return True
+
+    def reload(self) -> bool:
+        """Have the proxy reload its config; return False if none runs."""
+        try:
+            self.post("/teamclaude/accounts/reload")
+        except ProxyUnreachableError:
+            return False
         return True
 
     @contextlib.contextmanager
@@ -222,9 +230,6 @@ def _error_message(answer: Any) -> str:
     return message if isinstance(message, str) else ""
 
 
-KEY_VARIABLE = "TEAMCLAUDE_KEY"
-
-
 def parse_address(text: str) -> SplitResult:
     """Parse `http://host:port`, `https://host` or `host:port`; raise UsageError for anything else."""
     try:
@@ -264,12 +269,3 @@ class RemoteProxyClient(ProxyClient):
 
     def _other_program_error(self) -> ProxyUnreachableError:
         return ProxyUnreachableError(f"another program answers at {self.url}, not teamclaude")
-
-
-def reload_proxy(proxy: ProxyClient) -> bool:
-    """Have the proxy reload its config; return False if none runs, raise ProxyRefusedError if it refuses."""
-    try:
-        proxy.post("/teamclaude/accounts/reload")
-    except ProxyUnreachableError:
-        return False
-    return True

@@ -28,6 +28,8 @@ __all__ = [
 # A running server rewrites its deleted file after two polls, 2 s apart.
 SERVER_SEC = 6.0
 POLL_SEC = 0.1
+# Wildcard addresses are for listening only: connect to loopback.
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 def open_config() -> ConfigFile:
@@ -63,10 +65,6 @@ def required_proxy_key(file: ConfigFile, config: Config) -> str:
     if not config.proxy.api_key:
         raise ConfigError(f"{file.path}: has no proxy.apiKey yet; teamclaude server adds one when it starts")
     return config.proxy.api_key
-
-
-# Wildcard addresses are for listening only: connect to loopback.
-WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 def server_host(proxy: ProxyConfig) -> str:

@@ -97,9 +97,9 @@ def _show(server: ProxyServer, finished: threading.Event, on: Screen) -> None:
 
 def _reader(server: ProxyServer) -> SourceReader:
     """Return the reader of the fake sessions' files, by the demo's clock."""
-    from ..deck_page import claude_sources
+    from ...deck.sources.reader import SourceReader
 
-    return claude_sources(str(server.config_file.path.parent / "claude"), server.runtime.clock)
+    return SourceReader(server.config_file.path.parent / "claude", server.runtime.clock)
 
 
 class DemoControls:

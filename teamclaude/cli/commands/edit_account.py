@@ -11,7 +11,7 @@ from ...accounts.config.config_file import state_path
 from ...accounts.config.edits import remove_account, set_enabled, set_priority
 from ...accounts.config.identity import find_account
 from ..arguments import add_account_name, add_port_option
-from ..proxy_client import ProxyClient, ProxyUnreachableError, reload_proxy
+from ..proxy_client import ProxyClient, ProxyUnreachableError
 from ..terminal import confirm, note
 from ..user_config import read_config
 
@@ -28,7 +28,7 @@ class AccountEdit:
     def update(self, change: Callable[[dict[str, Any]], object]) -> None:
         """Change the config file and have a running proxy reload it."""
         self.file.update(change)
-        reload_proxy(self._proxy)
+        self._proxy.reload()
 
     def set_enabled(self, enabled: bool) -> None:
         """Enable or disable through the proxy, which writes the file, or in the file if none answers."""

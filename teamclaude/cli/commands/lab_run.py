@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 from ...errors import UsageError
 from ...lab.heatmap import Heatmap, strips, svg
@@ -18,8 +18,7 @@ from ...routing.state.decision import Decision, RoutingRequest
 from ..lab_options import Progress, format_moment, parse_policies, scenario_of, traffic_of
 from ..terminal import has_color, plural, width
 
-if TYPE_CHECKING:
-    from ...lab.score import Score
+LEAST_SEC = 3600.0  # less says nothing of windows of five hours
 
 
 def run_policies(args: argparse.Namespace) -> int:
@@ -71,9 +70,6 @@ def _run_all(
         rows.extend(TableRow(name, load, seeds, tuple(scores[name])) for name in names)
     progress.clear()
     return rows
-
-
-LEAST_SEC = 3600.0  # less says nothing of windows of five hours
 
 
 def whatif(args: argparse.Namespace) -> int:
@@ -172,7 +168,7 @@ def _sizes_known(recording: Recording) -> bool:
 
 
 def explain(args: argparse.Namespace) -> int:
-    """Stop a run at one moment and print what was decided current (`lab explain`)."""
+    """Stop a run at one moment and print what was decided there (`lab explain`)."""
     name = _only_policy(args, "explain")
     loads = args.load or [1.0]
     if len(loads) != 1:

@@ -20,15 +20,16 @@ if TYPE_CHECKING:
     from ...accounts.oauth.login_flow import LoginFlow
 
 LIMIT_S = 300.0
+MAX_LINE_BYTES = 65536
 
 
 def login_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `teamclaude login`."""
-    way = parser.add_mutually_exclusive_group()
-    way.add_argument(
+    method = parser.add_mutually_exclusive_group()
+    method.add_argument(
         "--no-browser", action="store_true", help="only print the address; you paste the code it ends with"
     )
-    way.add_argument("--api", action="store_true", help="add an API key, billed by use")
+    method.add_argument("--api", action="store_true", help="add an API key, billed by use")
     add_name_option(parser)
     add_port_option(parser)
 
@@ -57,12 +58,12 @@ def _log_in(args: argparse.Namespace) -> int:
     file.update(lambda raw: None)
     with contextlib.ExitStack() as held:
         loopback = None if args.no_browser else held.enter_context(LoopbackServer())
-        attempt = LoginFlow(config.oauth, loopback.redirect_uri if loopback else MANUAL_REDIRECT, note)
+        flow = LoginFlow(config.oauth, loopback.redirect_uri if loopback else MANUAL_REDIRECT, note)
         if loopback:
-            loopback.serve(attempt)
-        _show_instructions(attempt, loopback is not None)
-        code = attempt.wait_for_code(LIMIT_S, only_stdin=loopback is None)
-        grant = attempt.exchange(code, OutboundRoute.from_config(config))
+            loopback.serve(flow)
+        _show_instructions(flow, loopback is not None)
+        code = flow.wait_for_code(LIMIT_S, only_stdin=loopback is None)
+        grant = flow.exchange(code, OutboundRoute.from_config(config))
         account = _with_profile(config, account_from_grant(grant))
         store_account(
             file, lambda raw: enroll(raw, account, args.name, "login", True), account, args.name, args.port
@@ -86,23 +87,23 @@ def _with_profile(config: Config, account: AccountConfig) -> AccountConfig:
     return account
 
 
-def _show_instructions(attempt: LoginFlow, listening: bool) -> None:
+def _show_instructions(flow: LoginFlow, listening: bool) -> None:
     """Print the URL, open the browser, and read pasted codes from stdin."""
     opens = listening and has_browser(os.environ)
     if opens:
         note("Log in with the browser that opens now. To use another one, open this address there:\n")
     else:
         note("Open this address in a browser, and log in:\n")
-    print(attempt.url, flush=True)
+    print(flow.url, flush=True)
     if opens:
-        open_page(attempt.url, lambda: note("(no browser could be started: open the address yourself)"))
+        open_page(flow.url, lambda: note("(no browser could be started: open the address yourself)"))
     limit = f"{LIMIT_S / 60:g} minutes, Ctrl-C ends it"
     if listening:
         note("\nIf its last page can't be loaded, paste the address of that page, or its code, here.")
         note(f"Waiting for the login ({limit}) ...")
     else:
         note(f"\nIt ends with a code. Paste all of it here ({limit}):")
-    read_stdin_lines(attempt.on_paste, attempt.close_stdin)
+    read_stdin_lines(flow.on_paste, flow.close_stdin)
 
 
 def _add_key(args: argparse.Namespace) -> int:
@@ -152,9 +153,6 @@ def _open(url: str, failed: Callable[[], None]) -> None:
         failed()
 
 
-MAX_LINE_BYTES = 65536
-
-
 def read_stdin_lines(take: Callable[[str], None], end: Callable[[], None]) -> None:
     """Pass each line of stdin to `take`, then call `end` once; both in a new thread."""
     try:
@@ -173,8 +171,8 @@ def _read(handle: int, take: Callable[[str], None], end: Callable[[], None]) -> 
             piece = os.read(handle, 4096)
         except OSError:
             piece = b""
-        *whole, line = (line + piece).split(b"\n")
-        for text in whole:
+        *complete, line = (line + piece).split(b"\n")
+        for text in complete:
             take(text.decode("utf-8", "replace"))
         if not piece or len(line) > MAX_LINE_BYTES:
             break

@@ -23,6 +23,8 @@ from ..user_config import read_config, required_proxy_key
 
 OPTIONS_WITH_VALUE = ("--account", "--port")
 FLAGS = ("--auto", "-h", "--help")
+START_S = 15.0
+POLL_S = 0.05
 
 
 def run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +88,6 @@ def _ensure_server(proxy: ProxyClient, config: Path, args: argparse.Namespace) -
         raise TeamClaudeError(
             f"no proxy answers at {proxy.url}; start it with: teamclaude server (or add --auto here)"
         )
-
     start_background_server(proxy, config, args.port)
 
 
@@ -94,8 +95,8 @@ def _warn_about_settings(url: str) -> None:
     for found in base_urls_in_settings(os.environ, Path.cwd()):
         if _normalized_url(found.url) != _normalized_url(url):
             note(
-                f"teamclaude: {found.file} sets ANTHROPIC_BASE_URL to {found.url} and beats the environment: "
-                f"claude will not use the proxy; remove it there or set it to {url}"
+                f"teamclaude: {found.file} sets ANTHROPIC_BASE_URL to {found.url}, which overrides the "
+                f"environment: claude will not use the proxy; remove it there or set it to {url}"
             )
 
 
@@ -151,10 +152,6 @@ def _wait_for(child: subprocess.Popen[bytes]) -> int:
     return status
 
 
-START_S = 15.0
-POLL_S = 0.05
-
-
 def log_path(config: Path) -> Path:
     """Return the log file of a background server: `X.json` -> `X.server.log`, in the same directory."""
     return config.with_name(f"{config.stem}.server.log")
@@ -182,9 +179,9 @@ def _spawn_detached(config: Path, log: Path, port: Optional[int]) -> subprocess.
     command = [sys.executable, "-m", "teamclaude", "server", "--headless"]
     command += ["--port", str(port)] if port else []
     # A new session: the terminal's signals and hang-up must not reach the server.
-    apart: dict[str, Any] = {"start_new_session": True}
+    options: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
-        apart = {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
+        options = {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
     try:
         with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as output:
             return subprocess.Popen(
@@ -196,7 +193,7 @@ def _spawn_detached(config: Path, log: Path, port: Optional[int]) -> subprocess.
                 # the server keeps no other directory from being unmounted or removed.
                 cwd=Path(__file__).resolve().parents[3],
                 env={**os.environ, "TEAMCLAUDE_CONFIG": str(config)},
-                **apart,
+                **options,
             )
     except OSError as error:
         raise TeamClaudeError(f"can't start a server in the background: {error}") from error
@@ -207,5 +204,5 @@ def _last_message(log: Path) -> str:
         lines = log.read_text("utf-8", "replace").split("\n")
     except OSError:
         lines = []
-    said = [line for line in lines if line.startswith("teamclaude: ")]
-    return said[-1][len("teamclaude: ") :] if said else "it said nothing"
+    messages = [line for line in lines if line.startswith("teamclaude: ")]
+    return messages[-1][len("teamclaude: ") :] if messages else "it said nothing"

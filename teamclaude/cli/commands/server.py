@@ -14,7 +14,7 @@ from ... import __version__
 from ...accounts.config.config import Config
 from ...errors import TeamClaudeError
 from ..arguments import number, port_number
-from ..deck_page import LocalDeck, claude_sources, deck_screen, shows_ascii
+from ..deck_page import LocalDeck, deck_screen, shows_ascii
 from ..line_printer import LinePrinter
 from ..signals import serve_until_stopped
 from ..terminal import has_color, plural
@@ -67,11 +67,11 @@ def _serve(args: argparse.Namespace) -> int:
     deck = LocalDeck()
     lines, notes = LinePrinter(sys.stdout, _request_line(sys.stdout)), LinePrinter(sys.stderr, str)
 
-    def tell(exchange: Exchange) -> None:
+    def print_request(exchange: Exchange) -> None:
         if not deck.is_shown:
             lines.put(exchange)
 
-    def tell_notice(notice: Notice, now: float) -> None:
+    def print_notice(notice: Notice, now: float) -> None:
         if not deck.is_shown:  # the Deck shows holds, benches and windows itself
             lines.put((notice, now))
 
@@ -79,37 +79,38 @@ def _serve(args: argparse.Namespace) -> int:
         if not deck.show_warning(line):
             notes.put(f"teamclaude: {line}")
 
-    service = ProxyServer(
+    proxy = ProxyServer(
         file,
         host=args.host,
         port=args.port,
         log_dir=args.log_to,
         drain_sec=args.drain,
-        on_end=tell,
+        on_end=print_request,
         warn=warn,
-        on_notice=tell_notice,
+        on_notice=print_notice,
     )
 
-    config = service.runtime.context.config
+    config = proxy.runtime.context.config
     if not config.accounts:
         raise TeamClaudeError(_no_account_text(str(file.path)))
 
     def begin() -> bool:
-        service.start()
+        proxy.start()
         # Load the Deck afterwards: that takes 22 ms, and the first response needs none of it.
         from ...accounts.importing.claude_login import claude_directory
+        from ...deck.sources.reader import SourceReader
 
-        reader = claude_sources(claude_directory(os.environ))
-        deck.attach(service, reader)
+        reader = SourceReader(claude_directory(os.environ))
+        deck.attach(proxy, reader)
         _freeze_heap()
-        on = None if args.headless else deck_screen()
-        if on is not None and _show_deck(deck, on, service, reader, notes.put):
+        screen = None if args.headless else deck_screen()
+        if screen is not None and _show_deck(deck, screen, proxy, reader, notes.put):
             return True
-        lines.put(_banner(service, config, str(file.path)))
+        lines.put(_banner(proxy, config, str(file.path)))
         return False
 
     try:
-        serve_until_stopped(service, notes.put, begin)
+        serve_until_stopped(proxy, notes.put, begin)
     finally:
         lines.close()
         notes.close()
@@ -123,7 +124,7 @@ def _request_line(stream: TextIO) -> Callable[[Printable], str]:
     """Return the function that formats a request, an account's notice or a finished line for `stream`."""
 
     @cache
-    def shown() -> Callable[[Exchange], str]:
+    def request_formatter() -> Callable[[Exchange], str]:
         # Loaded with the first request, after its response: 1.5 ms.
         from ...deck.view.activity_line import activity_line
         from ...proxy.records.journal import activity_of
@@ -131,7 +132,7 @@ def _request_line(stream: TextIO) -> Callable[[Printable], str]:
         color, ascii = has_color(stream), shows_ascii(stream)
         return lambda exchange: activity_line(activity_of(exchange), color, ascii)
 
-    def noticed(notice: Notice, now: float) -> str:
+    def format_notice(notice: Notice, now: float) -> str:
         from ...deck.text.cells import ascii_text
         from ...proxy.records.notices import clock_line
 
@@ -141,20 +142,20 @@ def _request_line(stream: TextIO) -> Callable[[Printable], str]:
     def line(of: Printable) -> str:
         if isinstance(of, str):
             return of
-        return noticed(*of) if isinstance(of, tuple) else shown()(of)
+        return format_notice(*of) if isinstance(of, tuple) else request_formatter()(of)
 
     return line
 
 
 def _show_deck(
-    deck: LocalDeck, on: Screen, service: ProxyServer, reader: SourceReader, say: Callable[[str], None]
+    deck: LocalDeck, screen: Screen, proxy: ProxyServer, reader: SourceReader, say: Callable[[str], None]
 ) -> bool:
     """Show the Deck until it is left; return False if it failed: the proxy goes on without it."""
     from ...deck.controls import LocalControls
     from ...deck.feed import LocalFeed
 
     try:
-        deck.show(LocalFeed(service, reader), LocalControls(service), on, lambda: service.wait(0))
+        deck.show(LocalFeed(proxy, reader), LocalControls(proxy), screen, lambda: proxy.wait(0))
     except Exception as error:
         if os.environ.get("TEAMCLAUDE_DEBUG"):
             import traceback
@@ -178,10 +179,10 @@ def _freeze_heap() -> None:
     gc.enable()
 
 
-def _banner(service: ProxyServer, config: Config, path: str) -> str:
+def _banner(proxy: ProxyServer, config: Config, path: str) -> str:
     accounts = ", ".join(a.name + (" (disabled)" if a.disabled else "") for a in config.accounts)
-    port = "" if service.port == config.proxy.port else f" --port {service.port}"
-    return f"""TeamClaude {__version__} on {" and ".join(service.urls)}
+    port = "" if proxy.port == config.proxy.port else f" --port {proxy.port}"
+    return f"""TeamClaude {__version__} on {" and ".join(proxy.urls)}
 {plural(len(config.accounts), "account")}: {accounts}
 config: {path}
 run Claude Code through it: teamclaude run{port}
