@@ -204,9 +204,9 @@ class ProxyConnection:
                 _read_stream(response, reply)
             else:
                 _read_document(response, reply)
-        except AttemptError as broken:
+        except AttemptError as failed:
             # The client keeps the connection after an error status.
-            if broken.failure.kind != "answer":
+            if failed.failure.kind != "answer":
                 self.close()
             raise
         except (OSError, http.client.HTTPException, LookupError, ValueError, zlib.error):

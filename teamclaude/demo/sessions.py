@@ -110,12 +110,14 @@ class FakeSession:
         if self._pause(self.plan.start_sec):
             return self.counts
         conversation = Conversation(self.plan)
-        wire = ProxyConnection(self._url, self._timeout)
-        wire.hello()
+        connection = ProxyConnection(self._url, self._timeout)
+        connection.hello()
         try:
-            self._converse(conversation, wire, self.plan.turns() if turns is None else turns, self.plan.seed)
+            self._run_turns(
+                conversation, connection, self.plan.turns() if turns is None else turns, self.plan.seed
+            )
         finally:
-            wire.close()
+            connection.close()
         return self.counts
 
     @property
@@ -128,47 +130,47 @@ class FakeSession:
 
     # --- turns ---------------------------------------------------------------------------
 
-    def _converse(
-        self, conversation: Conversation, wire: ProxyConnection, turns: Iterable[Turn], seed: str
+    def _run_turns(
+        self, conversation: Conversation, connection: ProxyConnection, turns: Iterable[Turn], seed: str
     ) -> None:
         rng = random.Random(f"retry/{seed}")
         for number, turn in enumerate(turns):
             if self._pause(turn.think_sec):
                 return
             conversation.add_user_turn(turn.new_tokens, turn.reply_tokens)
-            pause = self._run_turn(conversation, wire, rng)
+            pause = self._run_turn(conversation, connection, rng)
             if self._pause(pause):
                 return
             if turn.agents and not pause:
                 self._fan_out(turn, number)
 
-    def _run_turn(self, conversation: Conversation, wire: ProxyConnection, rng: random.Random) -> float:
+    def _run_turn(self, conversation: Conversation, connection: ProxyConnection, rng: random.Random) -> float:
         """Run one turn with all its retries; return the seconds its user waits after an error."""
         began = self._clock()
         tries = 0
-        again = RetryStep(0.0)
+        step = RetryStep(0.0)
         with self._lock:
             self._counts.requests += 1
-        while not self._pause(again.delay):
+        while not self._pause(step.delay):
             tries += 1
             with self._lock:
                 self._counts.attempts += 1
             try:
-                reply = wire.send_turn(conversation, self._key, stream=again.stream)
-            except AttemptError as broken:
-                following = next_retry(
-                    broken.failure,
+                reply = connection.send_turn(conversation, self._key, stream=step.stream)
+            except AttemptError as failed:
+                next_step = next_retry(
+                    failed.failure,
                     tries,
                     subscription=self.plan.subscription,
                     model=conversation.model,
                     rng=rng,
                 )
-                if following is None:
-                    self._count_failed(conversation, broken, began)
-                    return _pause_after_error(broken)
-                if following.resume:
-                    conversation.continue_from(broken.text)
-                again = following
+                if next_step is None:
+                    self._count_failed(conversation, failed, began)
+                    return _pause_after_error(failed)
+                if next_step.resume:
+                    conversation.continue_from(failed.text)
+                step = next_step
             else:
                 self._count_served(conversation, reply)
                 return 0.0
@@ -183,7 +185,7 @@ class FakeSession:
             self._counts.served += 1
             self._counts.tokens.update(reply.usage)
 
-    def _count_failed(self, conversation: Conversation, broken: AttemptError, began: float) -> None:
+    def _count_failed(self, conversation: Conversation, failed: AttemptError, began: float) -> None:
         conversation.drop_user_turn()
         if self._stop.is_set():
             with self._lock:
@@ -191,7 +193,7 @@ class FakeSession:
             return
         model = conversation.model
         error = VisibleError(
-            broken.failure.label, model, began, self._clock(), self._any_account_usable(model)
+            failed.failure.label, model, began, self._clock(), self._any_account_usable(model)
         )
         with self._lock:
             self._counts.visible_errors.append(error)
@@ -209,18 +211,18 @@ class FakeSession:
             thread.join()
 
     def _run_agent(self, agent: str, turns: Iterable[Turn]) -> None:
-        wire = ProxyConnection(self._url, self._timeout)
+        connection = ProxyConnection(self._url, self._timeout)
         try:
-            self._converse(Conversation(self.plan, agent=agent, model=SONNET), wire, turns, agent)
+            self._run_turns(Conversation(self.plan, agent=agent, model=SONNET), connection, turns, agent)
         finally:
-            wire.close()
+            connection.close()
 
     def _pause(self, seconds: float) -> bool:
         """Wait `seconds` of the clock; return whether the session is to stop."""
         return self._stop.wait(real_seconds(self._clock, seconds))
 
 
-def _pause_after_error(broken: AttemptError) -> float:
+def _pause_after_error(failed: AttemptError) -> float:
     """Return the seconds until the user tries again: retry-after (at most half an hour), else 20 s."""
-    retry_after = broken.failure.headers.get("retry-after", "")
+    retry_after = failed.failure.headers.get("retry-after", "")
     return min(float(retry_after), _LONGEST_PAUSE) if retry_after.isdigit() else _SHORT_PAUSE
