@@ -1,4 +1,4 @@
-"""The whole demo in a second and a half: the real proxy between fake sessions and the fake API."""
+"""The whole demo in two and a half seconds: the real proxy between fake sessions and the fake API."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from teamclaude.demo.runner import DemoOptions
 
 run_demo = partial(runner.run_demo, render_request=lambda activity: activity.id)
 
-QUICK = DemoOptions(sessions=6, accounts=3, speed=400.0, seconds=1.5)
+QUICK = DemoOptions(sessions=6, accounts=3, speed=240.0, seconds=2.5)
 
 
 @pytest.fixture
