@@ -84,10 +84,8 @@ def rich() -> Snapshot:
     )
     clients = ClientUsage()
     for usage, cost in ((Usage(1, 2, 3), 0.0123456789), (UNMEASURED, None)):
-        visit: Any = SimpleNamespace(
-            caller=SimpleNamespace(name="ci"), usage=usage, cost=cost, cost_estimated=True
-        )
-        with clients.count_request(visit, ()):
+        exchange: Any = SimpleNamespace(usage=usage, cost=cost, cost_estimated=True)
+        with clients.count_request("ci", exchange, ()):
             pass
     system = SystemView(
         version="1.2.3", pid=4711, port=3456, proxy_rss_mb=41.26, proxy_uptime_sec=90.4, threads=7,

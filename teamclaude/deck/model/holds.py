@@ -7,27 +7,17 @@ from typing import Optional, Union
 
 from ...proxy.records.request_wait import HELD_AFTER_SEC, clock_time
 from ...snapshot import HeldView, WaitView
-from ..text.cells import clean
+from ..text.cells import clean, printable
 from ..text.format import UNKNOWN, format_duration
-from .model import HeldRequest
+from .model import HeldRow
 
 __all__ = ["describe_wait", "describe_waiting", "holds_of"]
 
 
-def holds_of(held: Iterable[HeldView], now: float) -> tuple[HeldRequest, ...]:
+def holds_of(held: Iterable[HeldView], now: float) -> tuple[HeldRow, ...]:
     """Return the held requests, the longest held first."""
-    found = [
-        HeldRequest(
-            clean(one.request),
-            clean(one.session),
-            clean(one.agent),
-            clean(one.model),
-            one.held_sec,
-            _expected(one, now),
-        )
-        for one in held
-    ]
-    return tuple(sorted(found, key=lambda hold: -hold.held_sec))
+    longest_first = sorted(held, key=lambda one: -one.held_sec)
+    return tuple(HeldRow(printable(one), _expected(one, now)) for one in longest_first)
 
 
 def describe_waiting(wait: Optional[WaitView], now: float) -> str:

@@ -15,14 +15,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
-from ...snapshot import AccountView, Activity, BindingView, CapacityView, SystemView
+from ...snapshot import AccountView, Activity, BindingView, CapacityView, HeldView, SystemView
 
 __all__ = [
     "AccountRow",
     "ActivityRow",
     "Alert",
     "DeckModel",
-    "HeldRequest",
+    "HeldRow",
     "IssueRow",
     "Node",
     "NodeCounts",
@@ -181,20 +181,16 @@ class IssueRow:
         return used / messages if used is not None and messages > 0 else None
 
 
-class HeldRequest(NamedTuple):
+class HeldRow(NamedTuple):
     """A request that no account can serve for now."""
 
-    request: str
-    session: str
-    agent: str
-    model: str
-    held_sec: float
+    view: HeldView
     expected: str  # `alice back 23:22`, or what it waits for
 
     @property
     def node_key(self) -> str:
         """Key of the request's conversation."""
-        return f"{self.session}/{self.agent}" if self.agent else self.session
+        return f"{self.view.session}/{self.view.agent}" if self.view.agent else self.view.session
 
 
 class ActivityRow(NamedTuple):
@@ -264,7 +260,7 @@ class DeckModel:
     unassigned: tuple[str, ...] = ()  # keys of the nodes of `no account yet`, most tokens first
     issues: tuple[IssueRow, ...] = ()  # active ones, most tokens first
     issues_total: IssueRow = IssueRow("")
-    held: tuple[HeldRequest, ...] = ()  # the longest held first
+    held: tuple[HeldRow, ...] = ()  # the longest held first
     activity: tuple[ActivityRow, ...] = ()  # in flight, then finished, each newest first
     alerts: frozenset[Alert] = frozenset()
 

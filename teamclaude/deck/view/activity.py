@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Optional
 
 from ...snapshot import Activity
-from ..model.model import ActivityRow, HeldRequest, Node
+from ..model.model import ActivityRow, HeldRow, Node
 from ..text.cells import clean
 from ..text.format import (
     UNKNOWN,
@@ -133,11 +133,12 @@ def _tokens(count: Optional[int], word: str, unmeasured: bool = False) -> str:
     return f"{format_tokens(count)} {word}" if count is not None or unmeasured else ""
 
 
-def hold_row(hold: HeldRequest, nodes: Mapping[str, Node], options: FrameOptions) -> Line:
+def hold_row(hold: HeldRow, nodes: Mapping[str, Node], options: FrameOptions) -> Line:
     """Return `held 5m, alice back 23:22  🦜 Fix the login  opus-4-8`."""
-    words = line("  ", (f"held {format_duration(int(hold.held_sec))}, {hold.expected}", "warn"), "  ")
-    owner = line((hold.request, "dim"))
-    if hold.session:
-        mark, label = _mark_and_label(hold.session, hold.agent, nodes, options.ascii)
+    view = hold.view
+    words = line("  ", (f"held {format_duration(int(view.held_sec))}, {hold.expected}", "warn"), "  ")
+    owner = line((view.request, "dim"))
+    if view.session:
+        mark, label = _mark_and_label(view.session, view.agent, nodes, options.ascii)
         owner = line(f"{mark} ", (label, "strong"))
-    return clip_line((*words, *owner, Span(f"  {model_name(hold.model)}", "dim")), options.width)
+    return clip_line((*words, *owner, Span(f"  {model_name(view.model)}", "dim")), options.width)

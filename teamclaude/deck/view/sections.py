@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Optional
 
-from ..model.model import AccountRow, ActivityRow, DeckModel, HeldRequest, IssueRow, Node, Tree, TreeLine
+from ..model.model import AccountRow, ActivityRow, DeckModel, HeldRow, IssueRow, Node, Tree, TreeLine
 from ..text.spans import Line, Span, first_fitting, join_lines, line, line_width
 from .accounts import AccountColumns, account_lines
 from .activity import activity_row, hold_row
@@ -63,12 +63,13 @@ class _RowFilter:
             (account.name, account.status, account.view.status_reason or "")
         )
 
-    def matches_hold(self, hold: HeldRequest) -> bool:
+    def matches_hold(self, hold: HeldRow) -> bool:
         if self.matches_all:
             return True
-        node = self._nodes.get(hold.node_key) or self._nodes.get(hold.session)
+        view = hold.view
+        node = self._nodes.get(hold.node_key) or self._nodes.get(view.session)
         label = node.label if node is not None else ""
-        return self._match((hold.request, hold.session, hold.model, "held", hold.expected, label))
+        return self._match((view.request, view.session, view.model, "held", hold.expected, label))
 
     def matches_issue(self, issue: IssueRow) -> bool:
         return self.matches_all or self._match((issue.name, issue.title))

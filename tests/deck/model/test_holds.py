@@ -8,13 +8,13 @@ import pytest
 
 from teamclaude.deck.model.build import deck_model
 from teamclaude.deck.model.holds import describe_wait, describe_waiting, holds_of
-from teamclaude.deck.model.model import HeldRequest
+from teamclaude.deck.model.model import HeldRow
 from teamclaude.deck.text.cells import ascii_text
 from teamclaude.deck.text.spans import line_width, plain_text
 from teamclaude.deck.view.frame import render_frame, render_lines
 from teamclaude.deck.view.pages import explanation_lines
 from teamclaude.deck.view.ui_state import FrameOptions, UiState
-from teamclaude.snapshot import Snapshot, WaitView
+from teamclaude.snapshot import HeldView, Snapshot, WaitView
 from teamclaude.typed_json import from_json
 from tests.deck.snapshot_json import NOW, binding, deck, request, sid
 
@@ -113,8 +113,8 @@ def test_what_a_request_waited_for(wait: dict[str, Any], words: str) -> None:
 
 def test_the_longest_hold_comes_first() -> None:
     found = holds_of(deck(held=[held(A, 5), held(B, 50), {}]).held, NOW)
-    assert [hold.session for hold in found] == [B, A, ""]
-    assert found[0] == HeldRequest(f"tc-{B[:4]}", B, "", "claude-opus-4-8", 50.0, "alice back 10:22")
+    assert [hold.view.session for hold in found] == [B, A, ""]
+    assert found[0] == HeldRow(from_json(HeldView, held(B, 50)), "alice back 10:22")
 
 
 # --- the Deck -------------------------------------------------------------------------------------
