@@ -157,7 +157,7 @@ class AccountView:
     cap_est_5h: Optional[Whole] = None  # tokens that the window is estimated to allow
     cap_est_7d: Optional[Whole] = None
     quota: QuotaView = QuotaView()
-    pace: WeeklyPace = WeeklyPace()
+    pace: WeeklyPace = field(default_factory=WeeklyPace)
     usage: AccountUsage = AccountUsage()
     token: Optional[TokenView] = None  # None for an API key
 

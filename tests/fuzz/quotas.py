@@ -9,8 +9,8 @@ from teamclaude.routing.fleet import Fleet
 from teamclaude.routing.persistence import dump_state, restore_state
 from teamclaude.routing.policies.pace import PacePolicy
 from teamclaude.routing.quota import windows
-from teamclaude.routing.quota.rules import Rules
 from teamclaude.routing.quota.rate_limit_headers import parse_retry_after, read_windows
+from teamclaude.routing.quota.rules import Rules
 from teamclaude.routing.state.account import AccountSpec
 from teamclaude.routing.state.decision import Lease, RoutingRequest
 from teamclaude.routing.view import snapshot_of
