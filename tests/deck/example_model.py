@@ -28,7 +28,7 @@ VIEW = ("type", "status", "status_reason", "bench_sec", "streak", "inflight", "l
 ALICE, BOB = "alice@example.com", "bob@example.com"
 
 
-def tally(tokens: int, cost: float | None = None, requests: int = 10) -> UsageSum:
+def spent(tokens: int, cost: float | None = None, requests: int = 10) -> UsageSum:
     return UsageSum(tokens, tokens / 1e5 if cost is None else cost, 0, requests)
 
 
@@ -40,7 +40,7 @@ def node(key: str, label: str, tokens: int = 1000, **fields: Any) -> Node:
         "account": "alice@example.com",
         "project": "shop",
         "branch": "main",
-        "usage": tally(tokens),
+        "usage": spent(tokens),
         "binding": BindingView(**{"model": "claude-opus-4-8", **bound}),
         **fields,
     }
@@ -52,7 +52,13 @@ def account(name: str, nodes: tuple[str, ...] = (), used: float = 0.5, **fields:
         QuotaBar("5h", "Ses", used, 9000.0, "on"),
         QuotaBar("7d", "Wk", 0.31, 273_600.0, "behind"),
     )
-    settings = {"status": "active", "bars": bars, "nodes": nodes, "live": len(nodes), "usage": tally(58_000)}
+    settings = {
+        "status": "active",
+        "bars": bars,
+        "nodes": nodes,
+        "live": len(nodes),
+        "usage": spent(58_000),
+    }
     return bare_account(name, **{**settings, **fields})
 
 
@@ -84,19 +90,19 @@ NODES = [
 
 TREE = Tree(
     lines=(
-        TreeLine("11aa", 0, (), 5, tally(58_000)),
-        TreeLine("22bb", 1, (True,), 3, tally(35_000)),
-        TreeLine("33cc", 2, (True, False), 2, tally(27_000)),
-        TreeLine("33cc/a1", 3, (True, False, False), 1, tally(6_000)),
-        TreeLine("44dd", 1, (False,), 1, tally(13_000)),
+        TreeLine("11aa", 0, (), 5, spent(58_000)),
+        TreeLine("22bb", 1, (True,), 3, spent(35_000)),
+        TreeLine("33cc", 2, (True, False), 2, spent(27_000)),
+        TreeLine("33cc/a1", 3, (True, False, False), 1, spent(6_000)),
+        TreeLine("44dd", 1, (False,), 1, spent(13_000)),
     ),
     levels=(
-        TreeLevel(0, 1, tally(10_000)),
-        TreeLevel(1, 2, tally(21_000)),
-        TreeLevel(2, 1, tally(21_000)),
-        TreeLevel(3, 1, tally(6_000)),
+        TreeLevel(0, 1, spent(10_000)),
+        TreeLevel(1, 2, spent(21_000)),
+        TreeLevel(2, 1, spent(21_000)),
+        TreeLevel(3, 1, spent(6_000)),
     ),
-    usage=tally(58_000),
+    usage=spent(58_000),
 )  # fmt: skip
 
 
@@ -150,10 +156,10 @@ def example_model(**fields: Any) -> DeckModel:
         QuotaBar("7d_opus", "Opus", 0.64, 500_000.0, "on"),
     )
     accounts = (
-        account(ALICE, by_account[ALICE], usage=tally(1_300_000), current=True, inflight=2),
-        account(BOB, by_account[BOB], 0.1, bars=bars, live=0, usage=tally(56_300)),
+        account(ALICE, by_account[ALICE], usage=spent(1_300_000), current=True, inflight=2),
+        account(BOB, by_account[BOB], 0.1, bars=bars, live=0, usage=spent(56_300)),
         account("carol", by_account["carol"], 1.0, status="benched", status_reason="429: 5h window is full",
-                bench_sec=2520.0, streak=3, live=0, usage=tally(13_000)),
+                bench_sec=2520.0, streak=3, live=0, usage=spent(13_000)),
         bare_account("paid", type="apikey", status="auth_failed", status_reason="re-login needed",
                 bars=(QuotaBar("tokens", "tokens"),), last_resort=True),
     )  # fmt: skip
@@ -164,17 +170,17 @@ def example_model(**fields: Any) -> DeckModel:
                 SystemView("0.1.0", port=3456, proxy_rss_mb=41.2, proxy_uptime_sec=11_520.0),
                 CapacityView("green", 9, 3, 1, 3, soonest_reset_sec=42.0),
             ),
-            totals=Totals(1, 1, 0.52, 0.12, NodeCounts(9, 3, 2, 4, 4, 4, 2, 3, 1, tally(1_306_500, 14.2))),
+            totals=Totals(1, 1, 0.52, 0.12, NodeCounts(9, 3, 2, 4, 4, 4, 2, 3, 1, spent(1_306_500, 14.2))),
             nodes={one.key: one for one in NODES},
             trees=(TREE,),
             accounts=accounts,
             unassigned=("88bb",),
             issues=(
-                IssueRow("ENG-3", "Port the rounding tests", ("🐝",), 1, tally(27_000, requests=40)),
-                IssueRow("ENG-4", "Payment provider sandbox", ("🐳",), 1, tally(13_000, requests=12)),
-                IssueRow("ENG-9", "Dark mode for the settings page", ("🐢", "🦬"), 2, tally(300, requests=2)),
+                IssueRow("ENG-3", "Port the rounding tests", ("🐝",), 1, spent(27_000, requests=40)),
+                IssueRow("ENG-4", "Payment provider sandbox", ("🐳",), 1, spent(13_000, requests=12)),
+                IssueRow("ENG-9", "Dark mode for the settings page", ("🐢", "🦬"), 2, spent(300, requests=2)),
             ),
-            issues_total=IssueRow("", "", (), 4, tally(40_300, requests=54)),
+            issues_total=IssueRow("", "", (), 4, spent(40_300, requests=54)),
             activity=ACTIVITY,
         ),
         **fields,

@@ -151,18 +151,18 @@ def test_read_only_controls_execute_explain_only() -> None:
             raise NotFoundError("No such request")
         return {"request": request, "method": "POST", "path": "/v1/messages", "outcome": "served"}
 
-    looks = ReadOnlyControls(explain)
-    page = looks.execute(Command("explain", request="tc-1")).page
+    read_only = ReadOnlyControls(explain)
+    page = read_only.execute(Command("explain", request="tc-1")).page
     assert page is not None
     assert page.title.startswith("tc-1")
     assert "served" in plain_text(page.lines[0])
-    assert looks.execute(Command("explain", request="gone")) == CommandResult("No such request", "bad")
-    assert looks.execute(Command("remove", account="alice")).style == "warn"
+    assert read_only.execute(Command("explain", request="gone")) == CommandResult("No such request", "bad")
+    assert read_only.execute(Command("remove", account="alice")).style == "warn"
 
 
 def test_commands_are_executed_in_order_in_a_thread() -> None:
     order: list[str] = []
-    told = threading.Semaphore(0)
+    done = threading.Semaphore(0)
 
     class Slow:
         def execute(self, command: Command) -> CommandResult:
@@ -171,11 +171,11 @@ def test_commands_are_executed_in_order_in_a_thread() -> None:
                 raise RuntimeError("secret words")
             return CommandResult(command.action)
 
-    worker = CommandWorker(Slow(), told.release)
+    worker = CommandWorker(Slow(), done.release)
     for verb in ("one", "crash", "two"):
         worker.submit(Command(verb))
     for _ in range(3):
-        assert told.acquire(timeout=5)
+        assert done.acquire(timeout=5)
     outcomes = worker.take_results()
     assert order == ["one", "crash", "two"]
     assert [outcome.notice for outcome in outcomes] == ["one", "internal error: RuntimeError", "two"]

@@ -17,7 +17,7 @@ BLOCKED = Alert("blocked", "ENG-1")
 REVIEW = Alert("review", "ENG-2")
 
 
-def board(**settings: Any) -> DeckUi:
+def drawn_deck(**settings: Any) -> DeckUi:
     made = DeckUi(example_model(activity=()), **settings)
     made.draw(80, 24)
     return made
@@ -40,7 +40,7 @@ def text(on: DeckUi) -> list[str]:
 
 
 def test_the_bell_rings_once_for_each_new_alert() -> None:
-    deck = board()
+    deck = drawn_deck()
     assert not deck.update(example_model(alerts=frozenset({BLOCKED}))), "the first frame is being looked at"
     assert not deck.update(example_model(alerts=frozenset({BLOCKED})))
     assert deck.update(example_model(alerts=frozenset({BLOCKED, REVIEW})))
@@ -50,7 +50,7 @@ def test_the_bell_rings_once_for_each_new_alert() -> None:
 
 
 def test_a_muted_bell_does_not_ring_afterwards_for_what_came_meanwhile() -> None:
-    deck = board()
+    deck = drawn_deck()
     deck.update(example_model())
     press(deck, "b")
     assert not deck.update(example_model(alerts=frozenset({BLOCKED})))
@@ -64,7 +64,7 @@ def test_a_muted_bell_does_not_ring_afterwards_for_what_came_meanwhile() -> None
 
 
 def test_keys_work_on_what_is_on_the_screen() -> None:
-    deck = board()
+    deck = drawn_deck()
     assert press(deck, "s", "j", "enter") == [Command("pin", account="bob@example.com")]
     assert press(deck, "q") == [Command("quit")]
     deck.update(example_model())
@@ -75,7 +75,7 @@ def test_keys_work_on_what_is_on_the_screen() -> None:
 
 
 def test_the_cursor_stays_on_its_row_while_rows_move() -> None:
-    deck = board()
+    deck = drawn_deck()
     press(deck, "s", "esc", *"jjjjjj")
     chosen = deck.state.cursor
     assert chosen == f"account:{ALICE}"
@@ -86,7 +86,7 @@ def test_the_cursor_stays_on_its_row_while_rows_move() -> None:
 
 
 def test_enter_opens_a_row_in_full_and_esc_goes_back() -> None:
-    deck = board()
+    deck = drawn_deck()
     press(deck, *"jjj", "enter")
     shown = text(deck)
     assert shown[0] == "🐝 ENG-3"
@@ -102,7 +102,7 @@ def test_enter_opens_a_row_in_full_and_esc_goes_back() -> None:
 
 
 def test_a_row_that_is_gone_opens_nothing() -> None:
-    deck = board()
+    deck = drawn_deck()
     press(deck, "j")
     deck.update(replace(example_model(), nodes={}, trees=(), accounts=(), unassigned=(), activity=()))
     press(deck, "enter")
@@ -110,7 +110,7 @@ def test_a_row_that_is_gone_opens_nothing() -> None:
 
 
 def test_outcomes_are_notices_or_pages() -> None:
-    deck = board()
+    deck = drawn_deck()
     deck.show_result(CommandResult("alice is removed", "good"))
     assert text(deck)[-1].startswith("alice is removed")
     deck.show_result(CommandResult(page=Page("why", (line("because"),))))
@@ -124,7 +124,7 @@ def test_outcomes_are_notices_or_pages() -> None:
 
 
 def test_text_pasted_without_brackets_while_browsing_presses_no_keys() -> None:
-    deck = board()
+    deck = drawn_deck()
     assert deck.press_keys([Key(letter) for letter in "sk-ant-api03-FAKEdrRq"]) == []
     assert "pasted text is ignored" in text(deck)[-1]
     deck.press_keys([Key("j")] * 40)  # a key held down is no paste
@@ -132,7 +132,7 @@ def test_text_pasted_without_brackets_while_browsing_presses_no_keys() -> None:
 
 
 def test_text_after_a_pasted_key_is_dropped() -> None:
-    deck = board()
+    deck = drawn_deck()
     press(deck, "a", "k")
     keys = [*map(Key, "sk-ant-api03-FAKE"), Key("enter"), Key("R"), Key("q")]
     assert deck.press_keys(keys) == [Command("add key", secret="sk-ant-api03-FAKE")]

@@ -70,7 +70,7 @@ def _sums(
         own = usages[key]
         sums[key] = (
             1 + sum(nodes for nodes, _ in below),
-            sum_usage([own, *(tally for _, tally in below)]) if below else own,
+            sum_usage([own, *(usage for _, usage in below)]) if below else own,
         )
     return sums
 

@@ -152,16 +152,16 @@ class SourceReader:
         """Run one pass; return its result."""
         with self._pass_lock:
             now = self._clock()
-            looked, swept = self._find_transcripts(now)
+            scanned, scanned_all = self._find_transcripts(now)
             rows, clients = self._registry.rows(), self._registry.clients()
-            if swept:
+            if scanned_all:
                 self._registry.retain((*rows, *self._files))
                 self._at_tool = self._sessions_at_a_tool(rows, now)
             sessions = self._candidates(now, rows, clients)
-            self._update_files(sessions, now, swept)
+            self._update_files(sessions, now, scanned_all)
             if self._machine_timer.due(now):
                 self._machine = self._machine_reader.read()
-            found = self._collect(sessions, rows, clients, looked)
+            found = self._collect(sessions, rows, clients, scanned)
             if found != self._sources:
                 if replace(found, machine=self._sources.machine) != self._sources:
                     self._changed_at = now  # the machine's load alone changes all the time
@@ -228,9 +228,9 @@ class SourceReader:
         sessions: Collection[str],
         rows: Mapping[str, RegistryRow],
         clients: Mapping[str, ClientProcess],
-        looked: bool,
+        scanned: bool,
     ) -> Sources:
-        known = {} if looked else self._pins
+        known = {} if scanned else self._pins
         self._pins = {
             session: known[session] if session in known else self._registry.pin(session)
             for session in sessions

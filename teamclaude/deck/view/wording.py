@@ -26,23 +26,23 @@ _UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
 _DATED = re.compile(r"-20\d{6}$")
 
 
-def usage_dollars(tally: UsageSum) -> str:
+def usage_dollars(usage: UsageSum) -> str:
     """Return `$14.20`; `~`: partly by an estimated price, `+`: some tokens have no known price or number."""
-    cost = finite_number(tally.cost)
+    cost = finite_number(usage.cost)
     if cost is None:
         return UNKNOWN
     shown = format_dollars(cost) if cost < 999.995 else f"${cost:,.0f}"
-    return ("~" if tally.estimated else "") + shown + ("+" if tally.unpriced or tally.unmeasured else "")
+    return ("~" if usage.estimated else "") + shown + ("+" if usage.unpriced or usage.unmeasured else "")
 
 
-def usage_tokens(tally: UsageSum) -> str:
+def usage_tokens(usage: UsageSum) -> str:
     """Return `1.2M`; with `+` when the tokens of some answers are unknown."""
-    return format_tokens(tally.tokens) + ("+" if tally.unmeasured and tally.tokens is not None else "")
+    return format_tokens(usage.tokens) + ("+" if usage.unmeasured and usage.tokens is not None else "")
 
 
-def usage_summary(tally: UsageSum) -> str:
+def usage_summary(usage: UsageSum) -> str:
     """Return `1.2M tok · $14.20`."""
-    return f"{usage_tokens(tally)} tok · {usage_dollars(tally)}"
+    return f"{usage_tokens(usage)} tok · {usage_dollars(usage)}"
 
 
 def plural(amount: int, noun: str) -> str:

@@ -202,15 +202,15 @@ def test_a_finished_sub_agent_is_not_read_between_full_scans(
     home.agent(A, "done", NOW - 121, ended=True)
     home.agent(A, "busy", NOW - 121)
     reader.refresh()
-    looked, stat = [], os.stat
-    monkeypatch.setattr(os, "stat", lambda path, *rest, **named: looked.append(Path(path).name) or stat(path))
+    read, stat = [], os.stat
+    monkeypatch.setattr(os, "stat", lambda path, *rest, **named: read.append(Path(path).name) or stat(path))
     clock.now += 1
     reader.refresh()
-    assert "agent-busy.jsonl" in looked
-    assert "agent-done.jsonl" not in looked
+    assert "agent-busy.jsonl" in read
+    assert "agent-done.jsonl" not in read
     clock.now += reading.FULL_SCAN_SEC
     reader.refresh()
-    assert "agent-done.jsonl" in looked
+    assert "agent-done.jsonl" in read
 
 
 def test_a_finished_sub_agent_is_read_from_its_meta_by_the_next_full_scan(

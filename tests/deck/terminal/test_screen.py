@@ -63,13 +63,18 @@ def painted(master: int) -> str:
 )
 def test_the_colours_of_a_terminal(tty: tuple[int, int], env: dict[str, str], depth: Optional[int]) -> None:
     # In a subprocess: curses looks up a terminal once per process.
-    told = (
+    script = (
         "from teamclaude.deck.terminal.screen import open_screen\n"
         f"on = open_screen({tty[1]}, {env!r})\n"
         "print(None if on is None else on.color_depth)"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", told], cwd=ROOT, pass_fds=[tty[1]], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        pass_fds=[tty[1]],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert ended.stdout == f"{depth}\n"
 

@@ -10,7 +10,7 @@ from teamclaude.deck.model.model import AccountRow, QuotaBar
 from teamclaude.deck.text.spans import Line, line_width, plain_text
 from teamclaude.deck.view.accounts import AccountColumns, account_lines, bar_line, bars_line
 from teamclaude.deck.view.wording import short_names
-from tests.deck.example_model import ALICE, BOB, account, bare_account, example_model, tally
+from tests.deck.example_model import ALICE, BOB, account, bare_account, example_model, spent
 
 
 def lines(one: AccountRow, room: int = 100, percent: bool = False) -> list[str]:
@@ -81,7 +81,7 @@ def test_all_lines_fit_and_windows_line_up(room: int, percent: bool) -> None:
     [(200, "4 agents · 4 live · 1.3M tok · $13.00"), (100, "4 agents · 1.3M tok"), (80, "1.3M tok")],
 )
 def test_the_summary_is_as_long_as_fits(room: int, rolled: str) -> None:
-    one = account(ALICE, ("a", "b", "c", "d"), usage=tally(1_300_000))
+    one = account(ALICE, ("a", "b", "c", "d"), usage=spent(1_300_000))
     assert lines(one, room)[0].endswith(f" {rolled}")
 
 

@@ -48,16 +48,16 @@ def test_every_account_that_was_tried_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "words"),
     [
         ({"status": 429, "outcome": "held out", "reason": "all are benched"}, "held out: all are benched"),
         ({"status": None, "outcome": "client gone", "reason": ""}, "client gone"),
         ({"status": 502, "outcome": "upstream error", "reason": "reset"}, "upstream error: reset"),
     ],
 )
-def test_a_request_that_was_not_served_shows_its_outcome(fields: dict[str, Any], told: str) -> None:
+def test_a_request_that_was_not_served_shows_its_outcome(fields: dict[str, Any], words: str) -> None:
     shown = row(request(3, **fields))
-    assert told in shown
+    assert words in shown
     assert "opus" not in shown
     status = fields["status"]
     assert (f" {status} " if status else " —   ") in shown

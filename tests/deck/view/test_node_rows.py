@@ -17,7 +17,7 @@ from teamclaude.deck.view.node_rows import (
     node_row,
 )
 from teamclaude.snapshot import UsageView
-from tests.deck.example_model import NODES, node, tally
+from tests.deck.example_model import NODES, node, spent
 
 WIDTHS = [40, 47, 60, 80, 100, 120, 160, 200, 300]
 
@@ -35,7 +35,7 @@ def test_every_row_is_as_wide_as_the_screen_or_shorter_and_figures_line_up(room:
     shape = columns(room)
     places = set()
     for one in NODES:
-        shown = node_row(one, shape, RowPlacement("│  ├─ " if one.parent else "", tally(7), "alice"))
+        shown = node_row(one, shape, RowPlacement("│  ├─ " if one.parent else "", spent(7), "alice"))
         assert line_width(shown) <= room
         end = max(at for at, span in enumerate(shown) if span.style == "strong")
         places.add(line_width(shown[: end + 1]))
@@ -89,7 +89,7 @@ def test_a_tool_has_priority_over_the_model_and_idle_has_no_glyph() -> None:
 
 
 def test_tokens_dollars_and_the_sum_of_the_subtree() -> None:
-    shown = row(at=RowPlacement(subtree_usage=tally(3_400_000)))
+    shown = row(at=RowPlacement(subtree_usage=spent(3_400_000)))
     assert shown.split()[-4:] == ["58k", "$0.58", "Σ", "3.4M"]
     assert "Σ" not in row()
 
