@@ -45,7 +45,7 @@ def called() -> Iterator[CalledFiles]:
     files = CalledFiles()
     threading.setprofile(files)
     yield files
-    threading.setprofile(sys.getprofile())  # type: ignore[arg-type]
+    threading.setprofile(sys.getprofile())
 
 
 def test_a_warm_small_request_passes_few_files(
