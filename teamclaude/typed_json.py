@@ -54,23 +54,20 @@ def _moment(value: Any, place: _Place) -> float:
     return float(value) / 1000
 
 
-def _text(value: Any, place: _Place) -> str:
-    if not isinstance(value, str):
-        raise _wrong(place, "a text")
-    return value
+def _exactly(wanted: type, words: str) -> Callable[[Any, _Place], Any]:
+    def read(value: Any, place: _Place) -> Any:
+        if not isinstance(value, wanted):
+            raise _wrong(place, words)
+        return value
 
-
-def _truth(value: Any, place: _Place) -> bool:
-    if not isinstance(value, bool):
-        raise _wrong(place, "true or false")
-    return value
+    return read
 
 
 _PLAIN: dict[Any, Callable[[Any, _Place], Any]] = {
-    str: _text,
+    str: _exactly(str, "a text"),
+    bool: _exactly(bool, "true or false"),
     int: _whole_number,
     float: _number,
-    bool: _truth,
 }
 # How each is written, and how it is read.
 Moment = Annotated[float, (lambda moment: round(moment * 1000), _moment)]
@@ -143,17 +140,19 @@ def _kind(hint: Any) -> _Kind:
     if origin is tuple:
         return _Kind(
             list if write is None else lambda rows: [write(row) for row in rows],
-            lambda value, place: _read_list(read, value, place),
+            lambda value, place: tuple([read(v, (place, n)) for n, v in enumerate(_list(value, place))]),
         )
     return _Kind(
         lambda rows: {key: to_json(row) for key, row in rows.items()},
-        lambda value, place: _read_mapping(read, value, place),
+        lambda value, place: {key: read(v, (place, key)) for key, v in _object(value, place).items()},
     )
 
 
+_object, _list = _exactly(dict, "an object"), _exactly(list, "a list")
+
+
 def _read_object(wanted: type, value: Any, place: _Place) -> Any:
-    if not isinstance(value, dict):
-        raise _wrong(place, "an object")
+    _object(value, place)
     found = {}
     for name, key, kind in _fields(wanted):
         if kind.is_flat:
@@ -161,18 +160,6 @@ def _read_object(wanted: type, value: Any, place: _Place) -> Any:
         elif value.get(key) is not None:
             found[name] = kind.read(value[key], (place, key))
     return wanted(**found)
-
-
-def _read_list(read: Callable[[Any, _Place], Any], value: Any, place: _Place) -> tuple[Any, ...]:
-    if not isinstance(value, list):
-        raise _wrong(place, "a list")
-    return tuple([read(held, (place, number)) for number, held in enumerate(value)])
-
-
-def _read_mapping(read: Callable[[Any, _Place], Any], value: Any, place: _Place) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _wrong(place, "an object")
-    return {key: read(held, (place, key)) for key, held in value.items()}
 
 
 def _wrong(place: _Place, expected: str) -> SnapshotError:

@@ -28,13 +28,7 @@ from .state.conversations import Binding
 from .state.decision import NEVER
 from .state.ledger import LedgerRow
 
-__all__ = [
-    "AccountState",
-    "WindowState",
-    "snapshot_of",
-    "states_of",
-    "usage_view",
-]
+__all__ = ["AccountState", "WindowState", "snapshot_of", "states_of", "usage_view"]
 
 
 class WindowState(NamedTuple):
@@ -67,11 +61,7 @@ def states_of(fleet: Fleet, now: float) -> tuple[AccountState, ...]:
             account.bench_began,
             account.bench_reason,
             {
-                axis: WindowState(
-                    window.utilization,
-                    window.resets_at,
-                    is_used_up(axis, window, full),
-                )
+                axis: WindowState(window.utilization, window.resets_at, is_used_up(axis, window, full))
                 for axis, window in account.windows.live(now)
             },
         )
