@@ -1,6 +1,6 @@
 """What ties a request without a session to an account: a prompt cache it can use, or an id it names.
 
-Both are bounded: what was used longest ago is forgotten first.
+Both are bounded: what was used longest ago is dropped first.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Any, NamedTuple, Optional
 
 from .quota.lenient_json import LenientObject, as_count, as_number, as_text
 
-__all__ = ["CachedPrefix", "ResourceOwners", "PrefixCaches"]
+__all__ = ["CachedPrefix", "PrefixCaches", "ResourceOwners"]
 
 MAX_PREFIXES = 1000
 MAX_IDS = 10_000
 
 
 class CachedPrefix(NamedTuple):
-    """A prompt cache: the key of its account, its size in tokens, and how long it lives (epoch seconds)."""
+    """A prompt cache: the key of its account, its size in tokens, and when it ends (epoch seconds)."""
 
     account: str
     tokens: int
@@ -26,14 +26,14 @@ class CachedPrefix(NamedTuple):
 
 
 class PrefixCaches:
-    """Prompt caches of requests without a session, by a digest of what makes them."""
+    """Prompt caches of requests without a session, by digests of what makes them."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, CachedPrefix] = OrderedDict()
         self._next_expiry = float("inf")  # no cache ends earlier
 
     def find(self, digests: Iterable[str], now: float) -> Optional[CachedPrefix]:
-        """The cache of the first of these digests that has one; they come longest first."""
+        """Return the cache of the first of these digests that has one; they come longest first."""
         for digest in digests:
             known = self._known.get(digest)
             if known is not None and known.until > now:
@@ -41,7 +41,7 @@ class PrefixCaches:
         return None
 
     def record(self, digests: Iterable[str], account: str, tokens: int, until: float, now: float) -> None:
-        """An answer of `account` has used or written `tokens` of cache for a request with these digests."""
+        """Record that a response of `account` used or wrote `tokens` of cache for these digests."""
         if tokens <= 0 or until <= now:
             return
         for digest in digests:
@@ -60,15 +60,17 @@ class PrefixCaches:
         self._next_expiry = min((known.until for known in self._known.values()), default=float("inf"))
 
     def rename_account(self, old: str, new: str) -> None:
-        """The account called `old` has another key now."""
+        """Follow an account whose key changed from `old` to `new`."""
         for digest, known in self._known.items():
             if known.account == old:
                 self._known[digest] = known._replace(account=new)
 
     def to_json(self) -> list[dict[str, Any]]:
+        """Return the caches, the longest unused first."""
         return [{"digest": digest, **known._asdict()} for digest, known in self._known.items()]
 
     def restore(self, rows: Iterable[LenientObject], keys: Mapping[str, str]) -> None:
+        """Take back what was saved; `keys` maps saved account keys to those of now."""
         for row in rows:
             account = keys.get(row.get("account", as_text, ""))
             digest, until = row.get("digest", as_text, ""), row.get("until", as_number, 0.0)
@@ -78,7 +80,7 @@ class PrefixCaches:
 
 
 class ResourceOwners:
-    """Which account made an id: files, batches and skills exist for the credential that made them alone."""
+    """Which account made an id: files, batches and skills exist only for the credential that made them."""
 
     def __init__(self) -> None:
         self._accounts: OrderedDict[str, str] = OrderedDict()
@@ -87,32 +89,35 @@ class ResourceOwners:
         return len(self._accounts)
 
     def owner_of(self, id: str) -> Optional[str]:
-        """The key of the account that made it, as far as known."""
+        """Return the key of the account that made it, or None where it is not known."""
         account = self._accounts.get(id)
         if account is not None:
             self._accounts.move_to_end(id)
         return account
 
     def record(self, id: str, account: str) -> None:
+        """Record that `account` made the id."""
         self._accounts[id] = account
         self._accounts.move_to_end(id)
         if len(self._accounts) > MAX_IDS:
             self._accounts.popitem(last=False)
 
     def discard(self, id: str) -> None:
+        """Forget an id that was deleted."""
         self._accounts.pop(id, None)
 
     def rename_account(self, old: str, new: str) -> None:
-        """The account called `old` has another key now."""
+        """Follow an account whose key changed from `old` to `new`."""
         for id, account in self._accounts.items():
             if account == old:
                 self._accounts[id] = new
 
     def to_json(self) -> list[dict[str, str]]:
+        """Return the ids, the longest unused first."""
         return [{"id": id, "account": account} for id, account in self._accounts.items()]
 
     def restore(self, rows: Iterable[LenientObject], keys: Mapping[str, str]) -> None:
-        """Take back what was stored; ids of accounts that are gone are forgotten."""
+        """Take back what was saved; ids of accounts that are gone are dropped."""
         for row in rows:
             account, id = keys.get(row.get("account", as_text, "")), row.get("id", as_text, "")
             if account is not None and id:

@@ -258,7 +258,7 @@ def _begin_bench(account: Account, now: float, until: float, reason: str) -> Non
 
 
 def _extend_bench(account: Account, now: float, until: float) -> bool:
-    """Extend the bench to `until`, at most by a window's length; return False when it lasts longer already."""
+    """Extend the bench to `until`, by at most a window's length; False when it lasts longer already."""
     until = min(until, now + MAX_WINDOW_SEC)
     longer = until > account.bench_until
     if longer:
@@ -287,8 +287,8 @@ def _caps_with_burn(account: Account, now: float) -> tuple[tuple[LearnedCap, int
 def backoff_delay(streak: int, rules: Rules, jitter: float = 1.0) -> float:
     """Return the seconds of bench for the `streak`-th consecutive 429.
 
-    `jitter` (0-1, random) places it between the base and the ladder's value, so that accounts benched together
-    do not come back together.
+    `jitter` (0-1, random) places it between the base and the ladder's value, so that accounts benched
+    together do not come back together.
     """
     top = min(rules.backoff_cap_sec, rules.backoff_sec * rules.backoff_factor ** min(streak - 1, 32))
     base = min(rules.backoff_sec, top)
@@ -309,7 +309,7 @@ def bench_end(
     resets_at: Optional[float] = None,
     jitter: float = 1.0,
 ) -> float:
-    """Return when the bench ends: the server's own word, else the rejected window's reset, else the ladder."""
+    """Return when the bench ends: the server's word, else the rejected window's reset, else the ladder."""
     if retry_after is not None:
         return now + retry_after
     if resets_at is not None and resets_at > now:

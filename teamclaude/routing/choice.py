@@ -1,7 +1,15 @@
 """One request's choice of an account, from pins over its binding to a fresh placement.
 
-What holds for every policy is decided here; the policy is asked only to place, to reconsider a warm
-conversation and to count free slots.  Nothing here changes state.
+What holds for every policy is decided here.  The policy is asked only to place, to reconsider a warm
+conversation, to hold a request, and to count free slots.  Nothing here changes state.
+
+The cases, in order:
+
+1. A request that names what one account made goes to that account or to none.
+2. A pin of the client is obeyed strictly; an operator's pin gives way while its account cannot serve.
+3. A bound conversation stays while it is warm and its account can serve it, unless the policy moves it.
+4. A sub-agent joins its parent's account; a request without a session goes where its prompt cache is.
+5. Everything else is placed anew.
 """
 
 from __future__ import annotations
@@ -20,7 +28,7 @@ from .state.decision import NEVER, Decision, Exclusion, LazyExclusions, Reason, 
 __all__ = ["Choice", "FleetReader"]
 
 _NEEDS_OWNER = frozenset({"disabled", "auth_failed"})
-# A smaller prompt cache is not worth a place in a longer queue (tokens).
+# A smaller prompt cache is not worth a longer wait (tokens).
 MIN_PREFIX_TOKENS = 3000
 _LOST_REASONS = {
     "account benched": Reason.BENCHED,
@@ -41,7 +49,8 @@ class FleetReader(Protocol):
     gate_queue: GateQueue
 
     @property
-    def rules(self) -> Rules: ...
+    def rules(self) -> Rules:
+        """The configured rules as the policy wants them."""
 
 
 class _Eligible(NamedTuple):
@@ -51,7 +60,7 @@ class _Eligible(NamedTuple):
 
 
 class Choice:
-    """The choice for one request at one instant; to policies it is the pool they choose from."""
+    """The choice for one request at one instant; for a policy it is the pool that it chooses from."""
 
     def __init__(self, fleet: FleetReader, request: RoutingRequest, now: float, waited: float) -> None:
         self._fleet, self._request, self.now, self._waited = fleet, request, now, waited
@@ -64,6 +73,7 @@ class Choice:
             self._binding = None
 
     def decide(self) -> Decision:
+        """Return the decision; its account is None when nothing can serve the request now."""
         if self._request.owner is not None and self._request.owner in self._fleet.accounts:
             return self._on_named_account(self._request.owner, Reason.OWNER)
         if self._request.pin is not None or self._fleet.pins:
@@ -87,7 +97,7 @@ class Choice:
     def _pinned(self) -> Optional[Decision]:
         if self._request.pin is not None:
             return self._on_named_account(self._request.pin, Reason.PINNED)
-        # An operator's pin gives way while its account can't serve.
+        # An operator's pin gives way while its account cannot serve.
         for key in (self._fleet.pins.get(self._request.session), self._fleet.pins.get(None)):
             account = self._fleet.accounts.get(key or "")
             if account is not None and self._block(account) is None:
@@ -95,10 +105,10 @@ class Choice:
         return None
 
     def _on_named_account(self, key: str, reason: str) -> Decision:
-        """The client named its account, or what it names exists there alone: that one or none.
+        """Choose the named account or none: the client pinned it, or what it names exists there alone.
 
-        What takes no slot spends no quota: a bench or a full window is no reason to keep it away.  Nor are
-        refusals that others would have served: who insists on the account gets its words.
+        A request that takes no slot spends no quota: a bench or a full window does not keep it away.  Nor do
+        refusals that other accounts would have served: a client that insists on the account gets its message.
         """
         account = self._fleet.accounts.get(key)
         if account is None:
@@ -122,7 +132,7 @@ class Choice:
         if not self._is_recent and not binding.is_warm(self.rules, self.now):
             return self._place(Reason.LAPSED, home)
         if self._is_costly(home):
-            return self._decision(home, Reason.KEPT)  # no free account can take it over yet
+            return self._decision(home, Reason.KEPT)  # no account that is free of charge can take it over yet
         move = self._policy.reconsider(self, self._request, binding, home)
         if move is not None:
             return self._placement_decision(move.reason, move.placement)
@@ -133,9 +143,9 @@ class Choice:
         return self._decision(home, Reason.KEPT)
 
     def _wait_for_home(self, binding: Binding, home: Optional[Account]) -> Optional[Decision]:
-        """A warm conversation may rather wait for its account than pay for a cold cache elsewhere."""
+        """Let a warm conversation wait for its account where that is cheaper than a cold cache elsewhere."""
         if home is None or not binding.prefix or not binding.is_warm(self.rules, self.now):
-            return None  # nothing is cached there: it goes on at once
+            return None  # nothing is cached there: it is placed at once
         block = self._block(home)
         if block is None or block.until == NEVER or not self.accounts:
             return None
@@ -146,7 +156,7 @@ class Choice:
         return self._hold(Reason.WAITS_FOR_CACHE, words, excluded, min(block.until, self._recheck_at))
 
     def _home_lost_reason(self, home: Optional[Account]) -> str:
-        """Why a bound conversation can't stay, or an empty string."""
+        """Return why a bound conversation cannot stay, or an empty string."""
         if home is None:
             return Reason.REMOVED
         block = self._block(home)
@@ -162,7 +172,7 @@ class Choice:
         return account.is_costly(self._request.model, self.rules, self.now)
 
     def _join_parent(self) -> Optional[Decision]:
-        """A sub-agent starts on its parent's account when that has a free slot and room for it."""
+        """Start a sub-agent on its parent's account when that has a free slot and room for it."""
         parent = self._fleet.bindings.get(self._request.parent or "")
         account = self._fleet.accounts.get(parent.account) if parent is not None else None
         if account is None or not self._accepts_new(account) or not self._has_slot(account):
@@ -172,7 +182,7 @@ class Choice:
         return self._join(account, Reason.NEW, "beside its parent", "not its parent's")
 
     def _reuse_prefix_cache(self) -> Optional[Decision]:
-        """A request without a session goes where its prompt cache is, if there is a free slot.
+        """Choose the account of the prompt cache for a request without a session, if it has a free slot.
 
         A small cache is not worth more company than elsewhere: such requests spread out.
         """
@@ -210,7 +220,7 @@ class Choice:
         return self._decision(placement.account, reason, detail, excluded)
 
     def _join(self, account: Account, reason: str, detail: str, rule: str) -> Decision:
-        """No placement: the account stands for a reason of its own, the others only lack it."""
+        """Choose an account for a reason of its own; the others only lack it."""
         others = _exclusions(self.accounts, [account], rule, f"{account.name} is")
         return self._decision(account, reason, detail, (*self._excluded_before_policy, *others))
 
@@ -224,7 +234,7 @@ class Choice:
         return Decision(None, Reason.NOTHING_USABLE, detail, excluded, self._previous, retry_at, at=self.now)
 
     def _hold(self, reason: str, detail: str, excluded: Iterable[Exclusion], until: float) -> Decision:
-        """The policy lets the request wait although an account could be had."""
+        """Let the request wait although an account could serve it: the policy holds it."""
         return Decision(None, reason, detail, excluded, self._previous, until, at=self.now)
 
     @property
@@ -233,7 +243,7 @@ class Choice:
 
     @property
     def _held_longer(self) -> int:
-        """Conversations that wait at the gate for longer than this one."""
+        """Conversations that have been held at the gate for longer than this one."""
         gated = self._fleet.gate_queue
         return (
             gated.count_longer(self._request.conversation, self.now - self._waited, self.now) if gated else 0
@@ -250,7 +260,7 @@ class Choice:
         return self._policy.free_slots(self.rules, account, self.now, self._waited) > 0
 
     def _block(self, account: Account) -> Optional[Block]:
-        # The scope is asked for only where an account refuses some.
+        # The scope is computed only where an account refuses some.
         scope = self._request.scope if account.scoped_refusals else None
         block = account.block(self._request.model, self.rules, self.now, scope)
         if block is None and account.key in self._request.tried:
@@ -259,7 +269,7 @@ class Choice:
 
     @property
     def accounts(self) -> list[Account]:
-        """Those that can serve this request, within the user's rails as far as any of them is."""
+        """The accounts that can serve this request, within the user's rails as far as any of them is."""
         return self._within.accounts
 
     @property
@@ -275,14 +285,14 @@ class Choice:
 
     @property
     def _excluded_before_policy(self) -> tuple[Exclusion, ...]:
-        """The accounts that no policy was offered."""
+        """The accounts that the policy was not offered."""
         before, railed = self._eligible.excluded, self._within.excluded
         return (*before, *railed) if railed else before
 
     # Not a cached_property: until Python 3.12 that takes a lock, 1 us of each warm request.
     @property
     def _eligible(self) -> _Eligible:
-        """The accounts that can serve; gathered only when the conversation does not simply stay."""
+        """The accounts that can serve; found only when the conversation does not simply stay."""
         if self._known_eligible is None:
             self._known_eligible = self._find_eligible()
         return self._known_eligible
@@ -338,7 +348,7 @@ class Choice:
         return self._request.needs_slot and self._waited >= self.rules.slot_wait_sec
 
     def _not_full(self, accounts: list[Account]) -> list[Account]:
-        """Who has waited out `slotWaitSec` takes a slot of a lower tier rather than wait on."""
+        """Prefer accounts with a free slot once `slotWaitSec` is over: a lower tier beats waiting on."""
         if not self._has_waited_out:
             return accounts
         return [account for account in accounts if self._has_slot(account)] or accounts

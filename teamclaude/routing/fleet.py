@@ -4,9 +4,8 @@ Rules that hold in this file:
 
 1. Everything that changes routing state happens in a method of `Fleet`; each takes `now`.
 2. A lease is settled once; settling it again, or after its account was removed, changes nothing.
-3. In-flight counts only move in `_grant` and `settle`.
+3. In-flight counts only move in `_grant` and `_settle_lease`.
 4. Accounts are found by key (identity), never by position.
-5. What may close an account knocks at `doors`; what ends a request tells the policy that it is `settled`.
 """
 
 from __future__ import annotations
@@ -52,14 +51,14 @@ class Fleet:
         self.ledger = Ledger()
         self.pins: dict[Optional[str], str] = {}  # session, or None for everything -> account key
         self.last_account: Optional[str] = None
-        self.prefix_caches = PrefixCaches()  # where caches of requests without a conversation are
-        self.owners = ResourceOwners()  # who made the files, batches and skills that requests name
+        self.prefix_caches = PrefixCaches()  # of requests without a conversation
+        self.owners = ResourceOwners()  # which account made the files, batches and skills that requests name
         self.gate_queue = GateQueue()
         self._open_leases: set[int] = set()  # ids of the open ones
         self._by_generation: dict[int, Account] = {}
-        self._all_accounts: tuple[Account, ...] = ()  # the accounts, as a policy that learns sees them
+        self._all_accounts: tuple[Account, ...] = ()  # given to policies that learn
         self._serial = 0
-        self._last_now = 0.0  # the last `now`; a smaller one means that the clock was set back
+        self._last_now = 0.0  # a smaller `now` means that the clock moved back
 
     @property
     def rules(self) -> Rules:
@@ -67,7 +66,7 @@ class Fleet:
         return self._rules
 
     def set_policy(self, rules: Rules, policy: Policy) -> None:
-        """Work by these rules and this policy; one of the same name goes on with what it has learned."""
+        """Use these rules and this policy; a policy of the same name keeps what it has learned."""
         if policy.name != self.policy.name:
             self.policy = policy
             self.gate_queue.clear()
@@ -105,7 +104,7 @@ class Fleet:
         return Changes(tuple(added), tuple(removed), tuple(updated))
 
     def credentials_changed(self, keys: Iterable[str], now: float) -> None:
-        """These accounts have new credentials."""
+        """Give these accounts another chance: they have new credentials."""
         for key in keys:
             account = self.accounts.get(key)
             if account is not None:
@@ -114,7 +113,7 @@ class Fleet:
                     account.bench_until = min(account.bench_until, now)
 
     def _match_new_identities(self, wanted: Mapping[str, AccountSpec]) -> None:
-        """An account of which more is known now (its uuid, its organisation) is the one it was before."""
+        """Keep the state of an account of which more is known now (its uuid, its organisation)."""
         unknown = [spec for key, spec in wanted.items() if key not in self.accounts]
         for key, account in list(self.accounts.items()):
             heirs = [s for s in unknown if s.kind == account.spec.kind and s.was_known_as(key, account.name)]
@@ -133,7 +132,7 @@ class Fleet:
         self.owners.rename_account(old, spec.key)
 
     def pin(self, account: Optional[str], session: Optional[str] = None) -> None:
-        """Pin a session, or everything, to an account key; None takes the pin off.
+        """Pin a session, or everything, to an account key; None removes the pin.
 
         Raises KeyError for an account that is not configured.
         """
@@ -145,7 +144,7 @@ class Fleet:
     # --- choosing -----------------------------------------------------------------------------
 
     def choose(self, request: RoutingRequest, now: float, waited: float = 0.0) -> Decision:
-        """Where `ask` would go now after waiting `waited` seconds; changes nothing."""
+        """Return where `request` would go now after waiting `waited` seconds; change nothing."""
         return Choice(self, request, now, waited).decide()
 
     def admit(self, request: RoutingRequest, now: float, waited: float = 0.0) -> Lease | Wait:
@@ -178,7 +177,7 @@ class Fleet:
             if account.scoped_refusals or account.bench_until > now:
                 apply_response.begin_probe(account, lease, now)
             account.inflight += 1
-            if not request.detour:  # a detour says nothing of where work goes
+            if not request.detour:  # a detour does not say where work goes
                 account.last_picked, self.last_account = now, account.key
             if request.conversation is not None:
                 self.bindings.bind(request, account, decision, self.accounts, self._rules, now)
@@ -192,7 +191,7 @@ class Fleet:
         model: Optional[str] = None,
         served: bool = False,
     ) -> None:
-        """Release the lease's slot and count what it used; `served` only for a complete answer."""
+        """Release the lease's slot and count what it used; `served` only for a complete response."""
         self._advance_clock(now)
         self._settle_lease(lease, now, usage, model, served)
 
@@ -253,7 +252,7 @@ class Fleet:
             self.ledger.add(key, usage, dollars, model, served, now, retention, estimated)
 
     def _leased_account(self, lease: Lease) -> Optional[Account]:
-        """The account of a lease, also when its key has changed; None when it was removed."""
+        """Return the account of a lease, also when its key has changed; None when it was removed."""
         return self._by_generation.get(lease.generation)
 
     # --- conversations ------------------------------------------------------------------------
@@ -275,14 +274,14 @@ class Fleet:
             self.gate_queue.drop_stale(now)
 
     def clock_moved_back(self, now: float) -> None:
-        """The clock was set back to `now`: what happened after it happened now."""
+        """Treat what happened after `now` as if it happened now: the clock moved back."""
         for account in self.accounts.values():
             account.clock_moved_back(now)
         for binding in self.bindings.values():
             binding.clock_moved_back(now)
             self._refresh_binding(binding)
 
-    # --- what answers teach -------------------------------------------------------------------
+    # --- responses -------------------------------------------------------------------
 
     def record_response(
         self,
@@ -294,9 +293,9 @@ class Fleet:
         message: str = "",
         is_api_error: bool = True,
     ) -> ResponseKind:
-        """Take in an upstream answer's head; `words` is the upstream's own message of a refusal.
+        """Apply the head of an upstream response; return its kind.
 
-        `api_words`: as of `classify`.
+        `message` is the upstream's own message of a refusal; `is_api_error` as of `classify`.
         """
         self._advance_clock(now)
         return self._record_response(lease, status, reading, now, jitter, message, is_api_error)
@@ -312,7 +311,10 @@ class Fleet:
         model: Optional[str],
         served: bool,
     ) -> None:
-        """`answered` and `settle` of an answer that came in one piece."""
+        """Record and settle a response that came in one piece.
+
+        For statuses whose meaning does not depend on the body (`needs_body`): it is taken for the API's own.
+        """
         self._advance_clock(now)
         self._record_response(lease, status, reading, now, jitter, "")
         self._settle_lease(lease, now, usage, model, served)
@@ -329,7 +331,7 @@ class Fleet:
     ) -> ResponseKind:
         account = self._leased_account(lease)
         if account is not None and status < 300 and lease.holds_slot and reading is account.last_reading:
-            return ResponseKind.SERVED  # the very same: it teaches nothing new, 9 us of a small request
+            return ResponseKind.SERVED  # the same reading again changes nothing: 9 us of a small request
         kind = classify(status, reading, lease.request.needs_slot, is_api_error)
         if account is None:
             return kind
@@ -344,13 +346,13 @@ class Fleet:
         return kind
 
     def record_request_fault(self, lease: Lease) -> None:
-        """What it refused was the request's own fault: other accounts refused it alike."""
+        """Record that other accounts refused the request alike: that was its own fault."""
         account = self._leased_account(lease)
         if account is not None:
             apply_response.record_request_fault(account, lease, self._last_now)
 
     def record_account_refusal(self, lease: Lease, message: str, now: float) -> None:
-        """It refused for its own sake: another account served the same request."""
+        """Record that another account served what this one refused: the refusal is about the account."""
         self._advance_clock(now)
         account = self._leased_account(lease)
         if account is not None:
@@ -359,33 +361,33 @@ class Fleet:
             )
 
     def reset_benches(self, key: str, now: float) -> None:
-        """Its owner wants it to serve again: benches, refusals and full windows are forgotten."""
+        """Forget benches, refusals and full windows: the owner wants the account to serve again."""
         self._advance_clock(now)
         account = self.accounts.get(key)
         if account is not None:
             apply_response.reset_benches(account, self._rules, now)
 
     def confirm_account_429(self, lease: Lease, now: float, jitter: float = 1.0) -> None:
-        """A bare 429 was about the account after all: another account served the same request."""
+        """Record that a bare 429 was about the account: another one served the same request."""
         self._advance_clock(now)
         account = self._leased_account(lease)
         if account is not None:
             apply_response.record_429(account, lease, EMPTY_READING, self.rules, now, jitter)
 
     def mark_auth_failed(self, lease: Lease, message: str) -> None:
-        """The account's credential is refused: it rests until its credentials change."""
+        """Record that the account's credential is refused: it rests until its credentials change."""
         account = self._leased_account(lease)
         if account is not None:
             self.mark_account_auth_failed(account.key, message)
 
     def mark_account_auth_failed(self, key: str, message: str) -> None:
-        """As lock_out, when no request is involved."""
+        """Record a refused credential when no request is involved."""
         account = self.accounts.get(key)
         if account is not None:
             apply_response.mark_auth_failed(account, message)
 
     def bench_for_login(self, key: str, until: float, message: str, now: float) -> None:
-        """The account's token is no good and can't be renewed before `until`."""
+        """Bench an account whose token is refused and cannot be renewed before `until`."""
         account = self.accounts.get(key)
         if account is not None:
             apply_response.bench_for_login(account, until, message, now)

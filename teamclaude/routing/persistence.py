@@ -1,6 +1,6 @@
 """Routing state as plain JSON data and back: what a restart must not lose.
 
-Older files and unknown fields load; what can't be read is noted, and everything else is kept.  An
+Older files and unknown fields load.  What cannot be read is reported, and everything else is kept.  An
 account's data is found by identity, also when the configuration has learned more of it since.
 """
 
@@ -30,9 +30,9 @@ STATE_VERSION = 1
 
 
 class LazyRows:
-    """Rows of a state, each made anew when it is come to; `parts` are shared with nothing that changes.
+    """Rows of a state, each built when it is reached; `parts` are shared with nothing that changes.
 
-    There may be thousands, and `dump` holds the lock that every request needs.
+    There may be thousands, and `dump_state` holds the lock that every request needs.
     """
 
     def __init__(self, parts: Sequence[T], row: Callable[[T], dict[str, Any]]) -> None:
@@ -43,7 +43,7 @@ class LazyRows:
 
 
 def dump_state(fleet: Fleet, now: float) -> dict[str, Any]:
-    """Everything a restart needs, shared with nothing that goes on changing; JSON data but for the Rows."""
+    """Return everything a restart needs, shared with nothing that changes: JSON data but for the LazyRows."""
     bindings = [binding.copy_fields() for binding in fleet.bindings.values()]
     return {
         "version": STATE_VERSION,
@@ -60,7 +60,7 @@ def dump_state(fleet: Fleet, now: float) -> dict[str, Any]:
 
 
 def restore_state(fleet: Fleet, data: Mapping[str, Any], now: float) -> list[str]:
-    """Put saved state back into a configured fleet; returns what could not be read, in words."""
+    """Put saved state back into a configured fleet; return messages about what could not be read."""
     lost: list[str] = []
     saved = LenientObject(data, "saved state", lost)
     accounts = {key: saved.inner("accounts").inner(key) for key in saved.inner("accounts").names()}
@@ -84,7 +84,10 @@ def restore_state(fleet: Fleet, data: Mapping[str, Any], now: float) -> list[str
 
 
 def reset_saved_benches(data: Mapping[str, Any], key: str, full: float) -> bool:
-    """As `lessons.lift`, of an account in saved state, while no proxy runs; False where it is not there."""
+    """Reset the benches of an account in saved state, while no proxy runs.
+
+    As `apply_response.reset_benches`; return False where the account is not there.
+    """
     accounts = data.get("accounts")
     saved = accounts.get(key) if isinstance(accounts, dict) else None
     if not isinstance(saved, dict):
@@ -102,7 +105,7 @@ def reset_saved_benches(data: Mapping[str, Any], key: str, full: float) -> bool:
 
 
 def _current_keys(fleet: Fleet, accounts: Mapping[str, LenientObject]) -> dict[str, str]:
-    """Saved account keys -> the keys the same accounts have now; accounts that are gone are left out."""
+    """Map saved account keys to the keys that the same accounts have now; leave out those that are gone."""
     keys = {}
     new = [account.spec for key, account in fleet.accounts.items() if key not in accounts]
     for old, saved in accounts.items():
@@ -148,11 +151,11 @@ def _restore_account(account: Account, saved: LenientObject, now: float) -> None
     account.unified_status = saved.find("unifiedStatus", as_text)
     account.bench_began = saved.find("benchBegan", as_number)
     account.bench_until = min(saved.get("benchUntil", as_number, 0.0), now + MAX_WINDOW_SEC)
-    # A long bench is tried with the first request after a restart, and once an hour then.
+    # A long bench is probed with the first request after a restart, and once an hour then.
     account.probe_at = now if account.bench_until > now + PROBE_SEC else 0.0
     account.refusals_in_row = saved.get("sidelined", as_count, 0)
     account.extra_usage = saved.get("extraUsage", as_flag, False)
-    account.scoped_refusals = {scope: refusal for scope, refusal in saved.each("scoped", _as_scoped)}
+    account.scoped_refusals = dict(saved.each("scoped", _as_scoped))
     account.bench_reason = saved.get("benchReason", as_text, "")
     account.auth_failed = saved.get("authFailed", as_text, "")
     account.streak = saved.get("streak", as_count, 0)

@@ -1,14 +1,14 @@
 """What keeps new work away from accounts, the same under every policy: failures, and the user's rails.
 
-1. A rail is a preference: where no account is within it, it gives way and nobody is refused.
-2. An account whose last request failed gets no new work for a minute while another one has a free slot:
-   what fails uses nothing up, and every policy would be drawn to it.
+1. A rail is a preference: where no account is within it, it is waived and nobody is refused.
+2. An account whose last request failed gets no new work for a minute while another one has a free slot.  What
+   fails uses nothing up, and every policy would be drawn to it.
 3. `fiveHourSoftCeiling` comes next, then `maxSessionsPerAccount`.  A free slot counts for more than the
-   second: who would have to wait for a slot is not preferred for having few sessions.
+   second: an account without one is not preferred for having few sessions.
 4. A request that has waited out `slotWaitSec` takes a free slot beyond the rails rather than wait on.
 5. Rails are for requests that take a slot; the Choice applies them before a policy sees its pool.
 
-The third rail, `fiveHourWarnCeiling`, limits requests in flight: `inflight_cap` in account.py.
+The third rail, `fiveHourWarnCeiling`, limits requests in flight: `inflight_cap` in state/account.py.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["RailedAccounts", "within_rails"]
 
 
 class RailedAccounts(NamedTuple):
-    """The accounts new work may choose from, why not the others, and the rails that gave way."""
+    """The accounts new work may choose from, why not the others, and the rails that were waived."""
 
     accounts: list[Account]
     excluded: tuple[Exclusion, ...] = ()
@@ -38,7 +38,7 @@ def within_rails(
     has_slot: Callable[[Account], bool],
     waited_out: bool = False,
 ) -> RailedAccounts:
-    """Narrow `able`; it is returned itself where no rail is set."""
+    """Narrow `able`; it is returned itself where no rail applies."""
     found = RailedAccounts(able)
     trusted = [a for a in able if a.suspect_until <= now]
     if len(trusted) < len(able) and any(map(has_slot, trusted)):

@@ -1,13 +1,13 @@
-"""What an upstream answer means, for the account and for the request: one table.
+"""What an upstream response means, for the account and for the request: one table.
 
-`classify` names the kind of answer, `MEANING` says what follows from it.  Nothing here acts.
+`classify` names the kind of response, `MEANINGS` says what follows from it.  Nothing here acts.
 
 Rules that hold in this file:
 
-1. Before the verdict is certain nothing is held against an account.  What may be about the account and may be
-   about the request (SUSPECT) is settled by another account's answer to the same request.
-2. Statuses decide, never phrases: only whether the words are the API's own is looked at.  An answer about a
-   login that is not the API's comes from something on the way to it, which knows no account.
+1. Nothing is held against an account before the verdict is certain.  What may be about the account or about
+   the request (SUSPECT) is settled by another account's response to the same request.
+2. Statuses decide, never phrases.  Of the body only one thing counts: whether it is the API's own.  A
+   response about a login that is not the API's comes from something on the way to it, which knows no account.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from .quota.windows import QuotaReading, is_scoped
 __all__ = [
     "FAILURE_KINDS",
     "MEANINGS",
-    "ResponseKind",
     "Effect",
     "Meaning",
     "NextStep",
+    "ResponseKind",
     "classify",
     "is_served",
     "needs_body",
@@ -31,6 +31,8 @@ __all__ = [
 
 
 class ResponseKind(Enum):
+    """The kind of an upstream response; the value is what logs and records show."""
+
     SERVED = "served"
     QUOTA = "quota"  # 429, an account window is rejected
     MODEL_QUOTA = "model quota"  # 429, only a model-scoped window is rejected
@@ -75,6 +77,8 @@ class NextStep(Enum):
 
 
 class Meaning(NamedTuple):
+    """What a kind of response means for the account and for the request."""
+
     effect: Effect
     next: NextStep
 
@@ -98,32 +102,32 @@ MEANINGS = {
     ResponseKind.REQUEST: Meaning(Effect.NOTHING, NextStep.RELAY),
 }
 
-# What fails uses nothing up: unless it is suspected for a while, it looks plentiful for it.
+# What fails uses nothing up: unless the account is suspected for a while, that makes it look plentiful.
 FAILURE_KINDS = frozenset(
     {ResponseKind.BARE, ResponseKind.CREDENTIAL, ResponseKind.OVERLOADED, ResponseKind.OUTAGE}
 )
 
-# 520 to 530: of the edge before the API, which did not reach it (not 524: there it may still be running).
+# 520 to 530: the edge before the API did not reach it (not 524: there the request may still be running).
 _OVERLOAD_STATUSES = frozenset({500, 502, 503, 504, 520, 521, 522, 523, 525, 526, 529, 530})
-# About a login, a right or a way in: statuses that programs on the way to the API answer with, too.
+# About a login, a right or a way in: programs on the way to the API answer with these statuses, too.
 _GATE_STATUSES = frozenset({401, 403, 407, 511})
 
 
 def is_served(status: int) -> bool:
-    """Whether a status alone says that the request was served."""
+    """Return whether a status alone says that the request was served."""
     return status < 300
 
 
 def needs_body(status: int) -> bool:
-    """Whether the body must be looked at before it is known what the answer means."""
+    """Return whether the meaning depends on the body being the API's own."""
     return status in _GATE_STATUSES
 
 
 def classify(status: int, reading: QuotaReading, inference: bool, is_api_error: bool = True) -> ResponseKind:
-    """Name the kind of an upstream answer.
+    """Name the kind of an upstream response.
 
-    `inference` is True for `/v1/messages` itself; `api_words`: the body is an error document of the API's
-    (asked only where `needs_words`).
+    `inference` is True for `/v1/messages` itself; `is_api_error`: the body is an error document of the API's
+    (asked only where `needs_body`).
     """
     if is_served(status):
         return ResponseKind.SERVED

@@ -6,8 +6,8 @@ Rules that hold in this file:
 
 1. Waiters are tried in arrival order: whoever changes state walks the queue from its head.  A new request is
    admitted at once only after everybody who is due.
-2. A waiter is due when an event cannot help: its `until` has passed, its budget is spent, a paid key may serve
-   it now, or the clock moved back.
+2. A waiter is due when an event cannot help: its `until` has passed, its budget is spent, a paid key may
+   serve it now, or the clock moved back.
 3. Where nothing can serve a request, requests with the same constraints are not tried within the same walk.
 
 The account that a waiter is expected to get (`expected_account`, which changes nothing):

@@ -1,1 +1,11 @@
-"""policies."""
+"""Routing policies: each places conversations, keeps or moves them, and may let them wait.
+
+A policy has no I/O, clock or lock, and decides nothing that holds for every policy (choice.py, rails.py).
+
+- base: what a policy is asked, and the defaults
+- pace: the weekly line and the policy that follows it
+- price: quota by its scarcity (the default)
+- price_estimates: what policy price learns
+- registry: the policies by name
+- simple: policies of one idea each
+"""

@@ -1,7 +1,7 @@
-"""What a routing policy is: place a conversation, keep or move it, admit it now or let it wait.
+"""What a policy is asked: place a conversation, keep or move it, admit it now or let it wait.
 
-A policy is one small object without I/O, clock or lock of its own.  The Fleet has already done what
-no policy may decide: pins, accounts that can't serve, paid keys, priority tiers.
+A policy is one small object without I/O, clock or lock of its own.  The Choice has already done what no
+policy may decide: pins, accounts that cannot serve, paid keys, priority tiers.
 """
 
 from __future__ import annotations
@@ -16,21 +16,23 @@ from ..state.account import Account, inflight_cap
 from ..state.conversations import Binding
 from ..state.decision import Exclusion, RoutingRequest
 
-__all__ = ["Move", "Placement", "BasePolicy", "Policy", "Pool"]
+__all__ = ["BasePolicy", "Move", "Placement", "Policy", "Pool"]
 
 
 class Pool(Protocol):
     """What a policy may look at: the accounts that can serve this request, and the rules."""
 
     @property
-    def rules(self) -> Rules: ...
+    def rules(self) -> Rules:
+        """The rules as the policy adapted them."""
 
     @property
-    def now(self) -> float: ...
+    def now(self) -> float:
+        """Epoch seconds."""
 
     @property
     def accounts(self) -> Sequence[Account]:
-        """Gathered when first asked for: a conversation that stays needs none but its own."""
+        """The accounts, found when first asked for: a conversation that stays needs none but its own."""
 
 
 class Placement(NamedTuple):
@@ -50,26 +52,26 @@ class Move(NamedTuple):
 
 
 class Policy(Protocol):
-    """What the Fleet asks a policy; `pool.accounts` is never empty when `place` and `gate` are asked."""
+    """What the Fleet asks a policy; `pool.accounts` is never empty for `place` and `gate_reason`."""
 
     name: str
 
     def adapt_rules(self, rules: Rules) -> Rules:
-        """The rules this policy works with, made of the configured ones."""
+        """Return the rules this policy works with, made of the configured ones."""
 
     def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
-        """The account for a new or homeless conversation; `home` is where it was, also outside the pool."""
+        """Place a new or homeless conversation; `home` is where it was, also outside the pool."""
 
     def reconsider(
         self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account
     ) -> Optional[Move]:
-        """None keeps a warm conversation where it is."""
+        """Return a move for a warm conversation; None keeps it where it is."""
 
     def inflight_limit(self, rules: Rules, account: Account, now: float) -> int:
-        """Requests the account may have in flight, as far as this policy is concerned."""
+        """Return the requests the account may have in flight, as far as this policy is concerned."""
 
     def free_slots(self, rules: Rules, account: Account, now: float, waited: float) -> int:
-        """How many more requests the account takes now; 0 lets the request wait."""
+        """Return how many more requests the account takes now; 0 lets the request wait."""
 
     def wait_reason(
         self,
@@ -80,12 +82,15 @@ class Policy(Protocol):
         until: float,
         waited: float,
     ) -> str:
-        """Why a warm conversation waits for its closed account until then; empty: it is placed anew."""
+        """Return why a warm conversation waits until then for its closed account; empty: place it anew."""
 
     def gate_reason(
         self, pool: Pool, request: RoutingRequest, account: Account, ahead: int, waited: float
     ) -> str:
-        """Why a cold conversation must not enter `account` yet; empty: it may.  `ahead` wait longer."""
+        """Return why a cold conversation must not enter `account` yet; empty: it may.
+
+        `ahead` conversations have been held for longer.
+        """
 
     def record_response(
         self,
@@ -95,16 +100,16 @@ class Policy(Protocol):
         usage: Usage,
         now: float,
     ) -> None:
-        """Learn from an answer to a conversation, or to a request that belongs to none."""
+        """Learn from a response to a conversation, or to a request that belongs to none."""
 
     def record_bare_429(self, account: Account, now: float) -> None:
-        """A 429 that says nothing: perhaps `account` had too many requests in flight, this one included."""
+        """Learn from a 429 that says nothing: perhaps too many requests were in flight, this one included."""
 
     def to_json(self) -> dict[str, Any]:
-        """What it has learned, as plain JSON data."""
+        """Return what it has learned, as plain JSON data."""
 
     def restore(self, saved: LenientObject, keys: Mapping[str, str]) -> None:
-        """Take back what was stored; `keys` maps the account keys of then to those of now."""
+        """Take back what was saved; `keys` maps saved account keys to those of now."""
 
 
 class BasePolicy:
@@ -113,19 +118,24 @@ class BasePolicy:
     name = ""
 
     def adapt_rules(self, rules: Rules) -> Rules:
-        """It prefers no account for the rails' sake, unless they are set."""
+        """Set no rail that is not configured."""
         return rules.with_own(five_hour_soft_ceiling=NO_LIMIT, max_sessions_per_account=NO_LIMIT)
 
     def reconsider(
         self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account
     ) -> Optional[Move]:
+        """Keep every warm conversation where it is."""
         return None
 
     def inflight_limit(self, rules: Rules, account: Account, now: float) -> int:
+        """Return `maxInflightPerAccount`."""
         return rules.max_inflight_per_account
 
     def free_slots(self, rules: Rules, account: Account, now: float, waited: float) -> int:
-        """What the rails and the probe of an unproven account leave of `slots`: no policy overrides it."""
+        """Return what the rails and an unproven account's probe leave of `inflight_limit`.
+
+        No policy overrides this.
+        """
         return (
             inflight_cap(account, rules, now, waited, self.inflight_limit(rules, account, now))
             - account.inflight
@@ -140,11 +150,13 @@ class BasePolicy:
         until: float,
         waited: float,
     ) -> str:
+        """Never wait."""
         return ""
 
     def gate_reason(
         self, pool: Pool, request: RoutingRequest, account: Account, ahead: int, waited: float
     ) -> str:
+        """Hold nobody."""
         return ""
 
     def record_response(
@@ -155,13 +167,14 @@ class BasePolicy:
         usage: Usage,
         now: float,
     ) -> None:
-        pass
+        """Learn nothing."""
 
     def record_bare_429(self, account: Account, now: float) -> None:
-        pass
+        """Learn nothing."""
 
     def to_json(self) -> dict[str, Any]:
+        """Return nothing learned."""
         return {}
 
     def restore(self, saved: LenientObject, keys: Mapping[str, str]) -> None:
-        pass
+        """Restore nothing."""

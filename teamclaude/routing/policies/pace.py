@@ -1,11 +1,11 @@
 """The weekly line, and the policy `pace`: new work goes to the account furthest behind its line.
 
-The weekly line is an even use of the week's quota.  Near the weekly reset unused quota attracts work (`rampTiers`),
-since it is lost at the reset.
+The weekly line is an even use of the week's quota.  Near the weekly reset unused quota attracts work
+(`rampTiers`), since it is lost at the reset.
 
-The policy works within the rails, which are the same for every policy.  A layer that would leave no account is
-waived: a free slot, then a score within the tie band of the best.  Of what is left: fewest in flight, the old
-home, fewest warm conversations, longest unpicked, best score, name.
+The policy works within the rails, which are the same for every policy.  A layer that would leave no account
+is waived: a free slot, then a score within the tie band of the best.  Of what is left: fewest in flight, the
+old home, fewest warm conversations, longest unpicked, best score, name.
 """
 
 from __future__ import annotations

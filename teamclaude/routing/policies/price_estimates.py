@@ -155,7 +155,7 @@ class DemandTable:
         self._now, self._past = 0.0, 0.0  # the instant asked for last, and what was wanted until then
 
     def add(self, tokens: float, now: float) -> None:
-        """`tokens` were used at `now`; hours without use count as such."""
+        """Count tokens used at `now`; hours without use count as such."""
         hour = int(now // HOUR_SEC)
         if self._hour is None or hour < self._hour or hour - self._hour > HOURS:
             self._hour, self._filled, self._partial = hour, 0.0, True
@@ -165,13 +165,13 @@ class DemandTable:
 
     @property
     def is_known(self) -> bool:
-        """Most hours of the week have been seen."""
+        """Whether most hours of the week have been seen."""
         if self._sums is None:
             self._cumulate()
         return self._seen >= 0.7 * HOURS
 
     def expected(self, now: float, until: float) -> float:
-        """Tokens wanted between two instants; before anything was learned, seconds."""
+        """Return the tokens wanted between two instants; before anything was learned, seconds."""
         if now != self._now or self._sums is None:  # asked twice for each account
             self._now, self._past = now, self._through(now)
         return max(0.0, self._through(until) - self._past)
@@ -204,7 +204,7 @@ class DemandTable:
         return sums
 
     def _guess(self, slot: int, mean: float) -> float:
-        """The hour smoothed with its neighbours and a little of the mean: single hours are noisy."""
+        """Smooth an hour with its neighbours and a little of the mean: single hours are noisy."""
         near = [self.hours[(slot + shift) % HOURS] for shift in (-1, 0, 1)]
         seen = [value for value in near if value is not None]
         if len(seen) < 2:

@@ -1,6 +1,6 @@
 """Policies of one idea each: what everybody tries first, kept for comparison in the lab.
 
-None of them moves a warm conversation of its own accord unless its idea demands it.
+None of them moves a warm conversation unless its idea demands it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _peak_use(account: Account, now: float) -> float:
 
 
 class _FreeSlotPolicy(BasePolicy):
-    """The accounts with a free slot, or all of them when there is none."""
+    """Choose among the accounts with a free slot, or among all when there is none."""
 
     def _with_free_slot(self, pool: Pool) -> list[Account]:
         free = [a for a in pool.accounts if self.free_slots(pool.rules, a, pool.now, 0.0) > 0]
@@ -44,6 +44,7 @@ class StickyPolicy(_FreeSlotPolicy):
     name = "sticky"
 
     def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
+        """Take the account with the fewest warm conversations."""
         now = pool.now
         chosen = min(
             self._with_free_slot(pool),
@@ -65,9 +66,11 @@ class DrainPolicy(_FreeSlotPolicy):
     name = "drain"
 
     def adapt_rules(self, rules: Rules) -> Rules:
+        """Keep the 5h rail, without a limit of sessions."""
         return rules.with_own(max_sessions_per_account=NO_LIMIT)
 
     def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
+        """Take the account with the soonest weekly reset."""
         now = pool.now
 
         def order(account: Account) -> tuple[float, tuple[int, int, float, str]]:
@@ -84,6 +87,7 @@ class ThresholdPolicy(BasePolicy):
     name = "threshold"
 
     def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
+        """Take the account picked last: it is the one in use."""
         # The account picked last is the one in use.
         chosen = max(pool.accounts, key=lambda a: (a.last_picked, -a.generation))
         return _placement(pool.accounts, chosen, "used longer ago", "the account in use")
@@ -91,10 +95,9 @@ class ThresholdPolicy(BasePolicy):
     def reconsider(
         self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account
     ) -> Optional[Move]:
+        """Follow the account in use."""
         if pool.rules.most_sessions < NO_LIMIT:
-            return (
-                None  # then no account is everybody's: following the last one picked would go round for ever
-            )
+            return None  # no account is everybody's then: following the last one picked would never end
         if home not in pool.accounts and home.suspect_until > pool.now:
             return None  # a failure keeps new work away for a while; what is cached there stays
         placement = self.place(pool, request, home)
@@ -107,12 +110,14 @@ class RoundRobinPolicy(_FreeSlotPolicy):
     name = "round-robin"
 
     def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
+        """Take the account picked longest ago."""
         chosen = min(self._with_free_slot(pool), key=lambda a: (a.last_picked, a.name))
         return _placement(pool.accounts, chosen, "picked later", "its turn")
 
     def reconsider(
         self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account
     ) -> Optional[Move]:
+        """Move on with every request."""
         placement = self.place(pool, request, home)
         return None if placement.account is home else Move(Reason.TURN, placement)
 
@@ -123,6 +128,7 @@ class LeastUsedPolicy(_FreeSlotPolicy):
     name = "least-used"
 
     def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
+        """Take the account whose fuller window is the least used."""
         now = pool.now
         chosen = min(
             self._with_free_slot(pool),

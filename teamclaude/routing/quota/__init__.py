@@ -1,1 +1,13 @@
-"""quota."""
+"""What an account has of quota and what has been used of it, with the settings that decide on it.
+
+Nothing here knows accounts, conversations or requests.
+
+- burn: tokens spent, in 5-minute buckets
+- learned_caps: the estimated size of a window
+- lenient_json: reading saved JSON that may be damaged
+- model_prices: model families and what their tokens cost
+- rate_limit_headers: reading windows from a response's headers
+- rules: the routing settings
+- usage: token counts
+- windows: the windows of one account
+"""

@@ -97,7 +97,8 @@ class Windows:
     def __init__(self) -> None:
         self._axes: dict[str, Window] = {}
         # The highest utilization, also of axes that have been reset; inf for one that is used up whatever the
-        # threshold.  While it is low no axis can be full: asked three times per request, that took 4 us of it.
+        # threshold.  While it is low no axis can be full: asked three times per request, that took 4 us of
+        # it.
         self.peak = 0.0
         # Axis -> the last reset that a response named (epoch seconds), also when it has passed.
         self.resets: dict[str, float] = {}

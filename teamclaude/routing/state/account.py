@@ -1,7 +1,7 @@
-"""One account as routing sees it: what it was configured as, what was observed, and what follows.
+"""One account as routing sees it: how it was configured, what was observed, and what follows.
 
-`Account` is the Fleet's mutable record; only the Fleet writes it.  The predicates below are the
-vocabulary of every policy, of the status and of the decision records.
+`Account` is the Fleet's mutable record; only the Fleet writes it.  Policies, status and decision records use
+the predicates below: None is a no, a Block says why and until when.
 """
 
 from __future__ import annotations
@@ -50,10 +50,11 @@ class AccountSpec:
 
     @property
     def is_paid(self) -> bool:
+        """Whether it is a paid key of last resort."""
         return self.kind == "apikey" and self.last_resort
 
     def was_known_as(self, key: str, name: str) -> bool:
-        """True when `key`, of an account then called `name`, is this identity as it was once known.
+        """Return whether `key`, of an account then called `name`, is this identity as it was once known.
 
         That is by its name alone, or as a person without the organisation (`person` -> `person/org`).
         """
@@ -72,7 +73,7 @@ class ScopedRefusal(NamedTuple):
     times: int = 1
 
 
-@dataclass(eq=False)  # an account is itself, whatever it looks like
+@dataclass(eq=False)  # compared by identity
 class Account:
     """Observed state of one account; belongs to the Fleet."""
 
@@ -98,30 +99,33 @@ class Account:
     burn: Burn = field(default_factory=Burn)
     cap_5h: LearnedCap = field(default_factory=partial(LearnedCap, FOREIGN_RISE_5H))
     cap_7d: LearnedCap = field(default_factory=partial(LearnedCap, FOREIGN_RISE_7D))
-    suspect_until: float = 0.0  # its last answer was a failure: others are preferred for new work
+    suspect_until: float = 0.0  # its last response was a failure: others are preferred for new work
     refusals_in_row: int = 0  # times in a row that it refused what another account then served
-    refused_scopes: set[Scope] = field(default_factory=set)  # so, since it last served
-    # Of the last request it refused as others did, whose it was and when; None once it has served.
+    refused_scopes: set[Scope] = field(default_factory=set)  # in that way, since it last served
+    # Requester and time of the last request that it refused as others did; None once it has served.
     last_request_fault: Optional[tuple[Hashable, float]] = None
     scoped_refusals: dict[Scope, ScopedRefusal] = field(default_factory=dict)
-    probe_at: float = 0.0  # when a long bench lets one request try; 0: not before its end
-    extra_usage: bool = False  # by its last answer that said: it goes on for money when a window is full
-    # Taken in last, with a served request, and everything since is in line with it; else None.
+    probe_at: float = 0.0  # when a long bench is probed with one request; 0: not before its end
+    extra_usage: bool = False  # by its last response that said: it goes on for money when a window is full
+    # The last one applied, with a served request, while nothing since contradicts it; else None.
     last_reading: Optional[QuotaReading] = None
 
     @property
     def key(self) -> str:
+        """The identity, as configured."""
         return self.spec.key
 
     @property
     def name(self) -> str:
+        """The name shown to people."""
         return self.spec.name
 
     def is_benched(self, now: float) -> bool:
+        """Return whether the bench lasts beyond `now`."""
         return self.bench_until > now
 
     def status(self, now: float) -> str:
-        """`disabled`, `auth_failed`, `benched` or `active`: derived, never stored."""
+        """Return `disabled`, `auth_failed`, `benched` or `active`: derived, never stored."""
         if not self.spec.enabled:
             return "disabled"
         if self.auth_failed:
@@ -129,24 +133,28 @@ class Account:
         return "benched" if self.is_benched(now) else "active"
 
     def utilization(self, axis: str, now: float) -> Optional[float]:
+        """Return the axis's utilization (0-1, beyond when exceeded); None: unknown."""
         return self.windows.get(axis, now).utilization
 
     def account_status(self, now: float) -> Optional[str]:
-        """The last top-level status; a rejection is no longer true when no window says so."""
+        """Return the last top-level status; a rejection ends when no window is rejected any more."""
         if self.unified_status != "rejected":
             return self.unified_status
         live = self.windows.live(now)
         return "rejected" if any(w.rejected and not is_scoped(axis) for axis, w in live) else None
 
     def may_be_at_fault(self, requester: Hashable, now: float) -> bool:
-        """It has refused as others did before, somebody else or a while ago, and has served nobody since."""
+        """Return whether a refusal that others shared may be the account's fault after all.
+
+        It refused as others did before, for another requester or a while ago, and has served nothing since.
+        """
         if self.last_request_fault is None:
             return False
         whose, at = self.last_request_fault
         return whose != requester or now - at > SUSPECT_SEC
 
     def clock_moved_back(self, now: float) -> None:
-        """The clock was set back to `now`: what began after it began now and lasts as long."""
+        """Treat what began after `now` as if it began now; it lasts as long."""
         if self.bench_began is not None and self.bench_began > now:
             self.bench_until -= self.bench_began - now
             self.bench_began = now
@@ -161,10 +169,10 @@ class Account:
         self.cap_5h.observe(self.windows.get("5h", now), burned)
         self.cap_7d.observe(self.windows.get("7d", now), burned)
 
-    # --- predicates: None is a no, a Block says why and until when --------------------------------
+    # --- predicates ---------------------------------------------------------------------------------
 
     def general_block(self, now: float) -> Optional[Block]:
-        """Disabled, its login refused, or benched."""
+        """Return the block for all work: disabled, its login refused, or benched."""
         if not self.spec.enabled:
             return Block("disabled", "disabled by its owner", NEVER)
         if self.auth_failed:
@@ -174,28 +182,28 @@ class Account:
         return None
 
     def is_benched_for_refusals(self, now: float) -> bool:
-        """It rests for refusing what others served, not for want of quota or of a login."""
+        """Return whether it rests for refusing what others served, not for want of quota or of a login."""
         return self.is_benched(now) and self.refusals_in_row > 0 and not self.streak and not self.needs_owner
 
     @property
     def needs_owner(self) -> bool:
-        """Only its owner can bring it back."""
+        """Whether only its owner can bring it back."""
         return not self.spec.enabled or bool(self.auth_failed)
 
     def scope_block(self, scope: Scope, now: float) -> Optional[Block]:
-        """What it refused of this model with these betas, while other work goes on."""
+        """Return the block for this model with these betas, while other work goes on."""
         refusal = self.scoped_refusals.get(scope)
         if refusal is None or refusal.until <= now:
             return None
         return Block("refuses this", refusal.words, refusal.until)
 
     def quota_block(self, model: Optional[str], rules: Rules, now: float) -> Optional[Block]:
-        """At the hard cap, or capped for `model`; the account is back when the last full window resets."""
+        """Return the block at the hard cap or at the model's cap; it ends with the last full window's reset."""
         worst: Optional[Block] = None
         for axis, window in self._full_axes(model, rules, now):
             until = window.resets_at
             if until is None:
-                # Nobody says when it ends: one request asks again after a while, else it is lost for ever.
+                # Nobody says when it ends: one request probes it after a while, else it is lost for ever.
                 until = window.seen_at + REPROBE_SEC
                 if until <= now:
                     continue
@@ -208,7 +216,7 @@ class Account:
     def block(
         self, model: Optional[str], rules: Rules, now: float, scope: Optional[Scope] = None
     ) -> Optional[Block]:
-        """Why this account can't serve `model` now, or None when it is usable.
+        """Return why this account cannot serve `model` now, or None when it is usable.
 
         `scope`: the model with the betas of the request; None asks for work in general.
         """
@@ -227,7 +235,7 @@ class Account:
         return replace(capped, until=max(blocked.until, capped.until))
 
     def _quota_block_unless_billed(self, model: Optional[str], rules: Rules, now: float) -> Optional[Block]:
-        """As `capped`, unless it may go on for money."""
+        """Return `quota_block`, unless the account may go on for money."""
         capped = self.quota_block(model, rules, now)
         if capped is None or not self.extra_usage:
             return capped
@@ -236,7 +244,7 @@ class Account:
         return replace(capped, detail=f"{capped.detail}; extra usage would go on: set allowExtraUsage")
 
     def is_costly(self, model: Optional[str], rules: Rules, now: float) -> bool:
-        """What it serves is billed: a paid key of last resort, or extra usage beyond a full window."""
+        """Return whether what it serves is billed: a paid key, or extra usage beyond a full window."""
         if self.spec.is_paid:
             return True
         if not self.extra_usage or self.windows.peak < rules.full:
@@ -258,7 +266,7 @@ class Account:
         )
 
     def probed_axes(self, model: Optional[str], rules: Rules, now: float) -> list[str]:
-        """Full axes without a known reset: a request for `model` is their probe."""
+        """Return the full axes without a known reset: a request for `model` probes them."""
         if self.windows.peak < rules.full:
             return []
         return [axis for axis, window in self._full_axes(model, rules, now) if window.resets_at is None]
@@ -289,7 +297,7 @@ def _describe_window(axis: str, window: Window) -> str:
 
 
 def is_within_5h_rail(account: Account, rules: Rules, now: float) -> bool:
-    """False near the 5h cap: new work would run into it."""
+    """Return False near the 5h cap, which new work would run into."""
     used = account.utilization("5h", now)
     return used is None or used < rules.soft_ceiling
 
@@ -297,13 +305,13 @@ def is_within_5h_rail(account: Account, rules: Rules, now: float) -> bool:
 def inflight_cap(
     account: Account, rules: Rules, now: float, waited: float = 0.0, most: Optional[int] = None
 ) -> int:
-    """Requests this account may have in flight for a request that has waited `waited` seconds.
+    """Return the requests this account may have in flight for a request that waited `waited` seconds.
 
     `most` is the policy's own limit; None: `maxInflightPerAccount`.
 
-    An unproven account answers one probe first.  In the 5h warn band requests go one at a time,
-    but only as long as that costs little: a request that has waited out `slotWaitSec` and found no
-    other account is not stalled behind one long stream.
+    An unproven account answers one probe first.  In the 5h warn band requests go one at a time, but only as
+    long as that costs little: a request that has waited out `slotWaitSec` and found no other account is not
+    stalled behind one long stream.
     """
     if not account.proven:
         return 1

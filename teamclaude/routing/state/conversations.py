@@ -61,7 +61,7 @@ class Binding:
         return self.inflight > 0 or now < self.warm_until(rules)
 
     def expiry_times(self, rules: Rules) -> tuple[float, float]:
-        """Return when it is no longer warm and when it is evicted, unless it is used again (epoch seconds)."""
+        """Return when it stops being warm and when it is evicted, unless used again (epoch seconds)."""
         if self.inflight > 0:
             return NEVER, NEVER
         life, last = self.life_sec(rules), self.last_used

@@ -10,13 +10,13 @@ from ..quota.model_prices import family_of
 
 __all__ = [
     "NEVER",
-    "RoutingRequest",
     "Decision",
     "Exclusion",
+    "LazyExclusions",
     "Lease",
     "Reason",
+    "RoutingRequest",
     "Scope",
-    "LazyExclusions",
     "Wait",
 ]
 

@@ -1,4 +1,4 @@
-"""Which conversations are warm on an account: counted without ever scanning them all."""
+"""A set of conversation keys that expire, counted without scanning it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["ExpiringSet"]
 class ExpiringSet:
     """Conversation keys with an expiry each; `count` is amortised O(log n) per expiry.
 
-    Each key has one valid entry in the heap, never later than its expiry.  A key touched again keeps
-    its entry, which is put back with the new expiry when it surfaces; only an expiry that moved
-    forward in the line needs a new entry, and the old one is void.
+    Each key has one valid entry in the heap, never later than its expiry.  A key whose expiry is set again
+    keeps its entry, which is put back with the new expiry when it surfaces.  Only an expiry that moves
+    forward needs a new entry, and the old one becomes void.
     """
 
     def __init__(self) -> None:
@@ -24,13 +24,14 @@ class ExpiringSet:
         self.next_expiry = inf  # no key expires earlier
 
     def set_expiry(self, key: str, expiry: float) -> None:
-        """`key` is warm until `expiry` (epoch seconds)."""
+        """Add `key`, or change when it expires (epoch seconds)."""
         self._expiry[key] = expiry
         queued = self._queued.get(key)
         if queued is None or expiry < queued:
             self._queue(key, expiry)
 
     def discard(self, key: str) -> None:
+        """Remove `key` if it is there."""
         self._expiry.pop(key, None)
 
     def expire(self, now: float) -> list[str]:

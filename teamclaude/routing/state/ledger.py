@@ -15,6 +15,8 @@ DAY_SEC = 86400
 
 
 class LedgerKey(NamedTuple):
+    """What a row is about."""
+
     conversation: str  # empty: a request without one
     issue: str  # empty: none known
     account: str  # name: rows outlive the account
@@ -22,6 +24,7 @@ class LedgerKey(NamedTuple):
 
     @classmethod
     def from_json(cls, saved: LenientObject) -> LedgerKey:
+        """Read a saved key; an unreadable part is empty."""
         return cls(
             conversation=saved.get("conversation", as_text, ""),
             issue=saved.get("issue", as_text, ""),
@@ -32,6 +35,8 @@ class LedgerKey(NamedTuple):
 
 @dataclass(eq=False, repr=False)
 class LedgerRow:
+    """What was used under one key."""
+
     requests: int = 0
     usage: Usage = NO_USAGE
     cost: float = 0.0  # dollars
@@ -42,17 +47,18 @@ class LedgerRow:
     last_seen: float = 0.0
 
     def copy_fields(self) -> dict[str, Any]:
-        """What `stored` is made of, as it is now."""
+        """Return a copy for `to_json`, shared with nothing that changes."""
         return {**self.__dict__, "models": self.models.copy()}
 
     @staticmethod
     def to_json(key: LedgerKey, values: dict[str, Any]) -> dict[str, Any]:
-        """JSON data of a row that was `copied`."""
+        """Return the JSON data of copied fields."""
         data = {_SAVED_AS[name]: value for name, value in values.items()}
         return {**key._asdict(), **data, "usage": list(values["usage"])}
 
     @classmethod
     def from_json(cls, saved: LenientObject) -> LedgerRow:
+        """Read a saved row; what is missing or unreadable has its default."""
         return cls(
             requests=saved.get("requests", as_count, 0),
             usage=saved.get("usage", as_usage, NO_USAGE),
@@ -108,6 +114,7 @@ class Ledger:
         self.rows = {key: row for key, row in self.rows.items() if row.last_seen >= before}
 
     def copy_rows(self) -> list[tuple[LedgerKey, dict[str, Any]]]:
+        """Return copies for `LedgerRow.to_json`, made under the lock."""
         return [(key, row.copy_fields()) for key, row in self.rows.items()]
 
     def restore_row(self, key: LedgerKey, row: LedgerRow) -> None:
