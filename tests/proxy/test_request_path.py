@@ -62,7 +62,7 @@ def test_a_warm_small_request_passes_few_files(
     body = json.dumps(document).encode()
     client = s.raw()
     counted: list[list[str]] = []
-    for _ in range(12):
+    for _ in range(24):
         called.recording = True
         client.request(body=body, headers=[("x-claude-code-session-id", "s1")])
         assert client.answer().status == 200
