@@ -1,4 +1,4 @@
-"""The real proxy before the fake API: accounts, a server on a free port, and a client for it."""
+"""The real proxy with the fake API: accounts, a server on a free port, and a client for it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TOKEN = "sk-ant-oat01-FAKE-{}"
 
 
 class Reply:
-    """An answer read to its end."""
+    """A response read to its end."""
 
     def __init__(self, response: http.client.HTTPResponse) -> None:
         self.status = response.status
@@ -50,7 +50,7 @@ class Reply:
 
 
 class RawAnswer(NamedTuple):
-    """One answer as it came; header names in lower case."""
+    """One response as it came; header names in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -62,7 +62,7 @@ class RawAnswer(NamedTuple):
 
 
 class Raw:
-    """A client that writes any bytes and sees every byte."""
+    """A client that writes any bytes and reads every byte."""
 
     def __init__(self, port: int) -> None:
         self.sock = socket.create_connection(("127.0.0.1", port), timeout=5)
@@ -87,7 +87,7 @@ class Raw:
         return self.send("\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b""))
 
     def answer(self, head_only: bool = False) -> RawAnswer:
-        """The next answer: framed by length or chunks, without a body for 1xx, 204, 304, else to the end."""
+        """Read the next response: by length or chunks, without a body for 1xx, 204, 304, else to the end."""
         head = self._until(b"\r\n\r\n").decode("latin-1")
         start, *fields = head.rstrip("\r\n").split("\r\n")
         pairs = (field.split(": ", 1) for field in fields)
@@ -104,7 +104,7 @@ class Raw:
         return RawAnswer(status, headers, body)
 
     def rest(self) -> tuple[bytes, str]:
-        """All that still comes, and how the connection ended: fin or rst."""
+        """Return all that still comes, and how the connection ended: fin or rst."""
         try:
             while self._fill():
                 pass
@@ -113,7 +113,7 @@ class Raw:
         return self._take(len(self._buffer)), "fin"
 
     def reset(self) -> None:
-        """Leave at once: RST."""
+        """Disconnect with RST."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()
 
@@ -142,7 +142,7 @@ class Raw:
 
 
 class Stage:
-    """A proxy with named accounts before a fake API; `ask` sends one request through it."""
+    """A proxy with named accounts and a fake API; `ask` sends one request through it."""
 
     def __init__(
         self, tmp_path: Path, names: tuple[str, ...], clock: Callable[[], float], **config: Any
@@ -184,7 +184,7 @@ class Stage:
             self._recorded.notify_all()
 
     def wait_for_record(self, request: str) -> dict[str, Any]:
-        """The record of a request; it is written just after the last byte of the answer."""
+        """Return the record of a request; it is written just after the last byte of the response."""
 
         def found() -> Optional[dict[str, Any]]:
             return next((r for r in self.records if r["id"] == request), None)
@@ -195,25 +195,25 @@ class Stage:
         return record
 
     def outcomes(self, count: int) -> list[str]:
-        """The outcomes of the requests so far, once there are at least `count`."""
+        """Return the outcomes of the requests so far, once there are at least `count`."""
         with self._recorded:
             self._recorded.wait_for(lambda: len(self.records) >= count, 5)
         return [record["outcome"] for record in self.records]
 
     def until(self, true: Callable[[], object]) -> None:
-        """Wait for what another thread is about to do."""
+        """Wait until another thread has made it true."""
         deadline = time.monotonic() + 5
         while not true():
             assert time.monotonic() < deadline, "it did not happen"
             time.sleep(0.002)
 
     def seen(self, count: int = 1) -> tuple[LoggedExchange, ...]:
-        """What the API saw, once it has ended `count` requests: that is just after their answers."""
+        """Return what the API saw, once it has ended `count` requests: just after their responses."""
         assert self.api.wait_until(lambda api: len(api.log) >= count), f"the API saw only {self.api.log}"
         return self.api.log
 
     def write(self, document: dict[str, Any]) -> None:
-        """Replace the config file; whoever reads it meanwhile sees the old one or the new one."""
+        """Replace the config file atomically."""
         new = self.path.with_suffix(".new")
         new.write_text(json.dumps(document))
         new.chmod(0o600)
@@ -231,7 +231,7 @@ class Stage:
         return http.client.HTTPConnection("127.0.0.1", self.service.port, timeout=10)
 
     def raw(self) -> Raw:
-        """A connection for any bytes; closed with the stage."""
+        """Return a connection for any bytes; it is closed with the stage."""
         self._raws.append(Raw(self.service.port))
         return self._raws[-1]
 
@@ -244,7 +244,7 @@ class Stage:
             connection.request(method, path, data, {"x-teamclaude-key": KEY, **(headers or {})})
             reply = Reply(connection.getresponse())
             number = reply.headers.get("x-teamclaude-request") or reply.headers.get("request-id") or ""
-            # Also of an answer of ours: its record may come after that of the next request.
+            # Also of the proxy's own responses: their record may come after that of the next request.
             if number.startswith("tc-") and classify_path(method, path).kind is not PathKind.OWN:
                 self.wait_for_record(number)
             return reply
@@ -331,7 +331,7 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Pem:
 
 @pytest.fixture
 def tcp_pair() -> Iterator[Callable[[], tuple[socket.socket, socket.socket]]]:
-    """Makes the two ends of a connection: the one that connected, the one that accepted."""
+    """Make the two ends of a connection: the one that connected, the one that accepted."""
     made: list[socket.socket] = []
 
     def make() -> tuple[socket.socket, socket.socket]:
@@ -354,7 +354,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def stage(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stage]]:
-    """Builds a Stage: `stage("a", "b", drainSec=1)`; all are closed afterwards."""
+    """Build a Stage: `stage("a", "b", drainSec=1)`; all are closed afterwards."""
     monkeypatch.setattr("teamclaude.proxy.net.transport.RETRY_PAUSE_SEC", 0.05)
     monkeypatch.setattr("teamclaude.proxy.forwarding.retry.FIRST_BACKOFF_SEC", 0.05)
     monkeypatch.setattr("teamclaude.proxy.forwarding.retry.HOP_PAUSES_SEC", (0.0, 0.01, 0.02))
@@ -372,18 +372,18 @@ def stage(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 @pytest.fixture
-def look(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
-    """The config file is looked at all the time; `look(stage)` returns after some more looks."""
-    looks: list[object] = []
+def wait_for_polls(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
+    """Poll the config file all the time; `wait_for_polls(stage)` returns after some more polls."""
+    polls: list[object] = []
     stamp = ConfigFile.stamp
 
     def counted(self: ConfigFile) -> object:
-        looks.append(self)
+        polls.append(self)
         return stamp(self)
 
     def wait(s: Any) -> None:
-        wanted = len(looks) + 4
-        s.until(lambda: len(looks) >= wanted)
+        wanted = len(polls) + 4
+        s.until(lambda: len(polls) >= wanted)
 
     monkeypatch.setattr("teamclaude.proxy.server.CONFIG_POLL_SEC", 0.01)
     monkeypatch.setattr(ConfigFile, "stamp", counted)

@@ -1,4 +1,4 @@
-"""Named client keys: their limits and what is counted under their names."""
+"""Named client keys: limits, and the usage counted under each name."""
 
 from __future__ import annotations
 

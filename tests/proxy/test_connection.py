@@ -1,4 +1,4 @@
-"""A client's connection: bodies, framing, keep-alive, and every request in exactly one outcome."""
+"""One client connection: bodies, framing, keep-alive; every request has exactly one outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests that two programs could read differently are refused, and the refusal can be read."""
+"""Requests that two programs could read differently are refused, and the client can read the refusal."""
 
 from __future__ import annotations
 

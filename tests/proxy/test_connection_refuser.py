@@ -1,4 +1,4 @@
-"""Connections there is no room for: an answer for each, and nobody waits for another."""
+"""Connections that there is no room for: each gets a response, and none blocks another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The proxy's own endpoints as a client meets them: answers, methods, keys, controls, no secrets."""
+"""The proxy's own endpoints as clients use them: replies, methods, keys, controls, no secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits as clients meet them: what is asked before a body is read, all bodies together, uploads."""
+"""Limits of requests: what is checked before a body is read, memory of all bodies, uploads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the proxy listens: addresses, ports in use, HTTPS, and clients that misbehave at the door."""
+"""Where the proxy listens: addresses, ports in use, HTTPS, and clients that misbehave when they connect."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ Build = Callable[..., Any]
 
 @pytest.mark.parametrize("lost", ["gone", "with its directory", "empty", "spaces", "NULs", "made anew"])
 def test_a_running_server_writes_a_lost_config_again(
-    look: Callable[[Any], None], stage: Build, lost: str
+    wait_for_polls: Callable[[Any], None], stage: Build, lost: str
 ) -> None:
     s = stage("a", "b")
     before = s.document()
@@ -34,7 +34,7 @@ def test_a_running_server_writes_a_lost_config_again(
     assert s.document() == before
     assert s.path.stat().st_mode & 0o777 == 0o600
     assert lost != "with its directory" or s.path.parent.stat().st_mode & 0o777 == 0o700
-    look(s)
+    wait_for_polls(s)
     assert s.ask().status == 200
     assert {a["name"] for a in s.status()["accounts"]} == {"a", "b"}
     assert len(s.warnings) == (2 if lost == "made anew" else 1), s.warnings
@@ -79,14 +79,14 @@ def test_a_server_that_stops_leaves_half_a_file_as_it_is(stage: Build) -> None:
     ],
 )
 def test_an_account_that_an_edit_removes_is_removed(
-    look: Callable[[Any], None], stage: Build, edit: Callable[[Any], object]
+    wait_for_polls: Callable[[Any], None], stage: Build, edit: Callable[[Any], object]
 ) -> None:
     s = stage("a", "b")
     document = s.document()
     edit(document)
     s.write(document)
     s.until(lambda: any("removed a" in line for line in s.warnings))
-    look(s)
+    wait_for_polls(s)
     assert s.document() == document
     assert [a.name for a in s.service.snapshot().accounts] == [a["name"] for a in document["accounts"]]
 
@@ -137,7 +137,7 @@ def test_a_config_that_cannot_be_written_again_is_told_once_and_tried_again(
 
 
 def test_another_config_put_in_the_place_is_taken_and_what_it_replaced_is_kept(
-    look: Callable[[Any], None], stage: Build
+    wait_for_polls: Callable[[Any], None], stage: Build
 ) -> None:
     s = stage("a", "b", "c", accounts=[account_json("a"), account_json("b")])
     before, other = s.document(), s.document()
@@ -149,6 +149,6 @@ def test_another_config_put_in_the_place_is_taken_and_what_it_replaced_is_kept(
     (aside,) = s.path.parent.glob("teamclaude.replaced-*.json")
     assert json.loads(aside.read_text()) == before
     assert aside.stat().st_mode & 0o777 == 0o600
-    look(s)
+    wait_for_polls(s)
     assert s.document() == other
     assert len(list(s.path.parent.glob("teamclaude.replaced-*.json"))) == 1

@@ -1,4 +1,4 @@
-"""kill -9 and start again: what was observed is back."""
+"""After kill -9 and a restart the observed state is restored."""
 
 from __future__ import annotations
 

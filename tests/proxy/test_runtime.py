@@ -1,4 +1,4 @@
-"""What lives as long as the server: reloads that swap the configuration and keep what was observed."""
+"""Reloads swap the configuration and keep the observed state."""
 
 from __future__ import annotations
 

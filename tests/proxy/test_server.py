@@ -1,4 +1,4 @@
-"""The server as a whole: draining, saving, reading its config again, warming up, logging."""
+"""The server as a whole: draining, saving, config reloads, warm-up, logging."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_the_state_is_saved_at_the_end_and_restored(stage: Build) -> None:
 # --- the config file changes --------------------------------------------------------------------
 
 
-def test_a_changed_config_is_in_force_by_itself(look: Callable[[Any], None], stage: Build) -> None:
+def test_a_changed_config_is_in_force_by_itself(wait_for_polls: Callable[[Any], None], stage: Build) -> None:
     s = stage("a")
     document = s.document()
     document["accounts"].append({"name": "b", "accessToken": "sk-ant-oat01-FAKE-b"})
@@ -148,12 +148,14 @@ def test_a_changed_config_is_in_force_by_itself(look: Callable[[Any], None], sta
     assert [a.name for a in s.service.snapshot().accounts] == ["a", "b"]
 
 
-def test_a_bad_config_is_told_once_and_the_old_one_stays(look: Callable[[Any], None], stage: Build) -> None:
+def test_a_bad_config_is_warned_of_once_and_the_old_one_stays(
+    wait_for_polls: Callable[[Any], None], stage: Build
+) -> None:
     s = stage("a")
     good = s.document()
     s.path.write_text('{"accounts": [{"name": "x", ')
     s.until(lambda: s.warnings)
-    look(s)
+    wait_for_polls(s)
     assert len(s.warnings) == 1
     assert "the running configuration stays" in s.warnings[0]
     assert str(s.path) in s.warnings[0]
@@ -164,10 +166,10 @@ def test_a_bad_config_is_told_once_and_the_old_one_stays(look: Callable[[Any], N
     assert len(s.warnings) == 2, s.warnings
 
 
-def test_the_same_config_read_again_says_nothing(look: Callable[[Any], None], stage: Build) -> None:
+def test_the_same_config_read_again_says_nothing(wait_for_polls: Callable[[Any], None], stage: Build) -> None:
     s = stage("a")
     s.write(s.document())
-    look(s)
+    wait_for_polls(s)
     assert s.warnings == []
 
 

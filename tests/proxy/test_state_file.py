@@ -18,7 +18,7 @@ from teamclaude.routing.persistence import LazyRows
 NOON = 1_795_435_200.0
 
 
-class Bench:
+class StateDirectory:
     """A state file in a temporary directory and what it warned."""
 
     def __init__(self, directory: Path) -> None:
@@ -31,77 +31,77 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
+def saved(tmp_path: Path) -> StateDirectory:
+    return StateDirectory(tmp_path)
 
 
-def test_no_file_is_an_empty_state_without_a_word(bench: Bench) -> None:
-    assert bench.file.load() == {}
-    assert bench.warnings == []
+def test_no_file_is_an_empty_state_without_a_word(saved: StateDirectory) -> None:
+    assert saved.file.load() == {}
+    assert saved.warnings == []
 
 
-def test_what_was_saved_loads_fields_nobody_knows_included(bench: Bench) -> None:
+def test_what_was_saved_loads_fields_nobody_knows_included(saved: StateDirectory) -> None:
     state = {"version": 99, "fromTheFuture": [1, {"a": None}], "name": "zoë"}
-    assert bench.file.save(state)
-    assert bench.file.load() == state
-    assert stat.S_IMODE(bench.path.stat().st_mode) == 0o600
-    assert os.listdir(bench.path.parent) == ["state.json"]
+    assert saved.file.save(state)
+    assert saved.file.load() == state
+    assert stat.S_IMODE(saved.path.stat().st_mode) == 0o600
+    assert os.listdir(saved.path.parent) == ["state.json"]
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[1]", b'"text"', b"null", b"\xff\xfe{}", b"{}\0\0\0", b"[" * 200_000]
 )
-def test_a_corrupt_file_is_set_aside_with_one_warning(bench: Bench, content: bytes) -> None:
-    bench.path.write_bytes(content)
-    assert bench.file.load() == {}
-    (aside,) = bench.path.parent.iterdir()
+def test_a_corrupt_file_is_set_aside_with_one_warning(saved: StateDirectory, content: bytes) -> None:
+    saved.path.write_bytes(content)
+    assert saved.file.load() == {}
+    (aside,) = saved.path.parent.iterdir()
     assert aside.name.startswith("state.json.corrupt-2026")
     assert aside.read_bytes() == content
-    assert len(bench.warnings) == 1
-    assert aside.name in bench.warnings[0]
+    assert len(saved.warnings) == 1
+    assert aside.name in saved.warnings[0]
 
 
-def test_a_second_corrupt_file_in_the_same_second_does_not_replace_the_first(bench: Bench) -> None:
+def test_a_second_corrupt_file_in_the_same_second_does_not_replace_the_first(saved: StateDirectory) -> None:
     for content in (b"one", b"two"):
-        bench.path.write_bytes(content)
-        bench.file.load()
-    assert sorted(p.read_bytes() for p in bench.path.parent.iterdir()) == [b"one", b"two"]
+        saved.path.write_bytes(content)
+        saved.file.load()
+    assert sorted(p.read_bytes() for p in saved.path.parent.iterdir()) == [b"one", b"two"]
 
 
-def test_a_file_that_cannot_be_read_is_an_empty_state_and_stays(bench: Bench) -> None:
-    bench.path.mkdir()
-    assert bench.file.load() == {}
-    assert bench.path.is_dir()
-    assert len(bench.warnings) == 1
+def test_a_file_that_cannot_be_read_is_an_empty_state_and_stays(saved: StateDirectory) -> None:
+    saved.path.mkdir()
+    assert saved.file.load() == {}
+    assert saved.path.is_dir()
+    assert len(saved.warnings) == 1
 
 
 def test_a_full_disk_is_one_warning_until_saving_works_again(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    saved: StateDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench.file.save({"n": 1})
+    saved.file.save({"n": 1})
     real = write_private
 
     def full(path: str, data: bytes) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(state_file, "write_private", full)
-    assert [bench.file.save({"n": 2}) for _ in range(3)] == [False] * 3
-    assert len(bench.warnings) == 1
-    assert "No space left" in bench.warnings[0]
-    assert bench.file.load() == {"n": 1}
+    assert [saved.file.save({"n": 2}) for _ in range(3)] == [False] * 3
+    assert len(saved.warnings) == 1
+    assert "No space left" in saved.warnings[0]
+    assert saved.file.load() == {"n": 1}
 
     monkeypatch.setattr(state_file, "write_private", real)
-    assert bench.file.save({"n": 3})
+    assert saved.file.save({"n": 3})
     monkeypatch.setattr(state_file, "write_private", full)
-    bench.file.save({"n": 4})
-    assert len(bench.warnings) == 2
+    saved.file.save({"n": 4})
+    assert len(saved.warnings) == 2
 
 
-def test_a_state_that_is_not_json_is_a_warning_and_keeps_the_last_good_one(bench: Bench) -> None:
-    bench.file.save({"n": 1})
-    assert not bench.file.save({"n": object()})
-    assert bench.file.load() == {"n": 1}
-    assert len(bench.warnings) == 1
+def test_a_state_that_is_not_json_is_a_warning_and_keeps_the_last_good_one(saved: StateDirectory) -> None:
+    saved.file.save({"n": 1})
+    assert not saved.file.save({"n": object()})
+    assert saved.file.load() == {"n": 1}
+    assert len(saved.warnings) == 1
 
 
 class Collector:
@@ -117,27 +117,27 @@ class Collector:
         return {"n": self.calls}
 
 
-def test_the_saver_saves_after_a_change_by_itself(bench: Bench) -> None:
+def test_the_saver_saves_after_a_change_by_itself(saved: StateDirectory) -> None:
     collect = Collector()
-    saver = bench.saver(collect)
+    saver = saved.saver(collect)
     saver.start()
     saver.changed.set()
     assert collect.called.wait(5)
     saver.stop()
-    assert json.loads(bench.path.read_text())["n"] >= 1
+    assert json.loads(saved.path.read_text())["n"] >= 1
 
 
-def test_the_saver_leaves_the_disk_alone_while_nothing_changes(bench: Bench) -> None:
+def test_the_saver_leaves_the_disk_alone_while_nothing_changes(saved: StateDirectory) -> None:
     collect = Collector()
-    saver = bench.saver(collect)
+    saver = saved.saver(collect)
     saver.start()
     assert not collect.called.wait(0.05)
     saver.stop()
 
 
-def test_changes_within_the_interval_are_one_save(bench: Bench) -> None:
+def test_changes_within_the_interval_are_one_save(saved: StateDirectory) -> None:
     collect = Collector()
-    saver = bench.saver(collect, interval=0.05)
+    saver = saved.saver(collect, interval=0.05)
     saver.start()
     for _ in range(100):
         saver.changed.set()
@@ -146,21 +146,21 @@ def test_changes_within_the_interval_are_one_save(bench: Bench) -> None:
     saver.stop()
 
 
-def test_stop_saves_at_once_without_waiting_for_the_interval(bench: Bench) -> None:
+def test_stop_saves_at_once_without_waiting_for_the_interval(saved: StateDirectory) -> None:
     collect = Collector()
-    saver = bench.saver(collect, interval=3600.0)
+    saver = saved.saver(collect, interval=3600.0)
     saver.start()
     saver.changed.set()
     saver.stop()
-    assert json.loads(bench.path.read_text()) == {"n": 1}
+    assert json.loads(saved.path.read_text()) == {"n": 1}
 
 
-def test_stop_saves_even_when_the_thread_never_ran(bench: Bench) -> None:
-    bench.saver(Collector()).stop()
-    assert json.loads(bench.path.read_text()) == {"n": 1}
+def test_stop_saves_even_when_the_thread_never_ran(saved: StateDirectory) -> None:
+    saved.saver(Collector()).stop()
+    assert json.loads(saved.path.read_text()) == {"n": 1}
 
 
-def test_a_defect_while_collecting_is_one_warning_and_the_next_save_works(bench: Bench) -> None:
+def test_a_defect_while_collecting_is_one_warning_and_the_next_save_works(saved: StateDirectory) -> None:
     calls: list[int] = []
     done = threading.Event()
 
@@ -171,19 +171,19 @@ def test_a_defect_while_collecting_is_one_warning_and_the_next_save_works(bench:
         done.set()
         return {"ok": True}
 
-    saver = bench.saver(collect)
+    saver = saved.saver(collect)
     saver.start()
     saver.changed.set()
     assert done.wait(5), "a failed save has to be tried again"
     saver.stop()
-    assert bench.file.load() == {"ok": True}
-    assert len(bench.warnings) == 1
-    assert "KeyError" in bench.warnings[0]
+    assert saved.file.load() == {"ok": True}
+    assert len(saved.warnings) == 1
+    assert "KeyError" in saved.warnings[0]
 
 
-def test_one_change_is_one_save(bench: Bench) -> None:
+def test_one_change_is_one_save(saved: StateDirectory) -> None:
     collect = Collector()
-    saver = bench.saver(collect)
+    saver = saved.saver(collect)
     saver.start()
     saver.changed.set()
     assert collect.called.wait(5)
@@ -205,14 +205,16 @@ STATES: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("state", STATES)
 def test_the_pieces_are_the_json_of_the_whole(
-    bench: Bench, state: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    saved: StateDirectory, state: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(state_file, "SLICE_ROWS", 3)
-    assert bench.file.save(state)
-    assert bench.path.read_bytes() == json.dumps(state, separators=(",", ":")).encode()
+    assert saved.file.save(state)
+    assert saved.path.read_bytes() == json.dumps(state, separators=(",", ":")).encode()
 
 
-def test_others_have_their_turn_after_every_few_rows(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_threads_run_after_every_few_rows(
+    saved: StateDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made: list[int] = []
     seen: list[int] = []
 
@@ -221,6 +223,6 @@ def test_others_have_their_turn_after_every_few_rows(bench: Bench, monkeypatch: 
         return {"n": number}
 
     monkeypatch.setattr(time, "sleep", lambda sec: seen.append(len(made)))
-    assert bench.file.save({"rows": LazyRows(range(120), row)})
+    assert saved.file.save({"rows": LazyRows(range(120), row)})
     assert seen == [50, 100, 120]
-    assert bench.file.load() == {"rows": [{"n": number} for number in range(120)]}
+    assert saved.file.load() == {"rows": [{"n": number} for number in range(120)]}

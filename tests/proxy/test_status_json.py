@@ -1,4 +1,4 @@
-"""The status as scripts read it: every name there, null for unknown, milliseconds, proper JSON."""
+"""The status as scripts read it: all names are there, unknown is null, times are milliseconds."""
 
 from __future__ import annotations
 

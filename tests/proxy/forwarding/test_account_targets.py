@@ -1,4 +1,4 @@
-"""Which credential goes where, for whom."""
+"""Which credential is sent where, for which account."""
 
 from __future__ import annotations
 

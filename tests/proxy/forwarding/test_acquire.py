@@ -1,4 +1,4 @@
-"""The honest answer when no account can serve: what it says, and when to come back."""
+"""The error when no account can serve: what it says, and when to retry."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ NOW = 1_800_000_000.0
 NAMES = {"ka": "alice", "kb": "bob", "kc": "carol"}
 
 
-def told(
+def error_for(
     *excluded: tuple[str, str, str],
     retry_in: Optional[float] = 7200.0,
     final: bool = False,
-    said: Optional[dict[str, str]] = None,
-    roll: float = 0.0,
+    reasons: Optional[dict[str, str]] = None,
+    jitter: float = 0.0,
     names: Optional[dict[str, str]] = None,
     account: Optional[str] = None,
 ) -> TeamClaudeError:
     rows = tuple(Exclusion(*row) for row in excluded)
     retry_at = None if retry_in is None else NOW + retry_in
     decision = Decision(account, "no account usable", excluded=rows, retry_at=retry_at, at=NOW)
-    return no_account_error(decision, NAMES if names is None else names, said or {}, final, NOW, roll)
+    return no_account_error(decision, NAMES if names is None else names, reasons or {}, final, NOW, jitter)
 
 
 BENCHED_A = ("ka", "account benched", "429, back in 2 h")
@@ -39,7 +39,7 @@ def clock(seconds: float) -> str:
 
 
 def test_all_throttled_names_the_first_recovery_and_each_reason() -> None:
-    error = told(BENCHED_A, CAPPED_B, retry_in=7380.0)
+    error = error_for(BENCHED_A, CAPPED_B, retry_in=7380.0)
     assert isinstance(error, NoAccountAvailableError)
     assert str(error) == (
         f"All 2 accounts are throttled; the first is back at {clock(7380)} (in 2 h 3 min). "
@@ -49,31 +49,31 @@ def test_all_throttled_names_the_first_recovery_and_each_reason() -> None:
 
 
 def test_one_throttled_account_is_called_by_its_name() -> None:
-    error = told(BENCHED_A)
+    error = error_for(BENCHED_A)
     assert str(error).startswith(f"Account alice is throttled; it is back at {clock(7200)} (in 2 h). ")
 
 
 def test_accounts_that_need_a_person_are_listed_but_not_counted() -> None:
-    words = str(told(BENCHED_A, CAPPED_B, ("kc", "auth_failed", "log in again")))
+    words = str(error_for(BENCHED_A, CAPPED_B, ("kc", "auth_failed", "log in again")))
     assert words.startswith("All 2 accounts are throttled")
     assert words.endswith("; carol: log in again")
 
 
 def test_what_an_account_said_to_this_request_is_preferred() -> None:
-    assert "alice: 403 not allowed" in str(told(BENCHED_A, said={"ka": "403 not allowed"}))
-    assert "alice: hard cap" in str(told(("ka", "hard cap", ""))), "a rule without words is its own"
+    assert "alice: 403 not allowed" in str(error_for(BENCHED_A, reasons={"ka": "403 not allowed"}))
+    assert "alice: hard cap" in str(error_for(("ka", "hard cap", ""))), "a rule without words is its own"
 
 
-@pytest.mark.parametrize(("roll", "expected"), [(0.0, 1000), (0.5, 1075), (1.0, 1150)])
-def test_the_jitter_only_delays_and_at_most_by_15_percent(roll: float, expected: int) -> None:
-    error = told(BENCHED_A, retry_in=1000.0, roll=roll)
+@pytest.mark.parametrize(("jitter", "expected"), [(0.0, 1000), (0.5, 1075), (1.0, 1150)])
+def test_the_jitter_only_delays_and_at_most_by_15_percent(jitter: float, expected: int) -> None:
+    error = error_for(BENCHED_A, retry_in=1000.0, jitter=jitter)
     assert isinstance(error, NoAccountAvailableError)
     assert error.retry_after == expected
 
 
 @pytest.mark.parametrize(("retry_in", "expected"), [(0.2, 1), (-5.0, 1), (1.2, 2), (60.0, 60), (60.1, 61)])
 def test_the_wait_is_whole_seconds_and_never_none(retry_in: float, expected: int) -> None:
-    error = told(BENCHED_A, retry_in=retry_in)
+    error = error_for(BENCHED_A, retry_in=retry_in)
     assert isinstance(error, NoAccountAvailableError)
     assert error.retry_after == expected
     assert dict(error.headers())["Retry-After"] == str(expected)
@@ -82,7 +82,7 @@ def test_the_wait_is_whole_seconds_and_never_none(retry_in: float, expected: int
 
 @pytest.mark.parametrize(("final", "retry_in"), [(True, 300.0), (False, None)])
 def test_what_no_waiting_ends_is_a_502_that_says_what_to_do(final: bool, retry_in: Optional[float]) -> None:
-    error = told(("ka", "auth_failed", "401, log in again"), CAPPED_B, final=final, retry_in=retry_in)
+    error = error_for(("ka", "auth_failed", "401, log in again"), CAPPED_B, final=final, retry_in=retry_in)
     assert isinstance(error, AccountError)
     assert (error.status, dict(error.headers())) == (502, {"x-should-retry": "false"})
     assert str(error) == (
@@ -92,12 +92,12 @@ def test_what_no_waiting_ends_is_a_502_that_says_what_to_do(final: bool, retry_i
 
 
 def test_busy_accounts_are_worth_a_short_wait() -> None:
-    error = told(account="ka")
+    error = error_for(account="ka")
     assert isinstance(error, NoAccountAvailableError)
     assert (error.retry_after, "busy" in str(error)) == (5, True)
 
 
 def test_no_account_at_all_is_told_as_such() -> None:
-    error = told(names={}, retry_in=None)
+    error = error_for(names={}, retry_in=None)
     assert isinstance(error, AccountError)
     assert "No account is configured" in str(error)

@@ -1,4 +1,4 @@
-"""Who is to blame: what each answer of an account may and may not do to the account and to the client."""
+"""Whose fault a refusal is: what it does to the account, and what the client gets."""
 
 from __future__ import annotations
 

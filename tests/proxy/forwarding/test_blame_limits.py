@@ -1,4 +1,4 @@
-"""Who is to blame for a limit: extra usage, bare 429s, overloads, times nobody means, silence, ids."""
+"""Whose fault a limit is: extra usage, bare 429s, overloads, absurd times, silence, ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client that leaves is noticed within a second, whatever its request waits for."""
+"""A client's disconnect is noticed within a second, whatever its request waits for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compressed answers: what the API is asked for, what is seen of them, and what is said where nothing is."""
+"""Compressed responses: what the API is asked for, what is read, and how an unreadable one is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests that wait because no account is usable: what their clients see meanwhile and at the end."""
+"""Requests that wait because no account is usable: what their clients get meanwhile and at the end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from teamclaude.fakeapi.fault import Fault
 from teamclaude.proxy.forwarding import hold as hold_module
-from tests.proxy.asking import Asker
+from tests.proxy.request_thread import RequestThread
 
 Build = Callable[..., Any]
 
@@ -33,14 +33,14 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def bench(s: Any, seconds: float) -> None:
     s.api.script.once(Fault.quota("5h", reset_in=seconds))
-    Asker(s, session="refused")
+    RequestThread(s, session="refused")
     wait_until(lambda: s.account("a")["status"] == "benched")
 
 
 def test_a_held_request_is_served_when_the_window_is_reset(stage: Build, clock: Any) -> None:
     s = stage("a")
     bench(s, 600.0)
-    held = Asker(s, session="s1")
+    held = RequestThread(s, session="s1")
     wait_until(lambda: s.service.runtime.router.waiting == 2)
     clock.now += 601
     s.service.runtime.router.clock_moved()
@@ -53,7 +53,7 @@ def test_a_long_hold_begins_its_answer_with_comments_and_ends_with_the_stream(
 ) -> None:
     s = stage("a", holdCommitSec=0.05)
     bench(s, 600.0)
-    held = Asker(s, session="s1")
+    held = RequestThread(s, session="s1")
     wait_until(
         lambda: any(e.request.ttfb_sec for e in s.service.snapshot().inflight if e.request.session == "s1")
     )
@@ -74,7 +74,7 @@ def test_a_hold_that_ends_in_vain_is_told_as_an_error_event_and_then_as_a_plain_
 ) -> None:
     s = stage("a", holdCommitSec=0.05, allThrottledHoldBudgetSec=900)
     bench(s, 600.0)
-    held = Asker(s, session="s1")
+    held = RequestThread(s, session="s1")
     wait_until(
         lambda: any(e.request.ttfb_sec for e in s.service.snapshot().inflight if e.request.session == "s1")
     )

@@ -1,4 +1,4 @@
-"""What a request gets when its first choice is gone: a slot elsewhere, or the reason that counts now."""
+"""What a request gets when its first choice fails: a slot elsewhere, or the reason that applies now."""
 
 from __future__ import annotations
 
@@ -84,13 +84,13 @@ def test_a_hold_ends_although_the_clock_was_set_back(stage: Build, clock: Any) -
     s = stage("a", allThrottledHoldBudgetSec=30)
     s.api.script.always(Fault.quota("5h", reset_in=20.0))
     replies: list[Any] = []
-    asker = threading.Thread(target=lambda: replies.append(s.ask()), daemon=True)
-    asker.start()
+    waiting_request = threading.Thread(target=lambda: replies.append(s.ask()), daemon=True)
+    waiting_request.start()
     s.until(lambda: s.service.runtime.router.waiting)
     clock.now -= 3600
     s.service.runtime.router.clock_moved()
     clock.now += 31
-    asker.join(5)
+    waiting_request.join(5)
     assert [reply.status for reply in replies] == [429]
 
 

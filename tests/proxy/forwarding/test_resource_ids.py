@@ -1,4 +1,4 @@
-"""Ids of one credential: where they stand in paths, answers and bodies."""
+"""Ids of one credential: where they stand in paths, responses and bodies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The waiting line: arrival order, patience, clients that leave, and crowds of threads."""
+"""The wait queue: arrival order, limits, clients that disconnect, and many threads at once."""
 
 from __future__ import annotations
 

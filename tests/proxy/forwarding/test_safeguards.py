@@ -1,4 +1,4 @@
-"""Auto mode's safety check: `safeguards` stands in the body ahead of `stream` (Claude Code 2.1.330)."""
+"""Auto mode's safety check: `safeguards` precedes `stream` in the body (Claude Code 2.1.330)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The proxy before an API and an authorization server: no request meets a dead token."""
+"""The proxy with an API and an authorization server: no request is sent with an expired token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients that offer another protocol: h2c is ignored, a WebSocket passes for the client's own login."""
+"""Clients that offer another protocol: h2c is ignored, a WebSocket of the client's login is passed on."""
 
 from __future__ import annotations
 

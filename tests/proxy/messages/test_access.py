@@ -22,7 +22,7 @@ def head(*fields: tuple[str, str], host: tuple[str, str] = HOST, method: str = "
     return RequestHead(method, "/v1/messages", 1, [host, *fields])
 
 
-def door(trust_loopback: Literal[True, False, "any"] = True, host: str = "localhost") -> AccessPolicy:
+def policy(trust_loopback: Literal[True, False, "any"] = True, host: str = "localhost") -> AccessPolicy:
     return AccessPolicy(
         ProxyConfig(
             host=host, api_key=KEY, clients=(ClientKey("alice", ALICE),), trust_loopback=trust_loopback
@@ -63,16 +63,16 @@ REMOTE = "10.0.0.7"
     ],
 )
 def test_the_proxy_key_opens_in_each_field_from_anywhere(field: tuple[str, str]) -> None:
-    assert door().authorize(head(field), REMOTE, never_asked) == PROXY
+    assert policy().authorize(head(field), REMOTE, never_asked) == PROXY
 
 
 def test_a_client_key_opens_under_its_name() -> None:
-    assert door().authorize(head(("x-api-key", ALICE)), REMOTE, never_asked) == Caller("alice", True)
+    assert policy().authorize(head(("x-api-key", ALICE)), REMOTE, never_asked) == Caller("alice", True)
 
 
 def test_our_key_counts_beside_a_foreign_token() -> None:
     fields = ("Authorization", f"Bearer {FOREIGN}"), ("x-api-key", "other"), ("x-teamclaude-key", ALICE)
-    assert door().authorize(head(*fields), REMOTE, never_asked) == Caller("alice", True)
+    assert policy().authorize(head(*fields), REMOTE, never_asked) == Caller("alice", True)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_no_key_or_a_wrong_one_from_elsewhere_is_refused_with_both_ways_to_pass_
     fields: tuple[tuple[str, str], ...],
 ) -> None:
     with pytest.raises(UnauthorizedError) as refusal:
-        door().authorize(head(*fields), REMOTE, never_asked)
+        policy().authorize(head(*fields), REMOTE, never_asked)
     assert "Authorization: Bearer" in str(refusal.value)
     assert "x-teamclaude-key" in str(refusal.value)
     assert KEY not in str(refusal.value)
@@ -126,7 +126,7 @@ def test_every_candidate_is_compared_with_every_key_in_constant_time(monkeypatch
 
     monkeypatch.setattr(hmac, "compare_digest", watched)
     fields = ("x-teamclaude-key", KEY), ("x-api-key", "wrong"), ("Authorization", f"Bearer {FOREIGN}")
-    assert door().authorize(head(*fields), REMOTE, never_asked) == PROXY
+    assert policy().authorize(head(*fields), REMOTE, never_asked) == PROXY
     keys, candidates = {KEY.encode(), ALICE.encode()}, {KEY.encode(), b"wrong", FOREIGN.encode()}
     assert set(compared) == {(candidate, key) for candidate in candidates for key in keys}
 
@@ -134,7 +134,7 @@ def test_every_candidate_is_compared_with_every_key_in_constant_time(monkeypatch
 def test_a_match_counts_only_if_the_constant_time_comparison_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hmac, "compare_digest", lambda a, b: False)
     with pytest.raises(UnauthorizedError):
-        door().authorize(head(("x-api-key", KEY)), REMOTE, no)
+        policy().authorize(head(("x-api-key", KEY)), REMOTE, no)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_match_counts_only_if_the_constant_time_comparison_says_so(monkeypatch
     ],
 )
 def test_our_own_keys_are_told_from_a_clients_credentials(value: str, ours: bool) -> None:
-    assert door().is_proxy_secret(value) is ours
+    assert policy().is_proxy_secret(value) is ours
     assert not AccessPolicy(ProxyConfig()).is_proxy_secret(value)
 
 
@@ -159,17 +159,17 @@ def test_our_own_keys_are_told_from_a_clients_credentials(value: str, ours: bool
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "127.3.2.1", "::1", "::ffff:127.0.0.1"])
 def test_our_own_user_on_loopback_needs_no_key(peer: str) -> None:
-    assert door().authorize(head(), peer, yes) == EXEMPT
+    assert policy().authorize(head(), peer, yes) == EXEMPT
 
 
 @pytest.mark.parametrize("field", [("Authorization", f"Bearer {FOREIGN}"), ("x-api-key", FOREIGN)])
 def test_a_claude_logins_own_token_does_not_shut_the_exempt_out(field: tuple[str, str]) -> None:
-    assert door().authorize(head(field), "127.0.0.1", yes) == EXEMPT
+    assert policy().authorize(head(field), "127.0.0.1", yes) == EXEMPT
 
 
 def test_the_first_fetch_mode_header_of_a_node_client_is_no_browser() -> None:
     node = ("sec-fetch-mode", "cors"), ("accept-language", "*")
-    assert door().authorize(head(*node), "127.0.0.1", yes) == EXEMPT
+    assert policy().authorize(head(*node), "127.0.0.1", yes) == EXEMPT
 
 
 @pytest.mark.parametrize(
@@ -192,10 +192,10 @@ def test_the_exemption_table(
     trust: Literal[True, False, "any"], peer: str, same_user: Callable[[], bool | None], exempt: bool
 ) -> None:
     if exempt:
-        assert door(trust).authorize(head(), peer, same_user) == EXEMPT
+        assert policy(trust).authorize(head(), peer, same_user) == EXEMPT
     else:
         with pytest.raises(UnauthorizedError):
-            door(trust).authorize(head(), peer, same_user)
+            policy(trust).authorize(head(), peer, same_user)
 
 
 @pytest.mark.parametrize("trust", [True, "any"])
@@ -216,8 +216,8 @@ def test_a_forwarded_request_or_a_browsers_needs_the_key(
     trust: Literal[True, False, "any"], field: tuple[str, str]
 ) -> None:
     with pytest.raises(UnauthorizedError):
-        door(trust).authorize(head(field), "127.0.0.1", yes)
-    assert door(trust).authorize(head(field, ("x-api-key", KEY)), "127.0.0.1", never_asked) == PROXY
+        policy(trust).authorize(head(field), "127.0.0.1", yes)
+    assert policy(trust).authorize(head(field, ("x-api-key", KEY)), "127.0.0.1", never_asked) == PROXY
 
 
 @pytest.mark.parametrize(
@@ -233,4 +233,4 @@ def test_the_refusal_says_why_loopback_was_not_enough(
     fields: tuple[tuple[str, str], ...], same_user: Callable[[], bool | None], reason: str
 ) -> None:
     with pytest.raises(UnauthorizedError, match=reason):
-        door().authorize(head(*fields), "127.0.0.1", same_user)
+        policy().authorize(head(*fields), "127.0.0.1", same_user)

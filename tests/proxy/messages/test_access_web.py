@@ -1,4 +1,4 @@
-"""Host names and web pages: a door that DNS rebinding and cross-site requests do not open."""
+"""Host names and web pages: DNS rebinding and cross-site requests are refused."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def bare(*fields: tuple[str, str], minor: int = 1) -> RequestHead:
     return RequestHead("POST", "/v1/messages", minor, list(fields))
 
 
-def door(trust_loopback: Literal[True, False, "any"] = True, host: str = "localhost") -> AccessPolicy:
+def policy(trust_loopback: Literal[True, False, "any"] = True, host: str = "localhost") -> AccessPolicy:
     return AccessPolicy(
         ProxyConfig(
             host=host, api_key=KEY, clients=(ClientKey("alice", ALICE),), trust_loopback=trust_loopback
@@ -172,10 +172,10 @@ def test_an_address_is_ours_when_the_connection_came_in_on_it(local: str, host: 
     for bind in ("0.0.0.0", "localhost"):
         asked = head(host=("Host", host))
         if ours:
-            assert door(host=bind).authorize(asked, "127.0.0.1", yes, local) == EXEMPT
+            assert policy(host=bind).authorize(asked, "127.0.0.1", yes, local) == EXEMPT
         else:
             with pytest.raises(MisdirectedRequestError):
-                door(host=bind).authorize(asked, "127.0.0.1", yes, local)
+                policy(host=bind).authorize(asked, "127.0.0.1", yes, local)
 
 
 def test_the_name_the_server_was_started_with_counts_beside_the_configured_one() -> None:
@@ -197,17 +197,17 @@ def test_a_refused_host_says_where_to_allow_it() -> None:
 def test_a_wildcard_address_is_nobodys_name(bind: str) -> None:
     for host in ("0.0.0.0:3456", "[::]:3456"):
         with pytest.raises(MisdirectedRequestError):
-            door(host=bind).authorize(head(host=("Host", host)), "127.0.0.1", yes)
+            policy(host=bind).authorize(head(host=("Host", host)), "127.0.0.1", yes)
 
 
 def test_exactly_one_host() -> None:
     with pytest.raises(BadRequestError):
-        door().authorize(bare(), "127.0.0.1", yes)
+        policy().authorize(bare(), "127.0.0.1", yes)
     with pytest.raises(BadRequestError):
-        door().authorize(head(HOST), "127.0.0.1", yes)
-    assert door().authorize(bare(minor=0), "127.0.0.1", yes) == EXEMPT
+        policy().authorize(head(HOST), "127.0.0.1", yes)
+    assert policy().authorize(bare(minor=0), "127.0.0.1", yes) == EXEMPT
     with pytest.raises(BadRequestError):
-        door().authorize(bare(HOST, HOST, minor=0), "127.0.0.1", yes)
+        policy().authorize(bare(HOST, HOST, minor=0), "127.0.0.1", yes)
 
 
 @pytest.mark.parametrize("entry_", ["*", "*.", "*lan", "*.*.lan", "a.*.lan", "http://proxy.lan", "", "a b"])
@@ -259,8 +259,8 @@ SELF = origin("http://localhost:3456")
 )
 def test_calls_of_web_pages_are_refused(fields: tuple[tuple[str, str], ...]) -> None:
     for decide in (
-        lambda: door("any").authorize(head(*fields), "127.0.0.1", yes),
-        lambda: door("any").check_origin(head(*fields)),
+        lambda: policy("any").authorize(head(*fields), "127.0.0.1", yes),
+        lambda: policy("any").check_origin(head(*fields)),
     ):
         with pytest.raises(ForbiddenError) as refusal:
             decide()
@@ -281,28 +281,28 @@ def test_calls_of_web_pages_are_refused(fields: tuple[tuple[str, str], ...]) -> 
     ],
 )
 def test_our_own_page_with_the_key_is_served(host: str, fields: tuple[tuple[str, str], ...]) -> None:
-    assert door().authorize(head(*fields, host=("Host", host)), "127.0.0.1", never_asked) == PROXY
+    assert policy().authorize(head(*fields, host=("Host", host)), "127.0.0.1", never_asked) == PROXY
 
 
 def test_an_http_1_0_client_without_host_has_no_own_page() -> None:
     with pytest.raises(ForbiddenError):
-        door().authorize(bare(SELF, KEYED, minor=0), "127.0.0.1", yes)
+        policy().authorize(bare(SELF, KEYED, minor=0), "127.0.0.1", yes)
 
 
 # --- endpoints open to all ----------------------------------------------------------------------------
 
 
 def test_an_open_endpoint_needs_no_key_but_still_our_name() -> None:
-    assert door().check_origin(head()) == EXEMPT
-    assert door().check_origin(head(("x-api-key", ALICE))) == Caller("alice", True)
+    assert policy().check_origin(head()) == EXEMPT
+    assert policy().check_origin(head(("x-api-key", ALICE))) == Caller("alice", True)
     with pytest.raises(MisdirectedRequestError):
-        door().check_origin(head(host=("Host", "evil.example")))
+        policy().check_origin(head(host=("Host", "evil.example")))
 
 
 def test_health_may_be_asked_by_any_name_but_not_by_web_pages() -> None:
     balancer = ("Host", "10.1.2.3:3456")
-    assert door().check_origin(head(host=balancer), any_host=True) == EXEMPT
+    assert policy().check_origin(head(host=balancer), any_host=True) == EXEMPT
     with pytest.raises(BadRequestError):
-        door().check_origin(head(host=("Host", "")), any_host=True)
+        policy().check_origin(head(host=("Host", "")), any_host=True)
     with pytest.raises(ForbiddenError):
-        door().check_origin(head(site("cross-site"), host=balancer), any_host=True)
+        policy().check_origin(head(site("cross-site"), host=balancer), any_host=True)

@@ -1,4 +1,4 @@
-"""Names of a prompt cache: what shares one has a name in common, what does not has none."""
+"""Digests of a prompt cache: requests that share a cache have one in common, others have none."""
 
 from __future__ import annotations
 

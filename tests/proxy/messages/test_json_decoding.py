@@ -1,4 +1,4 @@
-"""JSON of small texts: as the standard library reads it."""
+"""JSON is decoded as the standard library decodes it."""
 
 from __future__ import annotations
 

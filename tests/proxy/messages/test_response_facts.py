@@ -1,4 +1,4 @@
-"""The upstream's own words, fit to be shown."""
+"""The upstream's error messages, as they may be shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Quota of heads that say the same."""
+"""Quota headers that repeat are read once."""
 
 from __future__ import annotations
 

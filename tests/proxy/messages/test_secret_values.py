@@ -1,4 +1,4 @@
-"""No secret of ours in what is shown, stored, or relayed as a refusal, however an upstream repeats it."""
+"""No secret of ours is shown, stored, or relayed in a refusal, however an upstream repeats it."""
 
 from __future__ import annotations
 

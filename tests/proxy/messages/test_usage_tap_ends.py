@@ -1,4 +1,4 @@
-"""What tells that an answer is complete, and what its end may carry."""
+"""How a complete response is recognised, and what its end may carry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is remembered of requests: newest first, bounded, by id or as the last one decided."""
+"""Remembered requests: newest first, bounded, found by id or as the last decided one."""
 
 from __future__ import annotations
 

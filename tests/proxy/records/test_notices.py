@@ -1,4 +1,4 @@
-"""Lines of the plain log about accounts and held requests: each once, none while nothing happens."""
+"""Log lines about accounts and held requests: each once, none while nothing happens."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from teamclaude.proxy.records.notices import (
 from teamclaude.routing.state.decision import Decision
 from teamclaude.routing.view import AccountState, WindowState
 from teamclaude.snapshot import HeldView
-from tests.proxy.asking import free, held_on
+from tests.proxy.request_thread import advance_clock, hold_request
 
 pytestmark = pytest.mark.usefixtures("utc")  # clock times are local
 
@@ -142,7 +142,7 @@ def test_what_an_upstream_said_can_not_write_to_the_terminal() -> None:
 # --- holds ----------------------------------------------------------------------------------------
 
 
-class Crowd:
+class HeldRequests:
     """Requests that are held, with a clock."""
 
     def __init__(self, *names: str) -> None:
@@ -156,7 +156,7 @@ class Crowd:
             RequestHead("POST", "/v1/messages", 1, []), classify_path("POST", "/v1/messages"), at=NOW, id=name
         )
 
-    def look(self, seconds: float = 2.0, **changes: Any) -> list[str]:
+    def poll(self, seconds: float = 2.0, **changes: Any) -> list[str]:
         self.now += seconds
         rows = [
             (
@@ -179,17 +179,17 @@ class Crowd:
 
 
 def test_a_hold_is_told_when_it_begins_and_not_again_at_the_next_look() -> None:
-    crowd = Crowd("3f2a91c0")
-    assert crowd.look() == [
+    requests = HeldRequests("3f2a91c0")
+    assert requests.poll() == [
         "10:00:02 HELD 3f2a91c0 claude-opus-4-8: no account usable, alice back 10:22 (in 22 min)"
     ]
-    assert crowd.look() == crowd.look(290) == []
+    assert requests.poll() == requests.poll(290) == []
 
 
 def test_a_hold_that_lasts_is_told_every_5_minutes() -> None:
-    crowd = Crowd("3f2a91c0")
-    crowd.look(0)
-    lines = [line for _ in range(600) for line in crowd.look(1.0)]
+    requests = HeldRequests("3f2a91c0")
+    requests.poll(0)
+    lines = [line for _ in range(600) for line in requests.poll(1.0)]
     assert lines == [
         "10:05:00 HELD 3f2a91c0 claude-opus-4-8 5 min: no account usable, alice back 10:22 (in 18 min)",
         "10:10:00 HELD 3f2a91c0 claude-opus-4-8 10 min: no account usable, alice back 10:22 (in 13 min)",
@@ -197,9 +197,9 @@ def test_a_hold_that_lasts_is_told_every_5_minutes() -> None:
 
 
 def test_thirty_requests_that_are_held_have_one_line_every_5_minutes() -> None:
-    crowd = Crowd(*(f"agent{n:03d}" for n in range(30)))
-    assert len(crowd.look(0)) == 30
-    lines = [line for _ in range(300) for line in crowd.look(2.0)]
+    requests = HeldRequests(*(f"agent{n:03d}" for n in range(30)))
+    assert len(requests.poll(0)) == 30
+    lines = [line for _ in range(300) for line in requests.poll(2.0)]
     assert lines == [
         "10:05:00 HELD 30 requests, the longest 5 min: no account usable, alice back 10:22 (in 18 min)",
         "10:10:00 HELD 30 requests, the longest 10 min: no account usable, alice back 10:22 (in 13 min)",
@@ -207,9 +207,9 @@ def test_thirty_requests_that_are_held_have_one_line_every_5_minutes() -> None:
 
 
 def test_three_requests_that_are_held_have_a_line_each() -> None:
-    crowd = Crowd("a", "b", "c")
-    crowd.look(0)
-    assert len(crowd.look(300)) == 3
+    requests = HeldRequests("a", "b", "c")
+    requests.poll(0)
+    assert len(requests.poll(300)) == 3
 
 
 @pytest.mark.parametrize(
@@ -223,41 +223,41 @@ def test_three_requests_that_are_held_have_a_line_each() -> None:
     ],
 )
 def test_the_end_of_a_hold_says_how_it_ended_once(outcome: Outcome, note: str, end: str) -> None:
-    crowd = Crowd("3f2a91c0")
-    crowd.look()
-    exchange = crowd.held.pop("3f2a91c0")
+    requests = HeldRequests("3f2a91c0")
+    requests.poll()
+    exchange = requests.held.pop("3f2a91c0")
     exchange.attempts.append(Attempt("bob", Decision("bob", "x")))
     exchange.end(outcome, note)
-    (line,) = crowd.look()
+    (line,) = requests.poll()
     assert line == f"10:00:04 HELD 3f2a91c0 claude-opus-4-8: over after 0 s, {end}"
-    assert crowd.look() == []
-    assert len(crowd.notices) == 0
+    assert requests.poll() == []
+    assert len(requests.notices) == 0
 
 
 def test_a_hold_is_over_when_an_account_answers_not_when_it_is_asked() -> None:
-    crowd = Crowd("3f2a91c0")
-    crowd.look()
-    exchange = crowd.held.pop("3f2a91c0")
+    requests = HeldRequests("3f2a91c0")
+    requests.poll()
+    exchange = requests.held.pop("3f2a91c0")
     exchange.attempts.append(Attempt("bob", Decision("bob", "x")))
-    assert crowd.look() == []
+    assert requests.poll() == []
     exchange.attempts[-1].status = 429
-    assert crowd.look() == [], "it goes on to wait, as before"
-    crowd.held["3f2a91c0"] = exchange
-    assert crowd.look() == []
-    del crowd.held["3f2a91c0"]
+    assert requests.poll() == [], "it goes on to wait, as before"
+    requests.held["3f2a91c0"] = exchange
+    assert requests.poll() == []
+    del requests.held["3f2a91c0"]
     exchange.attempts.append(Attempt("alice", Decision("alice", "x"), status=200))
-    assert [line.rpartition(", ")[2] for line in crowd.look()] == ["served by alice"]
+    assert [line.rpartition(", ")[2] for line in requests.poll()] == ["served by alice"]
 
 
 def test_a_request_that_the_policy_holds_back_says_why() -> None:
-    crowd = Crowd("3f2a91c0")
+    requests = HeldRequests("3f2a91c0")
     changes: dict[str, Any] = {
         "reason": "waits for room",
         "detail": "2 ahead",
         "account": None,
         "back_at": None,
     }
-    assert crowd.look(**changes) == ["10:00:02 HELD 3f2a91c0 claude-opus-4-8: waits for room (2 ahead)"]
+    assert requests.poll(**changes) == ["10:00:02 HELD 3f2a91c0 claude-opus-4-8: waits for room (2 ahead)"]
 
 
 @pytest.mark.parametrize(
@@ -271,22 +271,22 @@ def test_a_request_that_the_policy_holds_back_says_why() -> None:
 def test_who_is_held_is_told_by_session_and_agent_else_by_the_request(
     changes: dict[str, Any], name: str
 ) -> None:
-    (line,) = Crowd("tc-3f2a91c0ffee").look(**{"session": "3f2a91c0-1111", **changes})
+    (line,) = HeldRequests("tc-3f2a91c0ffee").poll(**{"session": "3f2a91c0-1111", **changes})
     assert line.partition(" HELD ")[2].partition(":")[0] == name
 
 
 def test_a_clock_that_is_set_back_neither_repeats_a_line_nor_silences_it() -> None:
-    crowd = Crowd("a")
-    crowd.look()
-    assert crowd.look(-HOUR) == []
-    assert crowd.look(299) == []
-    assert len(crowd.look(1)) == 1
+    requests = HeldRequests("a")
+    requests.poll()
+    assert requests.poll(-HOUR) == []
+    assert requests.poll(299) == []
+    assert len(requests.poll(1)) == 1
 
 
 # --- the server -----------------------------------------------------------------------------------
 
 
-class Looks:
+class Polls:
     """Two states to look at, and what was told."""
 
     def __init__(self) -> None:
@@ -307,32 +307,32 @@ class Looks:
 
 
 def test_the_first_look_tells_nothing() -> None:
-    looks = Looks()
-    looks.states = [state(bench=(0, 60), w5h=window(1.0))]
-    looks.notices.poll()
-    assert looks.lines == []
+    polls = Polls()
+    polls.states = [state(bench=(0, 60), w5h=window(1.0))]
+    polls.notices.poll()
+    assert polls.lines == []
 
 
 def test_accounts_are_looked_at_only_when_something_happened_or_a_window_ends() -> None:
-    looks = Looks()
+    polls = Polls()
     for _ in range(10):
-        looks.notices.poll()
-    assert looks.asked == 1
-    looks.mark, looks.states = 1, [state(bench=(0, 60), w5h=window(0.5, HOUR))]
-    looks.notices.poll()
-    assert (looks.asked, looks.lines) == (2, ["10:00:00 BENCH alice 60 s: 429"])
-    looks.now, looks.states = NOW + HOUR, [state()]
-    looks.notices.poll()
-    assert (looks.asked, looks.lines[1:]) == (3, ["11:00:00 RESET alice: a new 5h window"])
-    looks.notices.poll()
-    assert looks.asked == 3
+        polls.notices.poll()
+    assert polls.asked == 1
+    polls.mark, polls.states = 1, [state(bench=(0, 60), w5h=window(0.5, HOUR))]
+    polls.notices.poll()
+    assert (polls.asked, polls.lines) == (2, ["10:00:00 BENCH alice 60 s: 429"])
+    polls.now, polls.states = NOW + HOUR, [state()]
+    polls.notices.poll()
+    assert (polls.asked, polls.lines[1:]) == (3, ["11:00:00 RESET alice: a new 5h window"])
+    polls.notices.poll()
+    assert polls.asked == 3
 
 
 def test_the_server_tells_of_a_limit_a_hold_and_its_end(stage: Build, clock: Any) -> None:
     s = stage("alice")
     lines: list[str] = []
     s.service._notices._emit = lambda notice, now: lines.append(str(notice))
-    asker = held_on(s, 600.0)
+    waiting_request = hold_request(s, 600.0)
     clock.now += 10
     s.service._notices.poll()
     s.service._notices.poll()
@@ -341,8 +341,8 @@ def test_the_server_tells_of_a_limit_a_hold_and_its_end(stage: Build, clock: Any
         "LIMIT alice: the 5h window is full",
         f"HELD s1 claude-opus-4-8: no account usable, alice back {back}",
     ]
-    free(s, clock, 591)
-    s.wait_for_record(asker.done().headers["x-teamclaude-request"])
+    advance_clock(s, clock, 591)
+    s.wait_for_record(waiting_request.done().headers["x-teamclaude-request"])
     del lines[:]
     s.service._notices.poll()
     assert lines == [
@@ -355,7 +355,7 @@ def test_who_is_held_when_the_server_stops_has_its_end_told(stage: Build, clock:
     s = stage("alice")
     lines: list[str] = []
     s.service._notices._emit = lambda notice, now: lines.append(str(notice))
-    held_on(s, 600.0)
+    hold_request(s, 600.0)
     clock.now += 10
     s.service._notices.poll()
     s.service.stop(0)
@@ -372,8 +372,8 @@ def test_a_defect_in_telling_keeps_the_server_neither_from_serving_nor_from_stop
         raise RuntimeError
 
     s.service._notices._emit = broken
-    asker = held_on(s, 600.0)
-    free(s, clock, 601)
-    assert asker.done().status == 200
+    waiting_request = hold_request(s, 600.0)
+    advance_clock(s, clock, 601)
+    assert waiting_request.done().status == 200
     s.service.stop(0)
     assert s.service.wait(0)

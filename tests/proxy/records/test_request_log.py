@@ -18,7 +18,7 @@ NOON = 1_795_435_200.25
 TOKEN = "sk-ant-oat01-FAKEsecret0123456789"
 
 
-class Desk:
+class LogDirectory:
     """A log in a fresh directory with a clock set by hand, and what it warned."""
 
     def __init__(self, parent: Path) -> None:
@@ -46,8 +46,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(tmp_path)
+def logs(tmp_path: Path) -> Iterator[LogDirectory]:
+    made = LogDirectory(tmp_path)
     yield made
     for log in made.logs:
         log.close()
@@ -63,83 +63,83 @@ def served(log: RequestLog, request_id: str = "r1") -> RequestRecord:
     return record
 
 
-def test_a_request_is_one_private_file_without_its_credentials(desk: Desk) -> None:
-    log = desk.log()
+def test_a_request_is_one_private_file_without_its_credentials(logs: LogDirectory) -> None:
+    log = logs.log()
     record = served(log)
     log.close()
-    (name,) = desk.names()
+    (name,) = logs.names()
     assert re.fullmatch(r"2026\d{4}_\d{6}\.250_r1\.log", name)
-    path = desk.path / name
+    path = logs.path / name
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(desk.path.stat().st_mode) == 0o700
+    assert stat.S_IMODE(logs.path.stat().st_mode) == 0o700
     content = path.read_bytes()
     assert content == render(record)
     assert b"POST /v1/messages" in content
     assert b"FAKE" not in content
-    assert desk.warnings == []
+    assert logs.warnings == []
 
 
-def test_the_mode_does_not_depend_on_the_umask(desk: Desk) -> None:
+def test_the_mode_does_not_depend_on_the_umask(logs: LogDirectory) -> None:
     before = os.umask(0)
     try:
-        log = desk.log()
+        log = logs.log()
         served(log)
         log.close()
     finally:
         os.umask(before)
-    assert stat.S_IMODE((desk.path / desk.names()[0]).stat().st_mode) == 0o600
-    assert stat.S_IMODE(desk.path.stat().st_mode) == 0o700
+    assert stat.S_IMODE((logs.path / logs.names()[0]).stat().st_mode) == 0o600
+    assert stat.S_IMODE(logs.path.stat().st_mode) == 0o700
 
 
-def test_a_directory_others_can_read_is_kept_with_a_warning(desk: Desk) -> None:
-    desk.path.mkdir(mode=0o755)
-    desk.path.chmod(0o755)
-    log = desk.log()
+def test_a_directory_others_can_read_is_kept_with_a_warning(logs: LogDirectory) -> None:
+    logs.path.mkdir(mode=0o755)
+    logs.path.chmod(0o755)
+    log = logs.log()
     served(log)
     log.close()
-    assert len(desk.names()) == 1
-    assert stat.S_IMODE(desk.path.stat().st_mode) == 0o755
-    (warning,) = desk.warnings
+    assert len(logs.names()) == 1
+    assert stat.S_IMODE(logs.path.stat().st_mode) == 0o755
+    (warning,) = logs.warnings
     assert "chmod 700" in warning
 
 
-def test_the_directories_above_the_log_are_private_too(desk: Desk) -> None:
-    desk.path = desk.path / "a" / "b"
+def test_the_directories_above_the_log_are_private_too(logs: LogDirectory) -> None:
+    logs.path = logs.path / "a" / "b"
     before = os.umask(0)
     try:
-        desk.log().close()
+        logs.log().close()
     finally:
         os.umask(before)
-    assert [stat.S_IMODE(path.stat().st_mode) for path in (desk.path, desk.path.parent)] == [0o700] * 2
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (logs.path, logs.path.parent)] == [0o700] * 2
 
 
-def test_a_directory_others_can_write_to_is_told_with_the_cure(desk: Desk) -> None:
-    desk.path.mkdir()
-    desk.path.chmod(0o777)
-    desk.log().close()
-    assert desk.warnings == [
-        f"request log: other users can replace the files in {desk.path}; run: chmod go-w {desk.path}"
+def test_a_directory_others_can_write_to_is_a_warning_with_the_remedy(logs: LogDirectory) -> None:
+    logs.path.mkdir()
+    logs.path.chmod(0o777)
+    logs.log().close()
+    assert logs.warnings == [
+        f"request log: other users can replace the files in {logs.path}; run: chmod go-w {logs.path}"
     ]
 
 
-def test_an_identifier_never_leaves_the_directory_and_always_fits_the_pattern(desk: Desk) -> None:
-    log = desk.log()
+def test_an_identifier_never_leaves_the_directory_and_always_fits_the_pattern(logs: LogDirectory) -> None:
+    log = logs.log()
     for identifier in ("../../etc/x", "a b\n", "", "x" * 300, "zoë"):
         served(log, identifier)
     log.close()
-    names = desk.names()
+    names = logs.names()
     assert len(names) == 5
     assert all(request_log._OURS.fullmatch(name) for name in names)
 
 
-def test_close_writes_everything_that_waits(desk: Desk) -> None:
-    log = desk.log()
+def test_close_writes_everything_that_waits(logs: LogDirectory) -> None:
+    log = logs.log()
     for number in range(50):
         served(log, f"r{number}")
     log.close()
-    assert len(desk.names()) == 50
+    assert len(logs.names()) == 50
     served(log, "late")
-    assert len(desk.names()) == 50
+    assert len(logs.names()) == 50
     log.close()
 
 
@@ -158,32 +158,32 @@ class Gate:
 
 
 def test_a_slow_disk_blocks_no_request_and_costs_records_with_one_warning(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    logs: LogDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = Gate(monkeypatch)
-    log = desk.log(max_waiting=3)
+    log = logs.log(max_waiting=3)
     served(log, "first")
     assert gate.reached.wait(5)
     for number in range(10):
         served(log, f"r{number}")  # returns although nothing is written
     gate.open.set()
     log.close()
-    assert sorted(name.split("_")[2] for name in desk.names()) == ["first.log", "r0.log", "r1.log", "r2.log"]
-    (warning,) = desk.warnings
+    assert sorted(name.split("_")[2] for name in logs.names()) == ["first.log", "r0.log", "r1.log", "r2.log"]
+    (warning,) = logs.warnings
     assert "keep up" in warning
 
 
-def test_what_waits_is_bounded_in_bytes_too(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_waits_is_bounded_in_bytes_too(logs: LogDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_log, "_MAX_WAITING_BYTES", 10_000)
     gate = Gate(monkeypatch)
-    log = desk.log()
+    log = logs.log()
     served(log, "first")
     assert gate.reached.wait(5)
     for number in range(10):
         served(log, f"r{number}")  # some 4 kB each
     gate.open.set()
     log.close()
-    assert len(desk.names()) == 3
+    assert len(logs.names()) == 3
 
 
 class FullDisk:
@@ -204,14 +204,14 @@ class FullDisk:
 
 
 def test_a_full_disk_ends_the_log_with_one_warning_and_no_half_file(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    logs: LogDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = os.fdopen
-    log = desk.log()
+    log = logs.log()
     served(log, "good")
     log.close()
 
-    log = desk.log()
+    log = logs.log()
 
     def full(handle: int, mode: str) -> FullDisk:
         monkeypatch.setattr(os, "fdopen", real)
@@ -223,49 +223,49 @@ def test_a_full_disk_ends_the_log_with_one_warning_and_no_half_file(
     log.close()
     assert not log.active
     served(log, "after")
-    assert [name.split("_")[2] for name in desk.names()] == ["good.log"]
-    (warning,) = desk.warnings
+    assert [name.split("_")[2] for name in logs.names()] == ["good.log"]
+    (warning,) = logs.warnings
     assert "No space left" in warning
-    assert str(desk.path) in warning
+    assert str(logs.path) in warning
 
 
-def test_a_place_that_cannot_be_a_directory_turns_the_log_off(desk: Desk) -> None:
-    desk.path.write_text("a file")
-    log = desk.log()
+def test_a_place_that_cannot_be_a_directory_turns_the_log_off(logs: LogDirectory) -> None:
+    logs.path.write_text("a file")
+    log = logs.log()
     assert not log.active
     served(log)
     log.close()
-    assert desk.path.read_text() == "a file"
-    assert len(desk.warnings) == 1
+    assert logs.path.read_text() == "a file"
+    assert len(logs.warnings) == 1
 
 
-def test_a_directory_that_is_cleaned_away_comes_back(desk: Desk) -> None:
-    log = desk.log()
-    desk.path.rmdir()
+def test_a_directory_that_is_cleaned_away_comes_back(logs: LogDirectory) -> None:
+    log = logs.log()
+    logs.path.rmdir()
     served(log)
     log.close()
-    assert len(desk.names()) == 1
-    assert desk.warnings == []
+    assert len(logs.names()) == 1
+    assert logs.warnings == []
 
 
-def test_a_link_somebody_put_in_the_way_is_not_followed(desk: Desk, tmp_path: Path) -> None:
-    log = desk.log()
+def test_a_link_somebody_put_in_the_way_is_not_followed(logs: LogDirectory, tmp_path: Path) -> None:
+    log = logs.log()
     served(log)
     log.close()
-    (name,) = desk.names()
-    (desk.path / name).unlink()
-    (desk.path / name).symlink_to(tmp_path / "victim")
-    log = desk.log()
+    (name,) = logs.names()
+    (logs.path / name).unlink()
+    (logs.path / name).symlink_to(tmp_path / "victim")
+    log = logs.log()
     served(log)
     served(log, "r2")
     log.close()
     assert not (tmp_path / "victim").exists()
-    assert len(desk.names()) == 2
-    assert len(desk.warnings) == 1
+    assert len(logs.names()) == 2
+    assert len(logs.warnings) == 1
 
 
 def test_a_record_that_cannot_be_rendered_does_not_end_the_log(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    logs: LogDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def faulty(record: RequestRecord) -> bytes:
         if record.request_id == "bad":
@@ -273,12 +273,12 @@ def test_a_record_that_cannot_be_rendered_does_not_end_the_log(
         return render(record)
 
     monkeypatch.setattr(request_log, "render", faulty)
-    log = desk.log()
+    log = logs.log()
     for identifier in ("bad", "good", "bad"):
         served(log, identifier)
     log.close()
-    assert [name.split("_")[2] for name in desk.names()] == ["good.log"]
-    assert len(desk.warnings) == 1
+    assert [name.split("_")[2] for name in logs.names()] == ["good.log"]
+    assert len(logs.warnings) == 1
 
 
 OLD = [
@@ -298,66 +298,66 @@ FOREIGN = [
 ]
 
 
-def test_pruning_deletes_old_files_of_ours_and_nothing_else(desk: Desk, tmp_path: Path) -> None:
-    log = desk.log()
+def test_pruning_deletes_old_files_of_ours_and_nothing_else(logs: LogDirectory, tmp_path: Path) -> None:
+    log = logs.log()
     log.close()  # its own round is over
     for name in OLD + FOREIGN:
-        (desk.path / name).write_text("x")
-        os.utime(desk.path / name, (0, 0))
-    young = desk.path / "20261101_120000.000_young.log"
+        (logs.path / name).write_text("x")
+        os.utime(logs.path / name, (0, 0))
+    young = logs.path / "20261101_120000.000_young.log"
     young.write_text("x")
     os.utime(young, (NOON - 3600, NOON - 3600))
-    directory = desk.path / "20261101_120000.000_dir.log"
+    directory = logs.path / "20261101_120000.000_dir.log"
     directory.mkdir()
     os.utime(directory, (0, 0))
     target = tmp_path / "20261101_120000.000_target.log"
     target.write_text("x")
     os.utime(target, (0, 0))
-    (desk.path / "20261101_120000.000_link.log").symlink_to(target)
+    (logs.path / "20261101_120000.000_link.log").symlink_to(target)
 
     assert log.prune() == len(OLD)
     kept = {*FOREIGN, young.name, directory.name, "20261101_120000.000_link.log"}
-    assert set(desk.names()) == kept
+    assert set(logs.names()) == kept
     assert target.exists()
 
-    desk.now += 25 * 3600
+    logs.now += 25 * 3600
     assert log.prune() == 1
-    assert young.name not in desk.names()
+    assert young.name not in logs.names()
 
 
-def test_a_retention_of_zero_keeps_everything(desk: Desk) -> None:
-    log = desk.log(retention_hours=0)
-    (desk.path / OLD[0]).write_text("x")
-    os.utime(desk.path / OLD[0], (0, 0))
+def test_a_retention_of_zero_keeps_everything(logs: LogDirectory) -> None:
+    log = logs.log(retention_hours=0)
+    (logs.path / OLD[0]).write_text("x")
+    os.utime(logs.path / OLD[0], (0, 0))
     assert log.prune() == 0
-    assert desk.names() == [OLD[0]]
+    assert logs.names() == [OLD[0]]
 
 
 def test_the_log_prunes_by_itself_at_its_start_and_every_ten_minutes(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    logs: LogDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk.path.mkdir(mode=0o700)
-    (desk.path / OLD[0]).write_text("x")
-    os.utime(desk.path / OLD[0], (0, 0))
+    logs.path.mkdir(mode=0o700)
+    (logs.path / OLD[0]).write_text("x")
+    os.utime(logs.path / OLD[0], (0, 0))
     rounds: queue.Queue[float] = queue.Queue()
     prune = RequestLog.prune
 
     def watched(log: RequestLog) -> int:
         deleted = prune(log)
-        rounds.put(desk.now)
+        rounds.put(logs.now)
         return deleted
 
     monkeypatch.setattr(RequestLog, "prune", watched)
-    log = desk.log()
+    log = logs.log()
     assert rounds.get(timeout=5) == NOON
-    assert desk.names() == []
-    desk.now = NOON + 599
+    assert logs.names() == []
+    logs.now = NOON + 599
     served(log, "a")
     log.close()
     assert rounds.empty()
 
-    log = desk.log()
+    log = logs.log()
     assert rounds.get(timeout=5) == NOON + 599
-    desk.now = NOON + 1199
+    logs.now = NOON + 1199
     served(log, "b")
     assert rounds.get(timeout=5) == NOON + 1199

@@ -1,4 +1,4 @@
-"""A request that waits is a state of its own: in status, capacity, `explain`, and in its record."""
+"""A waiting request in status, capacity, `explain`, and in its record."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from teamclaude.proxy.records.request_wait import (
 from teamclaude.routing.state.decision import Decision, Reason, RoutingRequest, Wait
 from teamclaude.routing.wait_queue import NOT_EXPECTED, ExpectedAccount, Waiter, WaitLimits
 from teamclaude.typed_json import to_json
-from tests.proxy.asking import Asker, free, held_on
+from tests.proxy.request_thread import RequestThread, advance_clock, hold_request
 
 pytestmark = pytest.mark.usefixtures("utc")  # clock times are local
 
@@ -36,7 +36,7 @@ NOTHING = Wait(Decision(None, Reason.NOTHING_USABLE))
 SLOT_OF_A = Wait(Decision("a", Reason.KEPT), account="a")
 
 
-class Stand:
+class QueuedRequest:
     """A waiter in a line that nobody serves, and its wait."""
 
     def __init__(self, wait: Wait, expects: ExpectedAccount = NOT_EXPECTED) -> None:
@@ -50,75 +50,75 @@ class Stand:
 
 
 def test_a_wait_lasts_until_its_end_and_no_longer() -> None:
-    stand = Stand(NOTHING)
-    stand.now += 12.5
-    assert (stand.waiting.seconds, stand.waiting.over) == (12.5, False)
-    stand.waiting.end()
-    stand.now += 100
-    assert (stand.waiting.seconds, stand.waiting.over) == (12.5, True)
+    queued = QueuedRequest(NOTHING)
+    queued.now += 12.5
+    assert (queued.waiting.seconds, queued.waiting.over) == (12.5, False)
+    queued.waiting.end()
+    queued.now += 100
+    assert (queued.waiting.seconds, queued.waiting.over) == (12.5, True)
 
 
 def test_a_clock_that_is_set_back_takes_no_seconds_away() -> None:
-    stand = Stand(NOTHING)
-    stand.waiter.record_attempt(stand.now + 60)
-    stand.now -= 500
-    stand.waiter.record_attempt(stand.now)
-    assert stand.waiting.seconds == pytest.approx(60.0)
+    queued = QueuedRequest(NOTHING)
+    queued.waiter.record_attempt(queued.now + 60)
+    queued.now -= 500
+    queued.waiter.record_attempt(queued.now)
+    assert queued.waiting.seconds == pytest.approx(60.0)
 
 
 def test_what_it_waits_for_now_is_told_and_what_it_waited_for_last_is_kept() -> None:
-    stand = Stand(NOTHING)
+    queued = QueuedRequest(NOTHING)
     newer = Wait(NOTHING.decision._replace(detail="two of two"), 1300.0)
-    stand.waiter.wait = newer
-    assert stand.waiting.wait is newer
-    stand.waiting.end()
-    stand.waiter.wait = NOTHING
-    assert stand.waiting.wait is newer
+    queued.waiter.wait = newer
+    assert queued.waiting.wait is newer
+    queued.waiting.end()
+    queued.waiter.wait = NOTHING
+    assert queued.waiting.wait is newer
 
 
 def test_a_wait_for_a_slot_that_becomes_a_hold_is_two_waits() -> None:
-    stand = Stand(SLOT_OF_A)
-    stand.now += 5
-    assert stand.waiting.follow() is stand.waiting
-    stand.waiter.wait = NOTHING
-    assert stand.waiting.reason == Reason.NO_SLOT, "until it is followed it tells what it was"
-    second = stand.waiting.follow()
-    stand.now += 7
-    assert (stand.waiting.kind, stand.waiting.seconds, stand.waiting.wait) == (SLOT, 5.0, SLOT_OF_A)
+    queued = QueuedRequest(SLOT_OF_A)
+    queued.now += 5
+    assert queued.waiting.follow() is queued.waiting
+    queued.waiter.wait = NOTHING
+    assert queued.waiting.reason == Reason.NO_SLOT, "until it is followed it tells what it was"
+    second = queued.waiting.follow()
+    queued.now += 7
+    assert (queued.waiting.kind, queued.waiting.seconds, queued.waiting.wait) == (SLOT, 5.0, SLOT_OF_A)
     assert (second.kind, second.seconds, second.reason) == (HELD, 7.0, Reason.NOTHING_USABLE)
 
 
 def test_only_a_wait_that_no_account_can_end_and_that_lasts_is_a_hold() -> None:
-    stand = Stand(NOTHING)
+    queued = QueuedRequest(NOTHING)
     assert current_hold(()) is None
-    assert current_hold([stand.waiting]) is None, "a moment is no hold"
-    stand.now += 0.99
-    assert current_hold([stand.waiting]) is None
-    stand.now += 0.01
-    assert current_hold([stand.waiting]) is stand.waiting
-    stand.waiting.end()
-    assert current_hold([stand.waiting]) is None, "it goes on"
-    slot = Stand(SLOT_OF_A)
+    assert current_hold([queued.waiting]) is None, "a moment is no hold"
+    queued.now += 0.99
+    assert current_hold([queued.waiting]) is None
+    queued.now += 0.01
+    assert current_hold([queued.waiting]) is queued.waiting
+    queued.waiting.end()
+    assert current_hold([queued.waiting]) is None, "it goes on"
+    slot = QueuedRequest(SLOT_OF_A)
     slot.now += 500
     assert current_hold([slot.waiting]) is None
-    assert current_hold([stand.waiting, slot.waiting]) is None, "it was held before, and now has an account"
+    assert current_hold([queued.waiting, slot.waiting]) is None, "it was held before, and now has an account"
 
 
 def test_a_hold_goes_on_after_an_attempt_that_was_refused() -> None:
-    first, second, slot = Stand(NOTHING), Stand(NOTHING), Stand(SLOT_OF_A)
+    first, second, slot = QueuedRequest(NOTHING), QueuedRequest(NOTHING), QueuedRequest(SLOT_OF_A)
     first.now += 60
     slot.now += 5
-    for stand in (first, slot):
-        stand.waiting.end()
+    for queued in (first, slot):
+        queued.waiting.end()
     waits = [first.waiting, slot.waiting, second.waiting]
     assert current_hold(waits) is second.waiting, "at once: it has been held for a minute"
     assert held_seconds(waits) == 60.0
 
 
 def test_the_json_of_a_wait() -> None:
-    stand = Stand(NOTHING, ExpectedAccount("alice", 1300.0))
-    stand.now += 12.34
-    assert to_json(stand.waiting.view({})) == {
+    queued = QueuedRequest(NOTHING, ExpectedAccount("alice", 1300.0))
+    queued.now += 12.34
+    assert to_json(queued.waiting.view({})) == {
         "kind": "held",
         "at": 1_000_000,
         "sec": 12.3,
@@ -128,7 +128,7 @@ def test_the_json_of_a_wait() -> None:
         "account": "alice",
         "backAt": 1_300_000,
     }
-    slot = Stand(SLOT_OF_A)
+    slot = QueuedRequest(SLOT_OF_A)
     slot.waiting.end()
     told = slot.waiting.view({"a": "alice"})
     assert (told.kind, told.account, told.reason, told.over) == ("slot", "alice", "no slot", True)
@@ -152,7 +152,7 @@ def test_a_held_request_is_in_status_and_capacity_with_the_account_it_expects(
     stage: Build, clock: Any
 ) -> None:
     s = stage("alice")
-    asker = held_on(s, 600.0)
+    waiting_request = hold_request(s, 600.0)
     assert s.status()["held"] == [], "not in its first moment"
     assert s.status()["system"]["held"] == 0
     clock.now += 300
@@ -174,8 +174,8 @@ def test_a_held_request_is_in_status_and_capacity_with_the_account_it_expects(
     for capacity in (status["capacity"], s.send("GET", "/capacity").json()):
         assert (capacity["held"], capacity["heldSec"]) == (1, 300)
     assert (running["waiting"]["kind"], running["waiting"]["sec"]) == ("held", 300.0)
-    free(s, clock, 301)
-    assert asker.done().status == 200
+    advance_clock(s, clock, 301)
+    assert waiting_request.done().status == 200
     assert s.status()["held"] == []
     assert s.send("GET", "/capacity").json()["held"] == 0
 
@@ -185,7 +185,7 @@ def test_explain_of_the_last_request_tells_of_one_that_waits_and_why_each_accoun
 ) -> None:
     s = stage("alice")
     s.ask(session="before")
-    asker = held_on(s, 600.0)
+    waiting_request = hold_request(s, 600.0)
     clock.now += 42
     last = s.send("GET", "/teamclaude/explain/last").json()
     (wait,) = last["waits"]
@@ -193,8 +193,8 @@ def test_explain_of_the_last_request_tells_of_one_that_waits_and_why_each_accoun
     assert (wait["kind"], wait["sec"], wait["over"], wait["attempts"]) == ("held", 42.0, False, 1)
     assert (wait["account"], wait["backAt"]) == ("alice", round((clock.now + 558) * 1000))
     assert [row["account"] for row in wait["decision"]["excluded"]] == ["alice"]
-    free(s, clock, 600)
-    asker.done()
+    advance_clock(s, clock, 600)
+    waiting_request.done()
     ended = s.send("GET", f"/teamclaude/explain/{last['request']}").json()
     assert [(w["sec"], w["over"], w["reason"]) for w in ended["waits"]] == [
         (642.0, True, "no account usable")
@@ -204,9 +204,9 @@ def test_explain_of_the_last_request_tells_of_one_that_waits_and_why_each_accoun
 
 def test_the_record_keeps_how_long_it_waited_and_for_what(stage: Build, clock: Any) -> None:
     s = stage("alice")
-    asker = held_on(s, 600.0)
-    free(s, clock, 601)
-    record = s.wait_for_record(asker.done().headers["x-teamclaude-request"])
+    waiting_request = hold_request(s, 600.0)
+    advance_clock(s, clock, 601)
+    record = s.wait_for_record(waiting_request.done().headers["x-teamclaude-request"])
     assert (record["waitedSec"], record["waitReason"]) == (601.0, "no account usable")
     plain = s.wait_for_record(s.ask(session="s2").headers["x-teamclaude-request"])
     assert (plain["waitedSec"], plain["waitReason"]) == (None, "")
@@ -218,7 +218,7 @@ def test_a_request_that_waits_for_a_slot_is_no_hold_and_says_whose_slot(stage: B
     s.api.script.once(Fault.never_answered())
     first = s.raw().request(body=BODY)
     s.until(lambda: s.account("alice")["inflight"] == 1)
-    second = Asker(s, session="s2")
+    second = RequestThread(s, session="s2")
     s.until(lambda: s.service.runtime.journal.waiting_exchanges())
     clock.now += 3
     row = next(row for row in s.service.snapshot().to_json()["inflight"] if row["session"] == "s2")
@@ -279,27 +279,27 @@ class Client:
 def test_the_comment_of_a_held_stream_says_in_one_line_who_is_back_and_when(
     seen: ExpectedAccount, comment: bytes
 ) -> None:
-    stand = Stand(NOTHING, seen)
-    stand.now += 60
+    queued = QueuedRequest(NOTHING, seen)
+    queued.now += 60
     exchange = Exchange(
         RequestHead("POST", "/v1/messages", 0, []), classify_path("POST", "/v1/messages"), at=0.0
     )
-    exchange.begin_wait(stand.waiting)
+    exchange.begin_wait(queued.waiting)
     client = Client()
     Hold(exchange, client, True, 0.0).on_tick()  # type: ignore[arg-type]
     assert client.sent.endswith(b"\r\n\r\n" + comment)
 
 
 def test_while_it_waits_a_request_notices_that_it_waits_for_something_else_by_now() -> None:
-    stand = Stand(SLOT_OF_A)
+    queued = QueuedRequest(SLOT_OF_A)
     exchange = Exchange(
         RequestHead("POST", "/v1/messages", 0, []), classify_path("POST", "/v1/messages"), at=0.0
     )
-    exchange.begin_wait(stand.waiting)
-    stand.now += 5
-    stand.waiter.wait = NOTHING
+    exchange.begin_wait(queued.waiting)
+    queued.now += 5
+    queued.waiter.wait = NOTHING
     Hold(exchange, Client(), False, 0.0).on_tick()  # type: ignore[arg-type]
-    stand.now += 2
+    queued.now += 2
     assert [(wait.kind, wait.seconds) for wait in exchange.waits] == [(SLOT, 5.0), (HELD, 2.0)]
 
 

@@ -1,4 +1,4 @@
-"""Answers that come after a hold has begun with 200: the client reads one event stream, whatever is sent."""
+"""Responses after a hold has sent its 200: the client reads one event stream, whatever follows."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def held(stage: Build, clock: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[
         s = stage("a", **{"holdCommitSec": 0.05, "upstreamRetryBudgetSec": 0, **config})
         s.api.script.once(Fault.quota("5h", reset_in=600.0))
         replies: list[Any] = []
-        asker = threading.Thread(target=lambda: replies.append(s.ask(session="s1")), daemon=True)
-        asker.start()
+        waiting_request = threading.Thread(target=lambda: replies.append(s.ask(session="s1")), daemon=True)
+        waiting_request.start()
         s.until(lambda: any(e.request.ttfb_sec for e in s.service.snapshot().inflight))
         if fault is not None:
             s.api.script.always(fault)
@@ -33,7 +33,7 @@ def held(stage: Build, clock: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[
             s.service.runtime.router.clock_moved()
         else:
             s.service.stop(0)
-        asker.join(10)
+        waiting_request.join(10)
         assert replies, "no answer came"
         return s, replies[0]
 

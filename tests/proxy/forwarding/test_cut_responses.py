@@ -1,4 +1,4 @@
-"""Answers that break off where only their form tells it, and error events that come in pieces."""
+"""Responses that break off where only their form reveals it, and error events that arrive in pieces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request in a thread of its own, for what is seen while it waits."""
+"""A request in a thread of its own, to observe it while it waits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Optional
 from teamclaude.fakeapi.fault import Fault
 
 
-class Asker(threading.Thread):
+class RequestThread(threading.Thread):
     """One request in its own thread."""
 
     def __init__(self, stage: Any, **body: Any) -> None:
@@ -26,15 +26,15 @@ class Asker(threading.Thread):
         return self.reply
 
 
-def held_on(s: Any, seconds: float, **body: Any) -> Asker:
-    """A request that the only account refuses for so long, and that waits for it."""
+def hold_request(s: Any, seconds: float, **body: Any) -> RequestThread:
+    """Send a request that the only account refuses for `seconds`; return while it waits."""
     s.api.script.once(Fault.quota("5h", reset_in=seconds))
-    asker = Asker(s, **{"session": "s1", **body})
+    waiting_request = RequestThread(s, **{"session": "s1", **body})
     s.until(lambda: s.service.runtime.router.waiting == 1 and s.service.runtime.journal.waiting_exchanges())
-    return asker
+    return waiting_request
 
 
-def free(s: Any, clock: Any, seconds: float) -> None:
-    """That many seconds later, all who wait look again."""
+def advance_clock(s: Any, clock: Any, seconds: float) -> None:
+    """Move the clock and have the router serve its queue."""
     clock.now += seconds
     s.service.runtime.router.clock_moved()
