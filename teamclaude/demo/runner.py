@@ -25,8 +25,8 @@ from ..fakeapi.api_endpoints import ApiPace
 from ..fakeapi.api_script import FaultProfile
 from ..fakeapi.clock import DemoClock
 from ..fakeapi.fake_account import FakeAccount
-from ..proxy.records.journal import activity_of
 from ..proxy.records.exchange import Exchange
+from ..proxy.records.journal import activity_of
 from ..proxy.records.notices import BENCH, HELD, Notice
 from ..proxy.server import ProxyServer
 from ..routing.quota.rules import Rules
