@@ -215,18 +215,11 @@ def usage_view(usage: Usage, cost: float, unpriced: int, estimated: bool) -> Usa
 
     `cost` is in dollars, of the tokens with a known price; `unpriced` counts the others.
     """
-    total = usage.total
-    if usage.unmeasured and not total:
-        return UsageView(None, None, None, None, None, usage.unmeasured, None, estimated, unpriced)
-    # By place: there are hundreds, and the lock of the router is held.
-    return UsageView(
-        usage.input_tokens,
-        usage.output_tokens,
-        usage.cache_read_tokens,
-        usage.cache_write_tokens,
-        total,
-        usage.unmeasured,
-        cost if total == 0 or unpriced < total else None,
-        estimated,
-        unpriced,
-    )
+    # By place and without the properties: there are hundreds, and the lock of the router is held.
+    new, output, read, written_5m, written_1h, unmeasured = usage
+    total = new + output + read + written_5m + written_1h
+    if unmeasured and not total:
+        return UsageView(None, None, None, None, None, unmeasured, None, estimated, unpriced)
+    priced = cost if total == 0 or unpriced < total else None
+    written = written_5m + written_1h
+    return UsageView(new, output, read, written, total, unmeasured, priced, estimated, unpriced)
