@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from ..accounts.config.config import AccountConfig
 from ..accounts.tokens.token_pair import WARN_SEC, RefreshNeed, TokenPair, refresh_need
 from ..deck.text.format import format_duration
-from ..snapshot import AccountView, TokenView
+
+if TYPE_CHECKING:
+    from ..snapshot import AccountView  # takes 25 ms to load, and without a proxy there is none
 
 __all__ = ["account_row", "ends_soon", "login_left", "tier", "token_state"]
 
@@ -66,27 +68,27 @@ def account_row(account: AccountConfig, live: Optional[AccountView], now: float)
     Times are epoch milliseconds, as in the config file; None is unknown.  The proxy owns the tokens: its
     expiry times are newer than the file's, and the only ones for a followed login.
     """
-    live = live or AccountView()
-    token = live.token or TokenView()
-    status = "disabled" if account.disabled else live.status or None
-    account = replace(
-        account,
-        expires_at=token.expires_at or account.expires_at,
-        refresh_token_expires_at=token.login_ends_at or account.refresh_token_expires_at,
-    )
-    refused = status == "auth_failed" or token.state == RELOGIN
+    status = "disabled" if account.disabled else live.status or None if live else None
+    token = live.token if live else None
+    if token is not None:
+        account = replace(
+            account,
+            expires_at=token.expires_at or account.expires_at,
+            refresh_token_expires_at=token.login_ends_at or account.refresh_token_expires_at,
+        )
+    refused = status == "auth_failed" or (token is not None and token.state == RELOGIN)
     return {
         "name": account.name,
         "type": account.type,
         "tier": tier(account) or None,
         "status": status,
-        "statusReason": live.status_reason,
+        "statusReason": live.status_reason if live else None,
         "priority": account.priority,
         "disabled": account.disabled,
         "lastResort": account.is_last_resort,
         "source": account.source or ("import" if account.import_from else None),
         "token": token_state(account, now, refused),
-        "tokenReason": token.reason,
+        "tokenReason": token.reason if token else None,
         "login": login_left(account, now),
         "endsSoon": ends_soon(account, now),
         "importFrom": account.import_from,

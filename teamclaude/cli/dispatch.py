@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import inspect
 import os
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from ..errors import TeamClaudeError, UsageError
 from .streams import is_output_error, output_failed
@@ -103,12 +103,18 @@ def parser_for(command: Command) -> argparse.ArgumentParser:
     module, name = _resolve(command)
     parser = Parser(
         prog=f"teamclaude {command.name}",
-        description=inspect.getdoc(getattr(module, name)),
+        description=_help_text(getattr(module, name)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     getattr(module, f"{name}_arguments")(parser)
     return parser
+
+
+def _help_text(command: Callable[..., Any]) -> str:
+    """Return the docstring without its indentation (inspect.getdoc does that too, and takes 6 ms to load)."""
+    summary, _, rest = (command.__doc__ or "").partition("\n")
+    return f"{summary}\n{textwrap.dedent(rest)}".strip()
 
 
 def _resolve(command: Command) -> tuple[ModuleType, str]:

@@ -101,14 +101,14 @@ def add_or_replace_account(raw: dict[str, Any], account: Mapping[str, Any], fres
     """
     entries = raw.get("accounts") or []
     accounts = [*_read_accounts(entries), read(AccountConfig, dict(account), "account")]
-    places = next(places for places in group_entries(accounts) if len(entries) in places)
-    if len(places) == 1:
+    positions = next(positions for positions in group_entries(accounts) if len(entries) in positions)
+    if len(positions) == 1:
         name = free_name(accounts[-1].name, accounts[-1].org_name, {known.name for known in accounts[:-1]})
         raw["accounts"] = [*entries, {**account, "name": name}]
         return Placement(name, "added")
-    winner = len(entries) if fresh else newest_entry(accounts, places)
+    winner = len(entries) if fresh else newest_entry(accounts, positions)
     raw["accounts"] = [*entries, dict(account)]
-    entry = _merge_entries(raw, places, winner)
+    entry = _merge_entries(raw, positions, winner)
     return Placement(entry["name"], "updated" if winner == len(entries) else "kept")
 
 
@@ -125,30 +125,30 @@ def _find_and_merge(raw: dict[str, Any], who: str) -> tuple[AccountConfig, dict[
     """Return the account and its entry, after merging the entries of the same account."""
     accounts = _read_accounts(raw.get("accounts") or [])
     merged, _ = merge_duplicates(accounts)
-    place = index_of(merged, who)
-    if place is None:
+    position = index_of(merged, who)
+    if position is None:
         raise UsageError(f'the config file has no account "{who}" any more')
-    places = group_entries(accounts)[place]
-    return merged[place], _merge_entries(raw, places, newest_entry(accounts, places))
+    positions = group_entries(accounts)[position]
+    return merged[position], _merge_entries(raw, positions, newest_entry(accounts, positions))
 
 
-def _merge_entries(raw: dict[str, Any], places: Sequence[int], winner: int) -> dict[str, Any]:
-    """Merge the entries at `places` into the first, with the winner's credentials, and return it.
+def _merge_entries(raw: dict[str, Any], positions: Sequence[int], winner: int) -> dict[str, Any]:
+    """Merge the entries at `positions` into the first, with the winner's credentials, and return it.
 
     Keys that the first entry lacks are filled from the others.
     """
     entries: list[dict[str, Any]] = raw["accounts"]
-    first, source = entries[places[0]], entries[winner]
-    if len(places) == 1:
+    first, source = entries[positions[0]], entries[winner]
+    if len(positions) == 1:
         return first
     _copy_values(first, source, CREDENTIAL_FIELDS)
     _copy_values(first, source, (name for name in PROFILE_FIELDS if source.get(_DECLARED[name].key)))
     taken = {_DECLARED[name].key for name in CREDENTIAL_FIELDS}
-    for place in places[1:]:
-        for key, value in entries[place].items():
+    for position in positions[1:]:
+        for key, value in entries[position].items():
             if first.get(key) is None and key not in taken:
                 first[key] = value
-    raw["accounts"] = [entry for n, entry in enumerate(entries) if n not in places[1:]]
+    raw["accounts"] = [entry for n, entry in enumerate(entries) if n not in positions[1:]]
     return first
 
 

@@ -57,12 +57,12 @@ def group_entries(accounts: Sequence[AccountConfig]) -> list[list[int]]:
         if _person_uuid(account):
             people.setdefault(account.name, set()).add(_full_key(account, orgs))
     found: dict[tuple[str, str], list[int]] = {}
-    for place, account in enumerate(accounts):
+    for position, account in enumerate(accounts):
         key = _full_key(account, orgs)
         namesakes = people.get(account.name, set())
         if account.type == "oauth" and not _person_uuid(account) and len(namesakes) == 1:
             (key,) = namesakes
-        found.setdefault((account.type, key), []).append(place)
+        found.setdefault((account.type, key), []).append(position)
     return list(found.values())
 
 
@@ -78,9 +78,9 @@ def _full_key(account: AccountConfig, orgs: dict[str, set[str]]) -> str:
     return account.key
 
 
-def newest_entry(accounts: Sequence[AccountConfig], places: Sequence[int]) -> int:
+def newest_entry(accounts: Sequence[AccountConfig], positions: Sequence[int]) -> int:
     """Return the entry whose credentials win: the latest expiry; of equal ones the last in the file."""
-    return max(places, key=lambda place: (_expiry(accounts[place]), place))
+    return max(positions, key=lambda position: (_expiry(accounts[position]), position))
 
 
 def _expiry(account: AccountConfig) -> float:
@@ -99,22 +99,22 @@ def merge_duplicates(
     """
     merged: list[AccountConfig] = []
     notes: list[str] = []
-    for places in group_entries(accounts):
-        account = _merge_group(accounts, places)
+    for positions in group_entries(accounts):
+        account = _merge_group(accounts, positions)
         merged.append(account)
-        if len(places) > 1:
-            entries = " and ".join(f"accounts[{place}]" for place in places)
+        if len(positions) > 1:
+            entries = " and ".join(f"accounts[{position}]" for position in positions)
             notes.append(f'{entries} are the same account: "{account.name}" uses the newest credentials')
     return _with_unique_names(merged, notes), tuple(notes)
 
 
-def _merge_group(accounts: Sequence[AccountConfig], places: Sequence[int]) -> AccountConfig:
-    winner = newest_entry(accounts, places)
+def _merge_group(accounts: Sequence[AccountConfig], positions: Sequence[int]) -> AccountConfig:
+    winner = newest_entry(accounts, positions)
     changes: dict[str, Any] = {name: getattr(accounts[winner], name) for name in CREDENTIAL_FIELDS}
     for name in PROFILE_FIELDS:
-        told = (getattr(accounts[place], name) for place in (winner, *places))
-        changes[name] = next((value for value in told if value is not None), None)
-    return replace(accounts[places[0]], **changes)
+        known_values = (getattr(accounts[position], name) for position in (winner, *positions))
+        changes[name] = next((value for value in known_values if value is not None), None)
+    return replace(accounts[positions[0]], **changes)
 
 
 def _with_unique_names(accounts: Sequence[AccountConfig], notes: list[str]) -> tuple[AccountConfig, ...]:

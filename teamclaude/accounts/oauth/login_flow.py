@@ -53,7 +53,7 @@ def new_secrets(random: Callable[[int], str] = secrets.token_urlsafe) -> PkceSec
     return PkceSecrets(random(RANDOM_BYTES), random(RANDOM_BYTES))
 
 
-def authorize_url(oauth: OAuthConfig, proof: PkceSecrets, redirect_uri: str) -> str:
+def authorize_url(oauth: OAuthConfig, pkce: PkceSecrets, redirect_uri: str) -> str:
     """Return the URL of the login page; parameter names and order as Claude Code 2.1.330 sends them."""
     query = {
         "code": "true",
@@ -61,9 +61,9 @@ def authorize_url(oauth: OAuthConfig, proof: PkceSecrets, redirect_uri: str) -> 
         "response_type": "code",
         "redirect_uri": redirect_uri,
         "scope": " ".join(oauth.scopes),
-        "code_challenge": proof.challenge,
+        "code_challenge": pkce.challenge,
         "code_challenge_method": "S256",
-        "state": proof.state,
+        "state": pkce.state,
     }
     return f"{oauth.authorize_url}?{urlencode(query)}"
 
@@ -82,8 +82,8 @@ class Callback(NamedTuple):
     @property
     def error_text(self) -> str:
         """The error for a terminal: `access_denied ("The user said no")`."""
-        told = f" ({safe_repr(self.description)})" if self.description else ""
-        return safe_repr(self.error).strip('"') + told
+        fields = f" ({safe_repr(self.description)})" if self.description else ""
+        return safe_repr(self.error).strip('"') + fields
 
 
 def from_query(query: str) -> Callback:
@@ -157,9 +157,9 @@ class LoginFlow:
         """
         deadline = clock() + limit_s
         while True:
-            arrival = self._next_input(deadline, clock, limit_s)
-            if arrival is not None:
-                code = self._code_in(arrival)
+            received = self._next_input(deadline, clock, limit_s)
+            if received is not None:
+                code = self._code_in(received)
                 if code:
                     return code
             elif only_stdin:
@@ -167,8 +167,8 @@ class LoginFlow:
 
     def exchange(self, code: str, route: OutboundRoute = DEFAULT_ROUTE) -> TokenGrant:
         """Exchange the code for tokens.  Raise LoginRefusedError or TokenEndpointUnavailableError."""
-        proof = self.secrets
-        return exchange_code(self._oauth, code, proof.verifier, self._redirect_uri, proof.state, route=route)
+        pkce = self.secrets
+        return exchange_code(self._oauth, code, pkce.verifier, self._redirect_uri, pkce.state, route=route)
 
     def _next_input(
         self, deadline: float, clock: Callable[[], float], limit_s: float
@@ -186,12 +186,12 @@ class LoginFlow:
             except queue.Empty:
                 continue
 
-    def _code_in(self, arrival: Union[Callback, str]) -> Optional[str]:
-        if isinstance(arrival, Callback):
-            return self._code_of_callback(arrival, FOREIGN_CALLBACK)
-        if not arrival.strip():
+    def _code_in(self, received: Union[Callback, str]) -> Optional[str]:
+        if isinstance(received, Callback):
+            return self._code_of_callback(received, FOREIGN_CALLBACK)
+        if not received.strip():
             return None
-        callback = from_paste(arrival)
+        callback = from_paste(received)
         if callback.code or callback.error:
             return self._code_of_callback(callback, WRONG_STATE)
         self._say(NOT_A_CODE)
@@ -232,5 +232,7 @@ def add_profile(config: Config, account: AccountConfig) -> tuple[AccountConfig, 
         )
     except (LoginRefusedError, TokenEndpointUnavailableError) as error:
         return account, str(error)
-    told: dict[str, Any] = {name: getattr(account, name) or getattr(profile, name) for name in PROFILE_FIELDS}
-    return replace(account, name=account.name or profile.email or "", **told), ""
+    fields: dict[str, Any] = {
+        name: getattr(account, name) or getattr(profile, name) for name in PROFILE_FIELDS
+    }
+    return replace(account, name=account.name or profile.email or "", **fields), ""

@@ -66,9 +66,9 @@ class ClaudeCredentialsFile:
 
     def write(self, spent: Optional[str], pair: TokenPair) -> TokenPair:
         """Replace the pair if its refresh token is still `spent`, keeping all other keys of the file."""
-        there = self.read()
-        if there.refresh_token != spent:
-            return there
+        stored = self.read()
+        if stored.refresh_token != spent:
+            return stored
         raw = decode(self._bytes(), self.path)
         login = raw.get(LOGIN_KEY, raw)
         login["accessToken"], login["refreshToken"] = pair.access_token, pair.refresh_token

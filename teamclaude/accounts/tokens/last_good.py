@@ -99,12 +99,16 @@ class LastGoodConfig:
     def _save_replaced(self) -> None:
         stamp = time.strftime("%Y%m%d-%H%M%S")
         target = os.path.realpath(self._file.path)
-        aside = f"{target[: -len('.json')] if target.endswith('.json') else target}.replaced-{stamp}.json"
+        saved_path = (
+            f"{target[: -len('.json')] if target.endswith('.json') else target}.replaced-{stamp}.json"
+        )
         try:
-            write_private(aside, encode(self._current_content()))
+            write_private(saved_path, encode(self._current_content()))
         except OSError as error:
-            raise ConfigError(f"{aside}: can't keep the accounts in use there: {error.strerror}") from None
-        self._warn(f"another file took the place of {self._file.path}: what it was is kept as {aside}")
+            raise ConfigError(
+                f"{saved_path}: can't keep the accounts in use there: {error.strerror}"
+            ) from None
+        self._warn(f"another file took the place of {self._file.path}: what it was is kept as {saved_path}")
 
     def _current_content(self) -> dict[str, Any]:
         """Return the last good content with the current tokens."""

@@ -183,13 +183,13 @@ class SpendingRefresher:
 
         def save() -> TokenPair:
             try:
-                there = self.store.write(token, pair)
+                stored = self.store.write(token, pair)
             except OSError as error:
                 raise self._store_error(token, error.strerror or str(error)) from None
             except TeamClaudeError as error:
                 raise self._store_error(token, str(error)) from None
             journal.remove()
-            return there
+            return stored
 
         try:
             return RefreshResult(save(), token, note=note)

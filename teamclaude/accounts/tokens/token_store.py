@@ -70,8 +70,8 @@ class ConfigStore:
         """Replace the entry's pair if its refresh token is still `spent`; return the pair in the file."""
 
         def change(raw: dict[str, Any]) -> TokenPair:
-            there = TokenPair.from_account(swap_tokens(raw, self._key, spent, pair.to_account_fields()))
-            return there if there.refresh_token != spent else pair
+            stored = TokenPair.from_account(swap_tokens(raw, self._key, spent, pair.to_account_fields()))
+            return stored if stored.refresh_token != spent else pair
 
         try:
             return self._file.update(change)

@@ -61,11 +61,13 @@ def accounts(args: argparse.Namespace) -> int:
 
 def _live(port: Optional[int]) -> Optional[dict[str, AccountView]]:
     """Return the accounts of the proxy's status by name; None when it gives none."""
-    from ...snapshot import Snapshot
     from ..proxy_client import configured_proxy
 
     try:
-        status = Snapshot.from_json(configured_proxy(port, PATIENCE_S).get("/teamclaude/status"))
+        answer = configured_proxy(port, PATIENCE_S).get("/teamclaude/status")
+        from ...snapshot import Snapshot  # only now: it takes 25 ms to load
+
+        status = Snapshot.from_json(answer)
     except TeamClaudeError:
         return None
     return {account.name: account for account in status.accounts}

@@ -61,12 +61,13 @@ def capacity(args: argparse.Namespace) -> int:
     proxy running.
     """
     from ...errors import TeamClaudeError
-    from ...snapshot import CapacityView
-    from ...typed_json import from_json
     from ..proxy_client import configured_proxy
 
     try:
         answer = configured_proxy(args.port).get("/capacity")
+        from ...snapshot import CapacityView  # only now: it takes 25 ms to load
+        from ...typed_json import from_json
+
         view = from_json(CapacityView, answer)
     except TeamClaudeError as error:
         # A launcher reads the verdict, not the reason: whatever is wrong, nothing can be started now.
