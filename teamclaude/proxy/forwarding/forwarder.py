@@ -26,7 +26,7 @@ from ...errors import (
     UpstreamTimeoutError,
 )
 from ...routing.quota.model_prices import cost, is_estimated, price_of
-from ...routing.quota.usage import NO_USAGE
+from ...routing.quota.usage import NO_USAGE, Usage
 from ...routing.quota.windows import QuotaReading
 from ...routing.response_kinds import ResponseKind, classify, needs_body
 from ...routing.state.decision import Lease
@@ -142,20 +142,10 @@ class Forwarder:
         logged = self._log.attempt(attempt.account) if self._log is not None else None
         try:
             if not is_fresh:
-                step = self._acquirer.skip_refresh(lease)
-                if step is not None:
-                    attempt.note = "its token is being renewed, and nothing is cached there"
-                    self._step = step
-                    return False
-                usability = yield partial(self._acquirer.check_token, lease.account)
-                target = self._context.targets().target(lease.account)  # the token may be new
-                if target is not None and not usability:
-                    attempt.note = usability.reason
-                    self._step = self._acquirer.token_unusable(lease, usability)
-                    return False
-            if target is None:  # removed by a reload since it was chosen
-                self._refusals.reasons[lease.account] = "no longer configured"
-                self._step = self._refusals.add_failure(lease.account, Failure.REMOVED)
+                target = yield from self._refreshed_target(lease, attempt)
+            elif target is None:
+                self._account_removed(lease)
+            if target is None:
                 return False
             response = yield from self._send(target)
             attempt.status = response.head.status
@@ -190,14 +180,42 @@ class Forwarder:
                 raise
             return False
         finally:
-            relayed = self._streaming and self._inference and (attempt.status or 500) < 400
-            usage = tap.final_usage(relayed) if tap is not None else NO_USAGE
-            model = (tap.model if tap is not None else None) or exchange.routing_request.model
-            exchange.usage = exchange.usage.plus(usage)
-            price = price_of(model, self._context.config.pricing)
-            exchange.cost = cost(exchange.usage, price)
-            exchange.cost_estimated = is_estimated(exchange.usage, price)
+            usage, model = self._count_usage(attempt, tap)
             self._context.router.release(lease, usage, model, served, unreported)
+
+    def _refreshed_target(self, lease: Lease, attempt: Attempt) -> RequestCoroutine[Optional[UpstreamTarget]]:
+        """Return the target once its token is usable; None when another account must be asked."""
+        step = self._acquirer.skip_refresh(lease)
+        if step is not None:
+            attempt.note = "its token is being renewed, and nothing is cached there"
+            self._step = step
+            return None
+        usability: Usability = yield partial(self._acquirer.check_token, lease.account)
+        target = self._context.targets().target(lease.account)  # the token may be new
+        if target is None:
+            self._account_removed(lease)
+        elif not usability:
+            attempt.note = usability.reason
+            self._step = self._acquirer.token_unusable(lease, usability)
+            return None
+        return target
+
+    def _account_removed(self, lease: Lease) -> None:
+        """Go on without an account that a reload has removed since it was chosen."""
+        self._refusals.reasons[lease.account] = "no longer configured"
+        self._step = self._refusals.add_failure(lease.account, Failure.REMOVED)
+
+    def _count_usage(self, attempt: Attempt, tap: Optional[UsageTap]) -> tuple[Usage, Optional[str]]:
+        """Add the attempt's tokens and cost to the exchange; return its tokens and the model."""
+        exchange = self._exchange
+        relayed = self._streaming and self._inference and (attempt.status or 500) < 400
+        usage = tap.final_usage(relayed) if tap is not None else NO_USAGE
+        model = (tap.model if tap is not None else None) or exchange.routing_request.model
+        exchange.usage = exchange.usage.plus(usage)
+        price = price_of(model, self._context.config.pricing)
+        exchange.cost = cost(exchange.usage, price)
+        exchange.cost_estimated = is_estimated(exchange.usage, price)
+        return usage, model
 
     def _send(self, target: UpstreamTarget) -> RequestCoroutine[UpstreamResponse]:
         exchange = self._exchange
@@ -212,14 +230,13 @@ class Forwarder:
     def _deliver(
         self, lease: Lease, response: UpstreamResponse, account: str, tap: UsageTap, kind: ResponseKind
     ) -> RequestCoroutine[bool]:
-        served = kind is ResponseKind.SERVED
+        served, is_first = kind is ResponseKind.SERVED, len(self._exchange.attempts) == 1
 
         def on_start() -> None:
             self._streaming = True
             if served and not is_first:
                 self._refusals.confirm(lease)
 
-        is_first = len(self._exchange.attempts) == 1
         probe = served and self._inference and (is_first or self._refusals.state.may_probe)
         try:
             if self._writer.is_immediate(response, tap):

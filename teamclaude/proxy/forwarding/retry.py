@@ -75,7 +75,7 @@ class Action(Enum):
 class AttemptResult(NamedTuple):
     """How one attempt failed.
 
-    `trusted`: the account has served others since it last refused; `doubtful`: it has served nobody since it
+    `trusted`: the account has served others since it last refused; `doubtful`: it has served none since it
     refused another request as others did.
     """
 
@@ -132,13 +132,13 @@ class RetryState(NamedTuple):
         The first that two accounts agree on, else the first of a trusted account, else the first; a bare 429
         (the last one) only when there is nothing else.
         """
-        told = [n for n, r in enumerate(self.ambiguous) if r.kind is not ResponseKind.BARE]
-        if not told:
+        specific = [n for n, r in enumerate(self.ambiguous) if r.kind is not ResponseKind.BARE]
+        if not specific:
             return len(self.ambiguous) - 1
-        for place in told:
-            if sum(self.ambiguous[place].is_like(self.ambiguous[n]) for n in told) > 1:
+        for place in specific:
+            if sum(self.ambiguous[place].is_like(self.ambiguous[n]) for n in specific) > 1:
                 return place
-        return next((place for place in told if self.ambiguous[place].trusted), told[0])
+        return next((place for place in specific if self.ambiguous[place].trusted), specific[0])
 
     @property
     def may_probe(self) -> bool:
@@ -208,7 +208,7 @@ def _after_failure(state: RetryState, failure: Failure, account: str) -> tuple[R
 
 
 def _ask_another(state: RetryState, result: AttemptResult, now: RetryConditions) -> tuple[RetryState, Step]:
-    """Ask another account: its answer tells whether the fault is the account's or the request's."""
+    """Ask another account: its response shows whether the fault is the account's or the request's."""
     before = state.ambiguous
     state = state._replace(ambiguous=(*before, result))
     if not now.may_hop or _is_settled(before, result, now.may_doubt):

@@ -93,8 +93,8 @@ class AccessPolicy:
     ) -> Caller:
         """Return who sends the request; `same_user` is called only when the decision depends on it.
 
-        `local_ip` is the address on which the connection arrived.  Raises BadRequest, Misdirected, Forbidden,
-        Unauthorized, or what `same_user` raises.
+        `local_ip` is the address on which the connection arrived.  Raises BadRequestError, MisdirectedRequestError,
+        ForbiddenError, UnauthorizedError, or what `same_user` raises.
         """
         caller = self.check_origin(head, local_ip)
         if not caller.authenticated:
@@ -106,7 +106,7 @@ class AccessPolicy:
     def check_origin(self, head: RequestHead, local_ip: str = "", any_host: bool = False) -> Caller:
         """Apply rules 1 and 2 alone, for endpoints that need no key.
 
-        Raises BadRequest, Misdirected or Forbidden.
+        Raises BadRequestError, MisdirectedRequestError or ForbiddenError.
         """
         host = _named_host(head)
         caller = self._identify(head)

@@ -128,8 +128,8 @@ _scan_once = getattr(json.JSONDecoder(), "scan_once")  # noqa: B009 - not in typ
 def decode_json(text: Union[str, bytes, bytearray]) -> Any:
     """Return what `json.loads` returns; raise ValueError, also for a text that is nested too deep.
 
-    Most texts are UTF-8 without space around them: told so, the scanner takes 1.5 us for a small response,
-    where `json.loads` takes 5.
+    Most texts are UTF-8 without space around them: with that known, the scanner takes 1.5 us for a small
+    response, where `json.loads` takes 5.
     """
     try:
         characters = text if isinstance(text, str) else text.decode()
@@ -220,7 +220,7 @@ def _rfind(body: Body, text: bytes, start: int, end: int) -> int:
 
 
 class _WalkStoppedError(Exception):
-    """The walk can't go on: the end of what may be looked at, malformed, or over the budget."""
+    """The walk ends: at the limit of what may be read, at malformed JSON, or over the budget."""
 
 
 class _JsonWalker:

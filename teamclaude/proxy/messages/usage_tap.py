@@ -38,7 +38,7 @@ Buffer = Union[bytes, bytearray, memoryview]
 class UsageTap:
     """Reads a response with these header values: an event stream, a JSON body or (opaque) anything else.
 
-    `until_close`: only the body's form can tell where it ends, so any compressed body is looked at.
+    `until_close`: only the body's form can tell where it ends, so any compressed body is read.
     """
 
     saw_stop = False  # message_stop passed: the stream is complete
