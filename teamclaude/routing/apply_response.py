@@ -77,7 +77,7 @@ def record_success(account: Account, lease: Lease, reading: QuotaReading, rules:
     if account.is_benched(now) and account.bench_began is not None and lease.at > account.bench_began:
         account.bench_until = now  # the probe of a long bench was served
     for axis in account.probed_axes(lease.request.model, rules, now):
-        # The probe of a full axis was served, and the answer says nothing of the axis: it is over.
+        # The probe of a full axis was served, and the response says nothing of the axis: it is over.
         if axis not in reading.axes and account.windows.get(axis, now).seen_at <= lease.at:
             account.windows.drop(axis)
     for cap, burned in _caps_with_burn(account, now):
@@ -207,9 +207,9 @@ def cap_scope(account: Account, lease: Lease, reading: QuotaReading, now: float)
     if until is None or until <= now:
         until = now + (reading.retry_after if reading.retry_after is not None else refusal_bench_sec(1))
     reason = overage.disabled_reason if overage is not None else ""
-    words = "extra usage is refused" + (f" ({reason})" if reason else "")
+    message = "extra usage is refused" + (f" ({reason})" if reason else "")
     until = min(max(until, now + MIN_BENCH_SEC), now + MAX_WINDOW_SEC)
-    _add_scoped_refusal(account, lease.request.scope, ScopedRefusal(until, words, now))
+    _add_scoped_refusal(account, lease.request.scope, ScopedRefusal(until, message, now))
 
 
 def _add_scoped_refusal(account: Account, scope: tuple[str, str], refusal: ScopedRefusal) -> None:

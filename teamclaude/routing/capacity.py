@@ -5,7 +5,7 @@ never contradicts the status shown beside it.
 
 1. The verdict is red if and only if no account of the pool would serve a request asked now.
 2. A learned cap keeps new work off an account only while another account is live: it is an estimate
-   that only an answer can correct, so on its own it closes nothing.
+   that only a response can correct, so on its own it closes nothing.
 3. Room is taken by active conversations: a request in flight, or one within `cacheAffinityWindowSec`.
    A finished run takes none, however long its prompt cache lives.
 """

@@ -149,11 +149,11 @@ class Choice:
         block = self._block(home)
         if block is None or block.until == NEVER or not self.accounts:
             return None
-        words = self._policy.wait_reason(self, self._request, binding, home, block.until, self._waited)
-        if not words:
+        why = self._policy.wait_reason(self, self._request, binding, home, block.until, self._waited)
+        if not why:
             return None
         excluded = (Exclusion(home.key, block.rule, block.detail),)
-        return self._hold(Reason.WAITS_FOR_CACHE, words, excluded, min(block.until, self._recheck_at))
+        return self._hold(Reason.WAITS_FOR_CACHE, why, excluded, min(block.until, self._recheck_at))
 
     def _home_lost_reason(self, home: Optional[Account]) -> str:
         """Return why a bound conversation cannot stay, or an empty string."""
@@ -202,12 +202,12 @@ class Choice:
         if not candidates.accounts:
             return self._no_account("", candidates.excluded, candidates.soonest)
         placement = self._policy.place(self, self._request, home)
-        words = self._policy.gate_reason(
+        why = self._policy.gate_reason(
             self, self._request, placement.account, self._held_longer, self._waited
         )
-        if words:
+        if why:
             excluded = _chain(self._excluded_before_policy, placement.excluded)
-            return self._hold(Reason.GATE, words, excluded, self._recheck_at)
+            return self._hold(Reason.GATE, why, excluded, self._recheck_at)
         return self._placement_decision(reason, placement)
 
     # --- parts --------------------------------------------------------------------------------

@@ -222,11 +222,11 @@ def _as_window(value: Any, now: float) -> Window:
 
 def _as_scoped(value: Any) -> tuple[tuple[str, str], ScopedRefusal]:
     try:
-        model, betas, until, words, began, times = value
+        model, betas, until, message, began, times = value
     except TypeError:
         raise ValueError("not a refusal") from None
     scope = (as_text(model), as_text(betas))
-    return scope, ScopedRefusal(as_number(until), as_text(words), as_number(began), as_count(times))
+    return scope, ScopedRefusal(as_number(until), as_text(message), as_number(began), as_count(times))
 
 
 def _as_bucket(value: Any) -> tuple[int, int]:

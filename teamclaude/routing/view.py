@@ -141,7 +141,9 @@ def _account(fleet: Fleet, account: Account, token: Optional[TokenView], now: fl
 def _partly(account: Account, now: float) -> str:
     """Return what an account that is open refuses nevertheless, in words."""
     refused = {
-        f"{model or 'some'} ({r.words})" for (model, _), r in account.scoped_refusals.items() if r.until > now
+        f"{model or 'some'} ({r.message})"
+        for (model, _), r in account.scoped_refusals.items()
+        if r.until > now
     }
     return "refuses " + ", ".join(sorted(refused)) if refused else ""
 

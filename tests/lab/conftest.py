@@ -12,11 +12,11 @@ from teamclaude.lab.traffic import synthetic_sessions
 
 
 @cache
-def small_scene(load: float = 1.2, seed: int = 1, **more: Any) -> Scenario:
+def small_scenario(load: float = 1.2, seed: int = 1, **more: Any) -> Scenario:
     setting = ScenarioSettings(sizes=(1.0, 1.0), load=load, weeks=1, users=2, **more)
     return synthetic_scenario(setting, synthetic_sessions(30, 7), seed)
 
 
-@pytest.fixture(name="scene")
-def scene_maker() -> Any:
-    return small_scene
+@pytest.fixture(name="scenario")
+def scenario_maker() -> Any:
+    return small_scenario

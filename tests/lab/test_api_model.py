@@ -36,7 +36,7 @@ def test_weekly_windows_are_fixed_and_tell_what_was_left():
 def test_a_full_window_refuses_and_says_which():
     account = quota(five=1500.0)
     first, second = (account.send("s", request(), HOUR, 0.0) for _ in range(2))
-    assert (first.covered_share, second.covered_share) == (1.0, 0.5)  # half of the second is a gift
+    assert (first.covered_share, second.covered_share) == (1.0, 0.5)  # half of the second is overshoot
     refused = account.send("s", request(), HOUR, 1.0)
     assert refused.status == 429
     assert refused.reading.rejected_axes() == ["5h"]

@@ -122,9 +122,9 @@ def test_more_accounts_and_more_work(written):
     ],
 )
 def test_what_is_no_recording_is_said_in_one_line(written, rows, word):
-    with pytest.raises(UsageError, match=word) as told:
+    with pytest.raises(UsageError, match=word) as reported:
         read_recording(written(*rows))
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(reported.value)
 
 
 def test_a_directory_without_a_recording(tmp_path):

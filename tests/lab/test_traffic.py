@@ -32,9 +32,9 @@ def test_a_file_is_read_plain_or_compressed(tmp_path):
 )
 def test_what_is_no_trace_is_said_in_one_line(tmp_path, text, word):
     (tmp_path / "t").write_text(text)
-    with pytest.raises(UsageError, match=word) as told:
+    with pytest.raises(UsageError, match=word) as reported:
         read_sessions(tmp_path / "t")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(reported.value)
 
 
 def test_a_missing_file_is_a_usage_error(tmp_path):

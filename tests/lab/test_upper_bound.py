@@ -42,8 +42,8 @@ def test_five_hour_windows_bound_a_short_time():
     assert capacity_from([span], 10 * HOUR) == 0.0
 
 
-def test_the_weekly_bound_is_not_below_what_a_run_achieves(scene):
-    made = scene(1.2)
+def test_the_weekly_bound_is_not_below_what_a_run_achieves(scenario):
+    made = scenario(1.2)
     assert made.upper_bound() <= made.demand.wanted_before(made.end)
     assert sum(made.last_week_allowance().values()) == pytest.approx(
         sum(made.weekly_windows(setup)[-1].week for setup in made.setups), rel=1e-9

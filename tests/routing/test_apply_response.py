@@ -6,6 +6,8 @@ from teamclaude.routing.quota.rules import Rules
 from teamclaude.routing.quota.usage import Usage
 from teamclaude.routing.state.account import AccountSpec
 
+EVERY_POLICY = True
+
 STEADY = Rules(backoff_jitter=False)
 HOUR = 3600.0
 

@@ -5,6 +5,8 @@ import pytest
 from teamclaude.routing.apply_response import backoff_delay, bench_end
 from teamclaude.routing.quota.rules import Rules
 
+EVERY_POLICY = True
+
 RULES = Rules()
 STEADY = Rules(backoff_jitter=False)
 

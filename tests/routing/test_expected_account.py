@@ -17,6 +17,8 @@ from teamclaude.routing.wait_queue import (
     expected_account,
 )
 
+EVERY_POLICY = True
+
 HOUR = 3600.0
 PAID = AccountSpec("paid", "paid", kind="apikey", last_resort=True)
 
@@ -24,8 +26,8 @@ PAID = AccountSpec("paid", "paid", kind="apikey", last_resort=True)
 TWO_HOURS = WaitLimits(2 * HOUR)
 
 
-def stand(pool: Any, ask: RoutingRequest, patience: WaitLimits = TWO_HOURS) -> Waiter:
-    waiter = Waiter(ask, patience, pool.now)
+def stand(pool: Any, request: RoutingRequest, limits: WaitLimits = TWO_HOURS) -> Waiter:
+    waiter = Waiter(request, limits, pool.now)
     WaitQueue(pool.fleet).enter(waiter, pool.now)
     assert waiter.lease is None, "it waits for nothing"
     return waiter
@@ -79,20 +81,22 @@ def test_a_model_s_own_window_counts_for_that_model(make_pool: Any) -> None:
 
 def test_an_account_that_refuses_just_this_work_is_expected_when_that_ends(make_pool: Any) -> None:
     pool = make_pool("a", "b")
-    ask = RoutingRequest("s", model="claude-opus-4-8", betas="new-beta")
-    pool["a"].scoped_refusals[ask.scope] = ScopedRefusal(pool.now + 300.0, "the plan lacks it", pool.now)
+    request = RoutingRequest("s", model="claude-opus-4-8", betas="new-beta")
+    pool["a"].scoped_refusals[request.scope] = ScopedRefusal(pool.now + 300.0, "the plan lacks it", pool.now)
     full(pool, b=900.0)
-    assert expected_account(pool.fleet, stand(pool, ask), pool.now) == ExpectedAccount("a", pool.now + 300.0)
+    assert expected_account(pool.fleet, stand(pool, request), pool.now) == ExpectedAccount(
+        "a", pool.now + 300.0
+    )
 
 
 def test_a_paid_key_that_refuses_just_this_work_is_not_expected(make_pool: Any) -> None:
     pool = make_pool("a", PAID)
-    ask = RoutingRequest("s", model="claude-opus-4-8", betas="new-beta")
-    pool["paid"].scoped_refusals[ask.scope] = ScopedRefusal(
+    request = RoutingRequest("s", model="claude-opus-4-8", betas="new-beta")
+    pool["paid"].scoped_refusals[request.scope] = ScopedRefusal(
         pool.now + 2 * HOUR, "the plan lacks it", pool.now
     )
     full(pool, a=HOUR)
-    waiter = stand(pool, ask, WaitLimits(3 * HOUR, paid_after=290.0))
+    waiter = stand(pool, request, WaitLimits(3 * HOUR, paid_after=290.0))
     assert expected_account(pool.fleet, waiter, pool.now) == ExpectedAccount("a", pool.now + HOUR)
 
 

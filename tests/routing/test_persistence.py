@@ -223,9 +223,9 @@ def use(fleet, now):
 
 def test_garbage_in_any_place_never_raises_and_keeps_the_rest(pool):
     data = saved(pool)
-    dice = random.Random(3)
+    rng = random.Random(3)
     for path in places(data):
-        for value in dice.sample(GARBAGE, 3) if path else ():
+        for value in rng.sample(GARBAGE, 3) if path else ():
             fleet, _ = restored(pool, replaced(data, path, value))
             kept = {key: account.requests for key, account in fleet.accounts.items()}
             bound = set(fleet.bindings)

@@ -10,6 +10,8 @@ from teamclaude.routing.state.decision import Reason
 from teamclaude.routing.view import snapshot_of
 from teamclaude.snapshot import PinView, QuotaView
 
+EVERY_POLICY = True
+
 HOUR, DAY = 3600.0, 86400.0
 OPUS = "claude-opus-4-8"
 
@@ -112,10 +114,10 @@ def test_pins_are_shown_by_name_and_on_their_conversations(pool):
     assert snapshot_of(pool.fleet, pool.now).pins == (PinView("s", "b"), PinView(None, "a"))
 
 
-def test_the_whole_is_told_with_its_moment(pool):
+def test_the_whole_is_told_with_its_moment(pool, policy):
     pool.bind("s", "b")
     view = snapshot_of(pool.fleet, pool.now)
-    assert (view.at, view.current_account, view.policy) == (pool.now, "b", "price")
+    assert (view.at, view.current_account, view.policy) == (pool.now, "b", policy)
 
 
 def test_a_view_is_a_copy_that_does_not_change(pool):

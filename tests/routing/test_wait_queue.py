@@ -5,61 +5,66 @@ import pytest
 from teamclaude.routing.state.account import ScopedRefusal
 from teamclaude.routing.state.decision import Lease, RoutingRequest
 from teamclaude.routing.wait_queue import NO_WAIT, Waiter, WaitLimits, WaitQueue
+from tests.routing.conftest import STAYING, only
+
+EVERY_POLICY = True
 
 HOUR = 3600.0
 
 
-def stand(line, ask, now, patience):
-    waiter = Waiter(ask, patience, now)
-    line.enter(waiter, now)
+def stand(queue, request, now, limits):
+    waiter = Waiter(request, limits, now)
+    queue.enter(waiter, now)
     if waiter.lease is None:
-        line.waiters.append(waiter)
+        queue.waiters.append(waiter)
     return waiter
 
 
 def test_waiters_are_served_in_the_order_they_came(make_pool):
     pool = make_pool("a", proven=False)  # one request at a time until it has answered
-    line = WaitQueue(pool.fleet)
-    first = stand(line, RoutingRequest("s0"), pool.now, WaitLimits(HOUR))
-    second = stand(line, RoutingRequest("s1"), pool.now, WaitLimits(HOUR))
-    third = stand(line, RoutingRequest("s2"), pool.now, WaitLimits(HOUR))
+    queue = WaitQueue(pool.fleet)
+    first = stand(queue, RoutingRequest("s0"), pool.now, WaitLimits(HOUR))
+    second = stand(queue, RoutingRequest("s1"), pool.now, WaitLimits(HOUR))
+    third = stand(queue, RoutingRequest("s2"), pool.now, WaitLimits(HOUR))
     assert isinstance(first.lease, Lease)
     assert second.lease is None
     pool.fleet.settle_lease(first.lease, pool.now)
-    assert line.serve(pool.now) == [second]
-    assert list(line.waiters) == [third]
+    assert queue.serve(pool.now) == [second]
+    assert list(queue.waiters) == [third]
 
 
-def test_without_patience_nothing_is_waited_for(make_pool):
+def test_without_a_budget_nothing_is_waited_for(make_pool):
     pool = make_pool("a", proven=False)
-    line = WaitQueue(pool.fleet)
-    stand(line, RoutingRequest("s0"), pool.now, NO_WAIT)
-    late = stand(line, RoutingRequest("s1"), pool.now, NO_WAIT)
-    assert line.is_hopeless(late, pool.now)
+    queue = WaitQueue(pool.fleet)
+    stand(queue, RoutingRequest("s0"), pool.now, NO_WAIT)
+    late = stand(queue, RoutingRequest("s1"), pool.now, NO_WAIT)
+    assert queue.is_hopeless(late, pool.now)
 
 
-def test_a_wait_longer_than_the_patience_is_in_vain(make_pool):
+def test_a_wait_longer_than_the_budget_is_hopeless(make_pool):
     pool = make_pool("a")
     pool.quota("a", "5h", 1.0, 2 * HOUR, "rejected")
-    line = WaitQueue(pool.fleet)
-    assert line.is_hopeless(stand(line, RoutingRequest("s"), pool.now, WaitLimits(HOUR)), pool.now)
-    assert not line.is_hopeless(stand(line, RoutingRequest("s"), pool.now, WaitLimits(3 * HOUR)), pool.now)
+    queue = WaitQueue(pool.fleet)
+    assert queue.is_hopeless(stand(queue, RoutingRequest("s"), pool.now, WaitLimits(HOUR)), pool.now)
+    assert not queue.is_hopeless(stand(queue, RoutingRequest("s"), pool.now, WaitLimits(3 * HOUR)), pool.now)
 
 
-def test_what_no_account_can_serve_is_found_out_once_for_all_alike(make_pool):
+def test_what_no_account_can_serve_is_found_out_once_for_equal_constraints(make_pool):
     pool = make_pool("a")
     pool.quota("a", "5h", 1.0, 2 * HOUR, "rejected")
-    line = WaitQueue(pool.fleet)
+    queue = WaitQueue(pool.fleet)
     for n in range(5):
-        stand(line, RoutingRequest(f"s{n}"), pool.now, WaitLimits(3 * HOUR))
+        stand(queue, RoutingRequest(f"s{n}"), pool.now, WaitLimits(3 * HOUR))
     asked = []
     admit = pool.fleet.admit
-    pool.fleet.admit = lambda ask, now, waited=0.0: (asked.append(ask), admit(ask, now, waited))[1]
-    assert line.serve(pool.now) == []
+    pool.fleet.admit = lambda request, now, waited=0.0: (asked.append(request), admit(request, now, waited))[
+        1
+    ]
+    assert queue.serve(pool.now) == []
     assert len(asked) == 1
     pool.wait(2 * HOUR + 1)
     pool["a"].proven = True
-    assert len(line.serve(pool.now)) == 5
+    assert len(queue.serve(pool.now)) == 5
 
 
 @pytest.mark.parametrize(
@@ -83,39 +88,43 @@ def test_what_no_account_can_serve_says_nothing_of_who_asks_for_something_else(m
         )
     for name in ("a", "b"):
         pool[name].proven, pool[name].bench_until = True, pool.now + HOUR
-    line = WaitQueue(pool.fleet)
-    first, second = (stand(line, ask, pool.now, WaitLimits(3 * HOUR)) for ask in (special, plain))
+    queue = WaitQueue(pool.fleet)
+    first, second = (stand(queue, request, pool.now, WaitLimits(3 * HOUR)) for request in (special, plain))
     pool["a"].bench_until = pool.now
-    assert line.serve(pool.now) == [second]
+    assert queue.serve(pool.now) == [second]
     assert second.lease.account == "a"
     assert first.lease is None
     assert first.wait.is_same_for_all
 
 
+@only(*STAYING)
 def test_who_waits_for_its_own_account_is_not_tried_when_another_one_answers(make_pool):
     pool = make_pool("a", "b")
-    line = WaitQueue(pool.fleet)
+    queue = WaitQueue(pool.fleet)
     leases = {}
     for name in ("a", "b"):
         pool[name].proven = True
         leases[name] = [pool.fleet.admit(RoutingRequest(f"{name}{n}", pin=name), pool.now) for n in range(5)]
-    at_a, at_b = (stand(line, RoutingRequest(f"{name}0"), pool.now, WaitLimits(HOUR)) for name in ("a", "b"))
-    new = stand(line, RoutingRequest("new"), pool.now, WaitLimits(HOUR))
+    at_a, at_b = (stand(queue, RoutingRequest(f"{name}0"), pool.now, WaitLimits(HOUR)) for name in ("a", "b"))
+    new = stand(queue, RoutingRequest("new"), pool.now, WaitLimits(HOUR))
     assert (at_a.wait.account, at_b.wait.account) == ("a", "b")
     assert new.wait.is_for_slot
     asked = []
     admit = pool.fleet.admit
-    pool.fleet.admit = lambda ask, now, waited=0.0: (asked.append(ask.session), admit(ask, now, waited))[1]
+    pool.fleet.admit = lambda request, now, waited=0.0: (
+        asked.append(request.session),
+        admit(request, now, waited),
+    )[1]
 
-    assert line.serve(pool.now, "b") == []
+    assert queue.serve(pool.now, "b") == []
     assert asked == ["b0", "new"]
     pool.fleet.settle_lease(leases["b"].pop(), pool.now)
-    assert line.serve(pool.now, "b") == [at_b]
+    assert queue.serve(pool.now, "b") == [at_b]
     pool.fleet.settle_lease(leases["b"].pop(), pool.now)
-    assert line.serve(pool.now, "b") == [new]
+    assert queue.serve(pool.now, "b") == [new]
     assert "a0" not in asked
 
     pool.wait(5.0)  # now it would take any account
     pool.fleet.settle_lease(leases["b"].pop(), pool.now)
-    assert line.serve(pool.now, "b") == [at_a]
+    assert queue.serve(pool.now, "b") == [at_a]
     assert at_a.lease.account == "b"

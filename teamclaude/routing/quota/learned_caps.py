@@ -1,18 +1,18 @@
-"""Estimate what an account's window can take, in burned tokens, from the account's own answers.
+"""Estimate what an account's window can take, in burned tokens, from the account's own responses.
 
 Two estimates; the first that exists counts:
 
-- size: tokens burned per unit of utilization since the first answer of the window.  What was used before that
-  answer is not ours.  The more the utilization has risen, the less the headers' rounding (0.01) hides, so an
+- size: tokens burned per unit of utilization since the first response of the window.  What was used before it
+  is not ours.  The more the utilization has risen, the less the headers' rounding (0.01) hides, so an
   observation weighs by the rise, at most 0.5.
 - ceiling: tokens burned at the first account 429 of a streak.  It is smoothed with `capEmaAlpha`, raised by
   successes above it, and decays towards the largest burn that was served (half-life one day).
 
-A rise between two answers that our own requests cannot explain means that somebody else uses the account:
+A rise between two responses that our own requests cannot explain means that somebody else uses the account:
 counting begins anew there.  Bare and model-scoped 429s teach nothing: they are not about this window.
 
 Measured in the lab (4 accounts, 2 weeks, 2 seeds): the median error of `size` is 7.9 % for the 5h window and
-2.6 % for the week; the median of slopes between answers 0.03 apart, used before, had 12.9 % and 3.7 %.
+2.6 % for the week; the median of slopes between responses 0.03 apart, used before, had 12.9 % and 3.7 %.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ __all__ = ["FOREIGN_RISE_5H", "FOREIGN_RISE_7D", "LearnedCap"]
 MIN_RISE = 0.08  # utilization; with less the rounding of headers says too little
 ROUNDING = 0.01  # of the headers' utilization
 HALF_LIFE_SEC = 86400.0
-# A rise between two answers that is more than our own requests cause.
+# A rise between two responses that is more than our own requests cause.
 FOREIGN_RISE_5H, FOREIGN_RISE_7D = 0.1, 0.05
 
 
 class _Track(NamedTuple):
-    """One window from its first answer to its latest."""
+    """One window from its first response to its latest."""
 
     resets_at: float
     first_used: float  # utilization
@@ -100,7 +100,7 @@ class LearnedCap:
     # --- the ceiling ----------------------------------------------------------------------------
 
     def record_success(self, burned: float, now: float) -> None:
-        """Record an answer below 400 while `burned` tokens of this window are spent."""
+        """Record a response below 400 while `burned` tokens of this window are spent."""
         self.best = max(self.best, burned)
         if self.ceiling is not None and burned > self.ceiling:
             self.ceiling, self.ceiling_at = burned, now

@@ -56,9 +56,9 @@ class LenientObject:
             for place, value in self._list(name)
         ]
 
-    def report_lost(self, words: str) -> None:
+    def report_lost(self, message: str) -> None:
         """Report what of this object could not be read."""
-        self._problems.append(f"{self.path}: {words}")
+        self._problems.append(f"{self.path}: {message}")
 
     def _list(self, name: str) -> list[tuple[int, Any]]:
         return list(enumerate(self.get(name, _as_list, [])))

@@ -68,7 +68,7 @@ class ScopedRefusal(NamedTuple):
     """
 
     until: float
-    words: str
+    message: str
     began: float
     times: int = 1
 
@@ -195,10 +195,10 @@ class Account:
         refusal = self.scoped_refusals.get(scope)
         if refusal is None or refusal.until <= now:
             return None
-        return Block("refuses this", refusal.words, refusal.until)
+        return Block("refuses this", refusal.message, refusal.until)
 
     def quota_block(self, model: Optional[str], rules: Rules, now: float) -> Optional[Block]:
-        """Return the block at the hard cap or at the model's cap; it ends with the last full window's reset."""
+        """Return the block at the hard cap or the model's cap; it ends with the last full window's reset."""
         worst: Optional[Block] = None
         for axis, window in self._full_axes(model, rules, now):
             until = window.resets_at
@@ -281,7 +281,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Block:
-    """Why an account is not usable: a rule, words, and when it ends (epoch seconds or inf)."""
+    """Why an account is not usable: the rule, a text, and when it ends (epoch seconds or inf)."""
 
     rule: str
     detail: str
@@ -290,10 +290,10 @@ class Block:
 
 def _describe_window(axis: str, window: Window) -> str:
     """`5h rejected, 113% used`."""
-    words = ["rejected"] if window.rejected else []
+    parts = ["rejected"] if window.rejected else []
     if window.utilization is not None:
-        words.append(f"{window.utilization:.0%} used")
-    return f"{axis} {', '.join(words)}"
+        parts.append(f"{window.utilization:.0%} used")
+    return f"{axis} {', '.join(parts)}"
 
 
 def is_within_5h_rail(account: Account, rules: Rules, now: float) -> bool:

@@ -6,6 +6,8 @@ from teamclaude.routing.quota.rules import Rules
 from teamclaude.routing.state.account import AccountSpec, inflight_cap, is_within_5h_rail
 from teamclaude.routing.state.decision import NEVER, Wait
 
+EVERY_POLICY = True
+
 RULES = Rules()
 HOUR, DAY = 3600.0, 86400.0
 FLAGSHIP, OPUS = "claude-fable-5", "claude-opus-4-8"

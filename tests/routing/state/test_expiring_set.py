@@ -57,18 +57,18 @@ def test_keys_that_wait_for_ever_and_return_do_not_pile_up():
 
 
 def test_counts_equal_a_brute_force_count_on_a_random_walk():
-    dice = random.Random(7)
+    rng = random.Random(7)
     warm, expiries, now = ExpiringSet(), {}, 0.0
     for _ in range(5000):
-        key = f"k{dice.randrange(30)}"
-        what = dice.random()
+        key = f"k{rng.randrange(30)}"
+        what = rng.random()
         if what < 0.5:
-            expiries[key] = dice.choice((now - 5, now + 10, now + 300, now + 3600, NEVER))
+            expiries[key] = rng.choice((now - 5, now + 10, now + 300, now + 3600, NEVER))
             warm.set_expiry(key, expiries[key])
         elif what < 0.6:
             expiries.pop(key, None)
             warm.discard(key)
         else:
-            now += dice.choice((0, 1, 50, 500))
+            now += rng.choice((0, 1, 50, 500))
         expiries = {key: expiry for key, expiry in expiries.items() if expiry > now}
         assert warm.count(now) == len(expiries)
