@@ -20,8 +20,8 @@ PAGES = [
 ]
 
 
-def told_commands(text: str) -> list[list[str]]:
-    """The words after `teamclaude` wherever a page shows a command line."""
+def commands_in(text: str) -> list[list[str]]:
+    """Return the words after `teamclaude` of each command line that a page shows."""
     code = re.findall(r"`([^`\n]+)`", text) + [
         line for block in re.findall(r"```sh\n(.*?)```", text, re.S) for line in block.splitlines()
     ]
@@ -32,7 +32,7 @@ def told_commands(text: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_command_named_exists_with_its_options(page: Path) -> None:
-    for words in told_commands(page.read_text("utf-8")):
+    for words in commands_in(page.read_text("utf-8")):
         if words[0].startswith("-"):
             assert words[0] in ("--version", "--help")
             continue
@@ -46,11 +46,11 @@ def test_every_command_named_exists_with_its_options(page: Path) -> None:
 def test_the_check_sees_commands_in_every_form() -> None:
     inline = 'a `teamclaude status --json` b `eval "$(teamclaude env)"`\n'
     blocks = "```sh\npython3 -m teamclaude demo  # x\n```\n    teamclaude run -- -p\n"
-    assert told_commands(inline + blocks) == [["status", "--json"], ["env"], ["demo"], ["run", "--", "-p"]]
+    assert commands_in(inline + blocks) == [["status", "--json"], ["env"], ["demo"], ["run", "--", "-p"]]
 
 
 def test_the_readme_names_the_commands_people_need() -> None:
-    named = {words[0] for words in told_commands(README.read_text("utf-8"))}
+    named = {words[0] for words in commands_in(README.read_text("utf-8"))}
     assert {
         "server",
         "run",
