@@ -178,7 +178,7 @@ def test_a_client_that_half_closes_gets_its_whole_answer(
 
 
 @half_close
-def test_a_small_request_aboard_the_ferry_half_closes(stage: Build) -> None:
+def test_a_small_request_in_the_event_loop_half_closes(stage: Build) -> None:
     s = stage("a")
     small = {**REQUEST, "stream": False}
     raw = s.raw()

@@ -20,10 +20,10 @@ UNTIL_CLOSE = {"framing": "close"}
 HTTP_10 = {"framing": "close", "version": "1.0"}
 
 
-@pytest.fixture(params=["ferry", "relay"], autouse=True)
+@pytest.fixture(params=["event loop", "thread"], autouse=True)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Streams carried by the event loop, and by a thread each."""
-    if request.param == "relay":
+    if request.param == "thread":
         monkeypatch.setattr("teamclaude.proxy.net.event_loop.EPOLL", None)
     return str(request.param)
 
