@@ -18,7 +18,7 @@ from typing import Any, Optional
 from .. import __version__
 from ..accounts.config.config import Config
 from ..accounts.config.config_file import ConfigFile
-from ..accounts.config.edits import set_enabled
+from ..accounts.config.edits import edit_account
 from ..accounts.config.identity import find_name
 from ..accounts.tokens.last_good import LastGoodConfig
 from ..accounts.tokens.token_manager import TokenManager
@@ -234,7 +234,7 @@ class Runtime:
         """Enable or disable an account, at once and in the config file."""
         name = self._full_name(account)
         try:
-            self._config_file.update(lambda raw: set_enabled(raw, name, enabled))
+            self._config_file.update(lambda raw: edit_account(raw, name, disabled=not enabled))
         except (ConfigError, UsageError) as error:
             raise BadRequestError(str(error)) from error
         self.reload()

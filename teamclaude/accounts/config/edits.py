@@ -29,8 +29,6 @@ __all__ = [
     "add_or_replace_account",
     "edit_account",
     "remove_account",
-    "set_enabled",
-    "set_priority",
     "swap_tokens",
 ]
 
@@ -74,16 +72,6 @@ def _set(account: AccountConfig, entry: dict[str, Any], changes: Mapping[str, An
             entry.pop(known.key, None)
         elif getattr(account, name) != value:
             entry[known.key] = to_json(value, known.unit)
-
-
-def set_enabled(raw: dict[str, Any], who: str, enabled: bool) -> AccountConfig:
-    """Enable or disable the account; errors as for edit_account."""
-    return edit_account(raw, who, disabled=not enabled)
-
-
-def set_priority(raw: dict[str, Any], who: str, priority: int) -> AccountConfig:
-    """Set the priority (smaller numbers are used first); errors as for edit_account."""
-    return edit_account(raw, who, priority=priority)
 
 
 def remove_account(raw: dict[str, Any], who: str) -> AccountConfig:

@@ -8,7 +8,7 @@ from typing import Any, Optional
 from urllib.parse import quote
 
 from ...accounts.config.config_file import state_path
-from ...accounts.config.edits import remove_account, set_enabled, set_priority
+from ...accounts.config.edits import edit_account, remove_account
 from ...accounts.config.identity import find_account
 from ..arguments import add_account_name, add_port_option
 from ..proxy_client import ProxyClient, ProxyUnreachableError
@@ -36,7 +36,7 @@ class AccountEdit:
         try:
             self._proxy.post(f"/teamclaude/accounts/{quote(self.account.name, safe='')}/{verb}")
         except ProxyUnreachableError:
-            self.file.update(lambda raw: set_enabled(raw, self.account.key, enabled))
+            self.file.update(lambda raw: edit_account(raw, self.account.key, disabled=not enabled))
             if enabled:
                 self._clear_saved_blocks()
 
@@ -97,7 +97,7 @@ def priority(args: argparse.Namespace) -> int:
     Others serve only when no account with a smaller number can. The default is 0.
     """
     edit = AccountEdit(args.name, args.port)
-    edit.update(lambda raw: set_priority(raw, edit.account.key, args.number))
+    edit.update(lambda raw: edit_account(raw, edit.account.key, priority=args.number))
     note(f"{edit.account.name} has priority {args.number}")
     return 0
 

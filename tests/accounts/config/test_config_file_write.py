@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from teamclaude.accounts.config.config_file import ConfigFile
-from teamclaude.accounts.config.edits import set_priority
+from teamclaude.accounts.config.edits import edit_account
 from tests.accounts.support import ConfigDir
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,7 +23,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="modes and symlinks are POSIX
 
 def test_an_update_changes_nothing_else(config_dir: ConfigDir) -> None:
     before = config_dir.write(json.dumps(config_dir.sample(), indent=2, ensure_ascii=False) + "\n")
-    assert config_dir.file.update(lambda raw: set_priority(raw, "bob", 3)).name == "bob"
+    assert config_dir.file.update(lambda raw: edit_account(raw, "bob", priority=3)).name == "bob"
     added = '"expiresAt": 1774384968427,\n      "priority": 3\n'
     assert config_dir.text == before.replace('"expiresAt": 1774384968427\n', added)
     assert "Zoë" in config_dir.text
@@ -34,7 +34,7 @@ def test_an_update_changes_nothing_else(config_dir: ConfigDir) -> None:
 def test_an_update_that_changes_nothing_writes_nothing(config_dir: ConfigDir) -> None:
     text = config_dir.write('{"accounts":[{"name":"bob","accessToken":"sk-FAKE"}]}')
     stamp = config_dir.file.stamp()
-    assert config_dir.file.update(lambda raw: set_priority(raw, "bob", 0)).name == "bob"
+    assert config_dir.file.update(lambda raw: edit_account(raw, "bob", priority=0)).name == "bob"
     assert (config_dir.text, config_dir.file.stamp()) == (text, stamp)
 
 
@@ -64,14 +64,14 @@ def test_a_change_that_fails_leaves_the_file_and_frees_the_lock(config_dir: Conf
     with pytest.raises(KeyboardInterrupt):
         config_dir.file.update(change)
     assert config_dir.text == text
-    config_dir.file.update(lambda raw: set_priority(raw, "bob", 1))
+    config_dir.file.update(lambda raw: edit_account(raw, "bob", priority=1))
 
 
 def test_the_stamp_changes_with_every_write(config_dir: ConfigDir) -> None:
     config_dir.write(config_dir.sample())
     for priority in range(1, 6):  # the same size, perhaps in the same tick of the file system's clock
         before = config_dir.file.stamp()
-        config_dir.file.update(partial(set_priority, who="bob", priority=priority))
+        config_dir.file.update(partial(edit_account, who="bob", priority=priority))
         assert config_dir.file.stamp() != before
 
 
@@ -103,7 +103,9 @@ def test_a_failed_write_is_one_line_and_keeps_the_file(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, call, fail)
-        problem = config_dir.error_of(config_dir.file.update, lambda raw: set_priority(raw, "bob", 1))
+        problem = config_dir.error_of(
+            config_dir.file.update, lambda raw: edit_account(raw, "bob", priority=1)
+        )
     assert problem == f"{config_dir.path}: can't write it: No space left on device"
     assert config_dir.text == text
     assert config_dir.other_files == set()
@@ -140,7 +142,9 @@ def test_a_read_only_directory_is_one_line(config_dir: ConfigDir) -> None:
     text = config_dir.write(config_dir.sample())
     config_dir.path.parent.chmod(0o500)
     try:
-        problem = config_dir.error_of(config_dir.file.update, lambda raw: set_priority(raw, "bob", 1))
+        problem = config_dir.error_of(
+            config_dir.file.update, lambda raw: edit_account(raw, "bob", priority=1)
+        )
         assert config_dir.file.load().accounts[0].name == "bob"
     finally:
         config_dir.path.parent.chmod(0o700)
@@ -160,7 +164,7 @@ def test_a_directory_where_no_lock_can_be_made_is_one_line(config_dir: ConfigDir
         return real(path, flags, *rest, **more)
 
     monkeypatch.setattr(os, "open", read_only)
-    problem = config_dir.error_of(config_dir.file.update, lambda raw: set_priority(raw, "bob", 1))
+    problem = config_dir.error_of(config_dir.file.update, lambda raw: edit_account(raw, "bob", priority=1))
     assert (
         problem
         == f"{config_dir.path}: can't change it (its directory must be writable): Read-only file system"
@@ -179,7 +183,7 @@ def test_leftovers_of_a_killed_writer_are_removed_by_the_next(config_dir: Config
     config_dir.write(config_dir.sample())
     (config_dir.path.parent / ".teamclaude.json.abc123.tmp").write_text("credentials")
     (config_dir.path.parent / ".other.json.abc123.tmp").write_text("somebody else's")
-    config_dir.file.update(lambda raw: set_priority(raw, "bob", 1))
+    config_dir.file.update(lambda raw: edit_account(raw, "bob", priority=1))
     assert config_dir.other_files == {".other.json.abc123.tmp"}
 
 
@@ -188,6 +192,6 @@ def test_leftovers_of_a_killed_writer_are_removed_by_the_next(config_dir: Config
 def test_root_keeps_the_owner_of_the_file(config_dir: ConfigDir) -> None:
     config_dir.write(config_dir.sample())
     os.chown(config_dir.path, 12345, 12346)
-    config_dir.file.update(lambda raw: set_priority(raw, "bob", 1))
+    config_dir.file.update(lambda raw: edit_account(raw, "bob", priority=1))
     found = config_dir.path.stat()
     assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (12345, 12346, 0o600)

@@ -14,8 +14,6 @@ from teamclaude.accounts.config.edits import (
     add_or_replace_account,
     edit_account,
     remove_account,
-    set_enabled,
-    set_priority,
 )
 from teamclaude.errors import ConfigError, UsageError
 
@@ -55,7 +53,7 @@ def test_an_edit_touches_one_entry_and_keeps_the_order_of_keys() -> None:
 def test_an_edit_that_changes_nothing_leaves_the_entry_as_it_was() -> None:
     raw = file()
     before = edit_account(raw, "alice", priority=0, disabled=False, expires_at=1774384968.427)
-    set_enabled(raw, "bob", True)
+    edit_account(raw, "bob", disabled=False)
     assert raw == file()
     assert before.name == "alice"
 
@@ -68,11 +66,11 @@ def test_none_removes_a_key() -> None:
 
 def test_enable_disable_and_priority() -> None:
     raw = file()
-    set_enabled(raw, "bob", False)
-    set_priority(raw, "bob", -1)
+    edit_account(raw, "bob", disabled=True)
+    edit_account(raw, "bob", priority=-1)
     bob = parse_config(raw, "f").accounts[1]
     assert (bob.disabled, bob.priority) == (True, -1)
-    set_enabled(raw, "bob", True)
+    edit_account(raw, "bob", disabled=False)
     assert parse_config(raw, "f").accounts[1].disabled is False
 
 
@@ -100,7 +98,7 @@ def test_an_unknown_attribute_is_a_key_error() -> None:
 
 def test_an_account_that_was_renamed_in_memory_is_edited_in_its_own_entry() -> None:
     raw = {"accounts": [entry("a", accountUuid="1"), {"name": "a", "type": "apikey", "apiKey": "sk-FAKE"}]}
-    set_priority(raw, "a (2)", 7)
+    edit_account(raw, "a (2)", priority=7)
     assert "priority" not in raw["accounts"][0]
     assert raw["accounts"][1]["priority"] == 7
     assert raw["accounts"][1]["name"] == "a"
@@ -134,7 +132,7 @@ def test_an_older_duplicate_adds_no_credential_to_newer_ones() -> None:
     newer = entry("a", accountUuid="u", expiresAt=2000000000000)
     older = entry("b", accountUuid="u", expiresAt=1000000000000, refreshToken="sk-FAKE-spent", email="e")
     raw = {"accounts": [newer, older]}
-    set_priority(raw, "u", 1)
+    edit_account(raw, "u", priority=1)
     assert raw["accounts"] == [
         {**entry("a", accountUuid="u", expiresAt=2000000000000), "email": "e", "priority": 1}
     ]
