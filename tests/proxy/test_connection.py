@@ -89,7 +89,7 @@ def test_a_chunked_body_over_the_limit_is_refused_while_it_comes(stage: Build) -
     assert s.api.log == ()
 
 
-def test_a_client_that_waits_with_its_body_is_told_to_go_on(stage: Build) -> None:
+def test_a_client_that_expects_100_continue_gets_it(stage: Build) -> None:
     s = stage("a")
     expect = [("Expect", "100-Continue"), ("Content-Length", str(len(PLAIN)))]
     raw = s.raw().request(headers=expect)
@@ -98,7 +98,7 @@ def test_a_client_that_waits_with_its_body_is_told_to_go_on(stage: Build) -> Non
     assert s.seen()[0].header("expect") is None
 
 
-def test_a_client_that_waits_with_too_large_a_body_is_not_told_to_go_on(stage: Build) -> None:
+def test_a_client_that_expects_100_continue_for_too_large_a_body_gets_none(stage: Build) -> None:
     s = stage("a", proxy={"maxBodyMiB": 1})
     raw = s.raw().request(headers=[("Expect", "100-continue"), ("Content-Length", str(2 << 20))])
     assert raw.answer().status == 413
@@ -230,7 +230,7 @@ def test_an_upstream_body_until_close_is_chunked_anew(stage: Build) -> None:
     assert raw.request(body=PLAIN).answer().status == 200
 
 
-def test_a_client_that_asks_for_it_is_told_that_the_connection_closes(stage: Build) -> None:
+def test_a_client_that_asks_for_it_gets_connection_close(stage: Build) -> None:
     s = stage("a")
     for target, body in (("/v1/messages", PLAIN), ("/v1/nothing", b"{}"), ("/teamclaude/switch", b"[]")):
         raw = s.raw().request(target, body, [("Connection", "close")])
@@ -297,7 +297,7 @@ def test_every_request_is_recorded_once_with_one_outcome(stage: Build) -> None:
     assert [r["outcome"] for r in reversed(s.send("GET", "/teamclaude/deck").json()["activity"])] == outcomes
 
 
-def test_an_error_nobody_foresaw_is_a_500_and_one_line(
+def test_an_unforeseen_error_is_a_500_and_one_line(
     stage: Build, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     s = stage("a")
@@ -319,9 +319,7 @@ def test_an_error_nobody_foresaw_is_a_500_and_one_line(
     assert raw.request(body=PLAIN).answer().status == 200
 
 
-def test_an_error_nobody_foresaw_within_an_answer_cuts_it(
-    stage: Build, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unforeseen_error_within_a_response_cuts_it(stage: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     s = stage("a")
     feed = UsageTap.feed
 

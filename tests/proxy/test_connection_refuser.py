@@ -76,7 +76,7 @@ def test_one_that_says_nothing_is_answered_in_the_end(
     assert is_refusal(received(near))
 
 
-def test_silent_ones_hold_nobody_up(tcp_pair: Pair, refuser: ConnectionRefuser) -> None:
+def test_silent_clients_block_no_others(tcp_pair: Pair, refuser: ConnectionRefuser) -> None:
     for _ in range(5):
         refuser.refuse(tcp_pair()[1], FULL)
     near, far = tcp_pair()
@@ -106,7 +106,7 @@ def test_one_that_stays_is_closed_after_its_time(
     assert over.wait(5)
 
 
-def test_who_has_left_already_is_closed(tcp_pair: Pair, refuser: ConnectionRefuser) -> None:
+def test_a_disconnected_client_is_closed(tcp_pair: Pair, refuser: ConnectionRefuser) -> None:
     near, far = tcp_pair()
     near.close()
     over = threading.Event()

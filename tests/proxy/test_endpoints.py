@@ -29,7 +29,7 @@ WRITE = [
 
 
 @pytest.mark.parametrize("path", ["/", "/health", "/health?verbose=1", "/api/hello"])
-def test_health_says_who_answers(stage: Build, path: str) -> None:
+def test_health_names_the_service(stage: Build, path: str) -> None:
     s = stage("a")
     reply = s.send("GET", path)
     assert reply.json() == {"status": "ok", "service": "teamclaude", "version": __version__}
@@ -116,7 +116,7 @@ def test_a_foreign_name_gets_health_and_whatever_the_key_opens(stage: Build) -> 
         assert status_for(s, path, "Host: evil.example", key) != 421
 
 
-def test_one_connection_is_told_apart_by_each_requests_host(stage: Build) -> None:
+def test_each_request_of_a_connection_is_checked_by_its_own_host(stage: Build) -> None:
     raw = stage("a").raw()
     for host, key, status in (("a.example", KEY, 200), ("localhost", KEY, 200), ("a.example", "wrong", 421)):
         raw.send(f"GET /capacity HTTP/1.1\r\nHost: {host}\r\nx-api-key: {key}\r\n\r\n".encode())
@@ -178,7 +178,7 @@ def test_a_session_pin_moves_that_session_alone(stage: Build) -> None:
     assert switch(s, None, session="s1").json()["pins"] == []
 
 
-def test_a_switch_to_nobody_lists_the_names(stage: Build) -> None:
+def test_a_switch_to_an_unknown_account_lists_the_names(stage: Build) -> None:
     s = stage("alice", "bob")
     reply = switch(s, "carol")
     assert (reply.status, "alice, bob" in reply.message) == (404, True)
@@ -186,7 +186,7 @@ def test_a_switch_to_nobody_lists_the_names(stage: Build) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"{", b'{"account": 1}', b'{"acount": "a"}', b"\xff"])
-def test_a_switch_that_does_not_say_to_whom_is_a_400(stage: Build, body: bytes) -> None:
+def test_a_switch_without_an_account_is_a_400(stage: Build, body: bytes) -> None:
     s = stage("a", "b")
     switch(s, "b")
     reply = s.send("POST", "/teamclaude/switch", body)
@@ -219,7 +219,7 @@ def test_an_account_with_an_odd_name_can_be_disabled(stage: Build) -> None:
     assert (reply.status, "a/b é" in reply.message) == (404, True)
 
 
-def test_reload_tells_what_changed(stage: Build) -> None:
+def test_reload_returns_what_changed(stage: Build) -> None:
     s = stage("a", "b")
     document = s.document()
     document["accounts"][0]["accessToken"] = "sk-ant-oat01-FAKE-renewed"
@@ -257,7 +257,7 @@ def test_a_bad_config_is_not_loaded(stage: Build) -> None:
 # --- explain ------------------------------------------------------------------------------------
 
 
-def test_explain_tells_why_by_id_and_for_the_last(stage: Build) -> None:
+def test_explain_gives_reasons_by_id_and_for_the_last(stage: Build) -> None:
     s = stage("a", "b")
     home = s.ask(session="s1").account
     s.api.script.once(Fault.quota("5h"), account=home)
@@ -273,7 +273,7 @@ def test_explain_tells_why_by_id_and_for_the_last(stage: Build) -> None:
     assert s.send("GET", "/teamclaude/explain/last").json() == told
 
 
-def test_explain_tells_what_the_way_out_said(stage: Build, tmp_path: Path) -> None:
+def test_explain_shows_connection_errors(stage: Build, tmp_path: Path) -> None:
     s = stage("a", logRequests=True, logDir=str(tmp_path / "log"))
     s.api.stop_listening()
     request = s.ask().headers["request-id"]

@@ -99,7 +99,7 @@ def test_half_of_localhost_in_use_is_a_failure_that_leaves_nothing_open(
     assert "127.0.0.1" in [each.server_name for each in closed if hasattr(each, "server_name")]
 
 
-def test_an_address_of_another_machine_is_told_in_one_line(tmp_path: Path) -> None:
+def test_an_address_of_another_machine_is_an_error_of_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^can't listen on 203\.0\.113\.7:\d+: [^\n]+$"):
         service_of(tmp_path, host="203.0.113.7", port=0).start()
 
@@ -153,7 +153,7 @@ def test_beyond_the_most_connections_a_request_is_answered_503(stage: Build) -> 
     assert [line for line in s.warnings if "refused with 503" in line] == s.warnings
 
 
-def test_strangers_that_fill_all_places_keep_nobody_out(
+def test_unauthorized_clients_that_fill_all_places_block_no_others(
     stage: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("teamclaude.proxy.net.peer_user.same_user", lambda local, peer: False)
@@ -304,7 +304,7 @@ def test_https_idle_connections_end_quietly_in_a_drain(stage: Build, pem: Any) -
     assert s.warnings == []
 
 
-def test_https_is_not_held_up_by_who_does_not_speak_it(stage: Build, pem: Any) -> None:
+def test_https_is_not_blocked_by_a_client_that_does_not_speak_it(stage: Build, pem: Any) -> None:
     s = stage("a", proxy={"tls": {"cert": pem.cert, "key": pem.key}})
     silent = s.raw()
     plain = s.raw().send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -318,7 +318,7 @@ def test_https_is_not_held_up_by_who_does_not_speak_it(stage: Build, pem: Any) -
 
 
 @pytest.mark.parametrize("broken", ["cert", "key"])
-def test_a_certificate_that_can_t_be_used_is_told(tmp_path: Path, pem: Any, broken: str) -> None:
+def test_a_certificate_that_can_t_be_used_is_an_error(tmp_path: Path, pem: Any, broken: str) -> None:
     tls = {"cert": pem.cert, "key": pem.key, broken: str(tmp_path / "missing.pem")}
     with pytest.raises(ConfigError, match=r"^proxy\.tls can't be used: "):
         service_of(tmp_path, tls=tls)

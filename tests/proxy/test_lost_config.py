@@ -105,7 +105,7 @@ def test_a_file_an_editor_empties_and_then_writes_is_never_taken_for_lost(stage:
     assert s.document() == good
 
 
-def test_half_a_file_is_told_of_once_it_stays_so(stage: Build) -> None:
+def test_half_a_file_is_a_warning_once_it_stays_so(stage: Build) -> None:
     s = stage("a")
     s.path.write_text('{"accounts": [{"na')
     s.service._check_config()
@@ -117,7 +117,7 @@ def test_half_a_file_is_told_of_once_it_stays_so(stage: Build) -> None:
     assert s.path.read_text() == '{"accounts": [{"na', "it may be half an edit"
 
 
-def test_a_config_that_cannot_be_written_again_is_told_once_and_tried_again(
+def test_a_config_that_cannot_be_written_again_is_one_warning_and_tried_again(
     stage: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(path: str, data: bytes) -> None:

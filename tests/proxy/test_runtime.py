@@ -103,7 +103,7 @@ def test_controls_on_unknown_accounts_say_which_there_are(stage: Build) -> None:
             act()
 
 
-def test_an_internal_error_is_one_line_unless_somebody_debugs(
+def test_an_internal_error_is_one_line_unless_debugging_is_on(
     stage: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     s = stage("a")

@@ -227,7 +227,7 @@ def test_warming_up_asks_each_subscription_once(stage: Build) -> None:
     assert s.records == [], "no client asked for it"
 
 
-def test_a_config_directory_others_can_write_to_is_told_at_the_start(stage: Build) -> None:
+def test_a_config_directory_others_can_write_to_is_a_warning_at_the_start(stage: Build) -> None:
     s = stage("a")
     assert s.warnings == []
     s.path.parent.chmod(0o777)

@@ -40,7 +40,7 @@ def test_no_file_is_an_empty_state_without_a_word(saved: StateDirectory) -> None
     assert saved.warnings == []
 
 
-def test_what_was_saved_loads_fields_nobody_knows_included(saved: StateDirectory) -> None:
+def test_a_saved_state_loads_with_its_unknown_fields(saved: StateDirectory) -> None:
     state = {"version": 99, "fromTheFuture": [1, {"a": None}], "name": "zoë"}
     assert saved.file.save(state)
     assert saved.file.load() == state

@@ -202,7 +202,7 @@ def test_requests_under_way_are_in_the_deck(stage: Build) -> None:
     assert (deck["inflight"], deck["activity"][0]["outcome"]) == ([], "client gone")
 
 
-def test_memory_is_told_where_the_system_tells_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_reported_where_the_system_reports_it(monkeypatch: pytest.MonkeyPatch) -> None:
     here = resident_mb()
     assert here is None or 1 < here < 100_000
 

@@ -93,8 +93,8 @@ class AccessPolicy:
     ) -> Caller:
         """Return who sends the request; `same_user` is called only when the decision depends on it.
 
-        `local_ip` is the address on which the connection arrived.  Raises BadRequestError, MisdirectedRequestError,
-        ForbiddenError, UnauthorizedError, or what `same_user` raises.
+        `local_ip` is the address on which the connection arrived.  Raises BadRequestError,
+        MisdirectedRequestError, ForbiddenError, UnauthorizedError, or what `same_user` raises.
         """
         caller = self.check_origin(head, local_ip)
         if not caller.authenticated:

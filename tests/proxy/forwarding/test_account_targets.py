@@ -75,7 +75,7 @@ def test_renewed_are_those_whose_key_changed() -> None:
 
 
 @pytest.mark.parametrize("upstream", ["nothing", "https://x/?q=1"])
-def test_a_base_url_that_is_none_is_told(upstream: str) -> None:
+def test_an_invalid_base_url_is_an_error(upstream: str) -> None:
     with pytest.raises(ConfigError):
         book_of(ALICE, upstream=upstream)
     with pytest.raises(ConfigError):

@@ -97,7 +97,7 @@ def test_busy_accounts_are_worth_a_short_wait() -> None:
     assert (error.retry_after, "busy" in str(error)) == (5, True)
 
 
-def test_no_account_at_all_is_told_as_such() -> None:
+def test_no_account_at_all_has_its_own_message() -> None:
     error = error_for(names={}, retry_in=None)
     assert isinstance(error, AccountError)
     assert "No account is configured" in str(error)

@@ -49,7 +49,7 @@ def page(status: int) -> Fault:
 
 
 @pytest.mark.parametrize("policy", POLICY_NAMES)
-def test_an_account_that_refuses_everything_costs_nobody_a_failure_and_draws_no_work(
+def test_an_account_that_refuses_everything_causes_no_failure_and_draws_no_work(
     stage: Build, policy: str
 ) -> None:
     s = stage("a", "b", "c", routing={"policy": policy})
@@ -96,7 +96,7 @@ def test_a_sole_conversation_that_two_accounts_refuse_finds_the_third_after_a_mi
     assert s.ask(session="s1").status == 200
 
 
-def test_what_every_account_refuses_is_asked_of_two_whoever_asks(stage: Build) -> None:
+def test_what_every_account_refuses_is_sent_to_two_for_every_client(stage: Build) -> None:
     s = stage(*"abcdef")
     s.api.script.always(Fault.status(400, "prompt is too long"))
     assert {s.ask(session=f"s{n}").status for n in range(20)} == {400}
@@ -198,7 +198,7 @@ def test_what_two_accounts_refuse_alike_is_the_request_s_fault(
     assert {a["status"] for a in s.status()["accounts"]} == {"active"}
 
 
-def test_a_sole_account_s_refusal_is_relayed_byte_for_byte_and_benches_nobody(stage: Build) -> None:
+def test_a_sole_account_s_refusal_is_relayed_byte_for_byte_and_benches_nothing(stage: Build) -> None:
     s = stage("a")
     body = b'{"type":"error",  "error":{"type":"invalid_request_error","message":"no"},"request_id":"r"}'
     s.api.script.always(Fault.status(400, body=body))
@@ -215,7 +215,7 @@ def test_the_answer_of_an_account_that_serves_others_is_the_one_to_believe(stage
 
 
 @pytest.mark.parametrize("status", [405, 409, 413, 415, 422, 501])
-def test_any_other_4xx_is_relayed_at_once_and_touches_nobody(stage: Build, status: int) -> None:
+def test_any_other_4xx_is_relayed_at_once_and_touches_no_account(stage: Build, status: int) -> None:
     s = stage("a", "b")
     s.api.script.always(Fault.status(status, "no"))
     assert s.ask().status == status

@@ -75,7 +75,7 @@ def test_extra_usage_is_not_spent_unasked_and_the_refusal_names_the_setting(stag
 
 
 @pytest.mark.parametrize("where", ["top", "account"])
-def test_extra_usage_that_is_allowed_serves_when_nobody_else_can(
+def test_extra_usage_that_is_allowed_serves_when_no_other_account_can(
     stage: Build, clock: Any, where: str
 ) -> None:
     s = stage("a", "b", **({"allowExtraUsage": True} if where == "top" else {}))
@@ -130,7 +130,7 @@ def test_five_accounts_with_bare_429s_are_not_all_asked(stage: Build) -> None:
     assert {a["status"] for a in s.status()["accounts"]} == {"active"}
 
 
-def test_on_count_tokens_a_429_goes_to_one_other_account_and_benches_nobody(stage: Build) -> None:
+def test_on_count_tokens_a_429_goes_to_one_other_account_and_benches_none(stage: Build) -> None:
     s = stage("a", "b", "c")
     s.api.script.once(Fault.bare_429())
     assert s.send("POST", "/v1/messages/count_tokens", message()).status == 200
@@ -196,7 +196,9 @@ def test_a_large_prompt_cache_stays_through_an_overload_and_a_small_one_comes_ho
     assert (binding["account"], binding["moves"]) == (home, 0)
 
 
-def test_before_an_overload_is_told_another_account_was_asked_however_large_the_cache(stage: Build) -> None:
+def test_before_an_overload_is_relayed_another_account_was_asked_however_large_the_cache(
+    stage: Build,
+) -> None:
     s = stage("a", "b", upstreamRetryBudgetSec=0.1)
     s.api.script.once(cached(200_000))
     home = s.ask(session="warm", stream=False).account
@@ -256,7 +258,7 @@ def test_an_id_is_asked_of_the_account_that_made_it_also_after_a_restart(
     assert len(s.seen(before + 1)) == before + 1, "asked of nobody else"
 
 
-def test_an_id_nobody_remembers_is_asked_of_each_account_once(stage: Build) -> None:
+def test_an_id_of_unknown_owner_is_asked_of_each_account_once(stage: Build) -> None:
     s = stage("a", "b", "c")
     makes(s, "c", "/v1/files", "file_9")
     assert s.send("GET", "/v1/files/file_9").account == "c"

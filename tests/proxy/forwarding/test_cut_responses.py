@@ -91,7 +91,7 @@ def test_what_is_whole_is_served(stage: Build, body: bytes, how: dict[str, Any],
         ("application/json", "br"),
     ],
 )
-def test_what_has_no_form_that_tells_is_relayed_as_complete(stage: Build, media: str, coding: str) -> None:
+def test_a_body_whose_form_has_no_end_is_relayed_as_complete(stage: Build, media: str, coding: str) -> None:
     s = stage("a")
     lines = [f"Content-Type: {media}", f"Content-Encoding: {coding}"][: 2 if coding else 1]
     head = "\r\n".join(["HTTP/1.1 200 OK", *lines, "", ""]).encode()
@@ -168,7 +168,7 @@ def test_a_stream_that_ends_before_it_has_begun_is_asked_for_once_more(stage: Bu
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_a_refusal_that_broke_off_is_told_in_words_of_ours(stage: Build, whole: bool) -> None:
+def test_a_refusal_that_broke_off_becomes_an_error_of_the_proxy(stage: Build, whole: bool) -> None:
     s = stage("a", upstreamRetryBudgetSec=0)
     body = json.dumps({"type": "error", "error": {"type": "overloaded_error", "message": "x"}}).encode()
     head = b"HTTP/1.1 529 Overloaded\r\nContent-Type: application/json\r\n\r\n"

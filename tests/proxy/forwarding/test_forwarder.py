@@ -120,7 +120,7 @@ def test_a_full_account_is_benched_and_the_request_served_by_another(stage: Buil
     assert s.account(home)["benchSec"] == pytest.approx(3600, abs=2)
 
 
-def test_all_accounts_full_ends_in_a_429_that_tells_the_time(stage: Build) -> None:
+def test_all_accounts_full_ends_in_a_429_with_the_time(stage: Build) -> None:
     s = stage("a", "b")
     s.api.script.always(Fault.quota("5h", reset_in=7200.0))
     reply = s.ask()
@@ -161,7 +161,7 @@ def test_a_model_scoped_refusal_caps_only_that_family(stage: Build) -> None:
     )
 
 
-def test_a_count_tokens_429_benches_nobody(stage: Build) -> None:
+def test_a_count_tokens_429_benches_no_account(stage: Build) -> None:
     s = stage("a", "b")
     s.api.script.always(Fault.bare_429())
     reply = s.send(
@@ -256,7 +256,7 @@ def test_a_fresh_connection_that_breaks_is_tried_once_more(stage: Build) -> None
     assert s.account("a")["status"] == "active"
 
 
-def test_an_unreachable_api_is_a_503_that_benches_nobody(stage: Build) -> None:
+def test_an_unreachable_api_is_a_503_that_benches_no_account(stage: Build) -> None:
     s = stage("a")
     s.api.stop_listening()
     reply = s.ask()

@@ -69,7 +69,7 @@ def test_a_long_hold_begins_its_answer_with_comments_and_ends_with_the_stream(
     assert s.api.log[-1].header("accept-encoding") == "identity"
 
 
-def test_a_hold_that_ends_in_vain_is_told_as_an_error_event_and_then_as_a_plain_429(
+def test_a_hold_that_ends_in_vain_is_an_error_event_and_then_a_plain_429(
     stage: Build, clock: Any, hasty: None
 ) -> None:
     s = stage("a", holdCommitSec=0.05, allThrottledHoldBudgetSec=900)

@@ -17,7 +17,7 @@ from teamclaude.routing.state.decision import RoutingRequest
 Build = Callable[..., Any]
 
 
-def test_who_may_not_wait_takes_a_slot_of_another_account() -> None:
+def test_a_request_that_may_not_wait_takes_a_slot_of_another_account() -> None:
     fleet = Fleet(Rules(max_inflight_per_account=1), PacePolicy())
     fleet.configure([AccountSpec("a", "a"), AccountSpec("b", "b")])
     router = Router(fleet, clock=lambda: 1000.0)
@@ -27,7 +27,7 @@ def test_who_may_not_wait_takes_a_slot_of_another_account() -> None:
     assert {home.account, beside.account} == {"a", "b"}
 
 
-def test_who_may_not_wait_takes_a_slot_of_a_lower_tier() -> None:
+def test_a_request_that_may_not_wait_takes_a_slot_of_a_lower_tier() -> None:
     fleet = Fleet(Rules(max_inflight_per_account=1), PacePolicy())
     fleet.configure([AccountSpec("a", "a"), AccountSpec("spare", "spare", priority=1)])
     router = Router(fleet, clock=lambda: 1000.0)
@@ -36,7 +36,7 @@ def test_who_may_not_wait_takes_a_slot_of_a_lower_tier() -> None:
     assert [e for e in leases[1].decision.excluded if e.account == "a"] == [("a", "no slot", "1 in flight")]
 
 
-def test_a_spent_hold_looks_for_a_slot_of_another_account(stage: Build) -> None:
+def test_a_spent_hold_takes_a_slot_of_another_account(stage: Build) -> None:
     s = stage("a", "b", allThrottledHoldBudgetSec=0, maxInflightPerAccount=1)
     home = s.ask(session="s1").account
     s.api.script.once(Fault.never_answered(), account=home)
@@ -67,7 +67,9 @@ def test_an_outage_that_is_over_is_not_why_a_throttled_request_fails(stage: Buil
 BODY = b'{"model":"claude-opus-4-8","messages":[{"role":"user","content":"x"}],"max_tokens":9,"stream":true}'
 
 
-def test_a_retry_elsewhere_leaves_out_who_refused_and_benches_nobody_for_its_own_answer(stage: Build) -> None:
+def test_a_retry_elsewhere_leaves_out_accounts_that_refused_and_benches_none_for_its_own_response(
+    stage: Build,
+) -> None:
     s = stage("a", "b")
     home = s.ask(session="s1").account
     other = "b" if home == "a" else "a"

@@ -166,7 +166,7 @@ def test_a_state_only_grows_and_says_what_happened() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_no_kind_leads_on_for_ever(kind: Kind) -> None:
+def test_no_kind_is_retried_for_ever(kind: Kind) -> None:
     """Every account asked says the same: the request ends, or no account is left to ask."""
     accounts = [f"a{number}" for number in range(6)]
     state, last = RetryState(), Step(Action.AGAIN)
@@ -189,7 +189,7 @@ def test_a_failure_on_an_open_account_excludes_it_and_on_a_benched_one_does_not(
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ResponseKind if kind is not ResponseKind.SERVED])
-def test_every_kind_leads_where_the_meanings_say(kind: ResponseKind) -> None:
+def test_every_kind_takes_the_step_its_meaning_names(kind: ResponseKind) -> None:
     _, step = next_step(RetryState(), refused(kind), NOW)
     actions = {
         NextStep.RELAY: Action.RELAY,
@@ -263,12 +263,12 @@ def test_what_says_more_than_a_bare_429_is_relayed_before_it() -> None:
 
 
 @pytest.mark.parametrize("result", [CREDENTIAL, BARE])
-def test_what_others_have_just_refused_alike_goes_to_nobody_else(result: AttemptResult) -> None:
+def test_what_others_have_just_refused_alike_goes_to_no_other_account(result: AttemptResult) -> None:
     _, actions = follow(result, now=NOW._replace(may_hop=False))
     assert actions == [Action.RELAY]
 
 
-def test_what_is_not_found_is_looked_for_at_every_account() -> None:
+def test_what_is_not_found_is_asked_of_every_account() -> None:
     state, actions = follow(*[refused(ResponseKind.MISSING, 404)] * 9)
     assert (actions, state.relay_index) == ([Action.ANOTHER] * 9, 0)
 

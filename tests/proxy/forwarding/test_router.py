@@ -123,7 +123,7 @@ def test_a_waiter_whose_client_left_is_gone_and_costs_nothing() -> None:
     assert [a.inflight for a in router.snapshot({}).accounts] == [0]
 
 
-def test_without_patience_nothing_usable_is_told_at_once_with_the_reasons() -> None:
+def test_without_time_to_wait_the_error_comes_at_once_with_the_reasons() -> None:
     router = router_of("a")
     router.release(_refused(router, "a", retry_after=120.0))
     with pytest.raises(NoUsableAccountError) as caught:
@@ -181,7 +181,7 @@ def test_more_waiters_than_allowed_are_turned_away() -> None:
     router.drain()
 
 
-def test_a_drain_sends_everybody_in_line_away() -> None:
+def test_a_drain_ends_every_wait() -> None:
     router = router_of("a")
     router.release(_refused(router, "a", retry_after=120.0))
     waiters = [Waiter(router, RoutingRequest(f"s{n}")) for n in range(3)]
@@ -259,7 +259,7 @@ def test_six_sessions_on_three_idle_accounts_end_two_each() -> None:
     assert accounts == ["a", "a", "b", "b", "c", "c"]
 
 
-def test_an_answer_told_with_its_end_counts_as_one_told_before() -> None:
+def test_a_response_recorded_with_its_release_counts_like_one_recorded_before() -> None:
     views = []
     for at_once in (False, True):
         router = router_of("a")

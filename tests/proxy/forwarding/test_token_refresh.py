@@ -126,7 +126,7 @@ def test_a_burst_of_401s_costs_one_renewal_and_no_client_sees_it(stage: Stage) -
     assert stage.row()["status"] == "active"
 
 
-def test_a_lost_login_leads_to_the_next_account_and_heals_by_a_reload(stage: Stage) -> None:
+def test_a_lost_login_is_followed_by_the_next_account_until_a_reload(stage: Stage) -> None:
     stage.ask()
     stage.auth.revoke(FakeUser("anna"))
     assert stage.ask()[:2] == (200, "bob")
@@ -139,7 +139,7 @@ def test_a_lost_login_leads_to_the_next_account_and_heals_by_a_reload(stage: Sta
     assert stage.row()["status"] == "active"
 
 
-def test_a_busy_token_endpoint_rests_the_account_and_blames_nobody(stage: Stage) -> None:
+def test_a_busy_token_endpoint_benches_the_account_without_blame(stage: Stage) -> None:
     stage.ask()
     token = stage.entry()["refreshToken"].encode()
     busy = Fault.status(429, retry_after=60)
@@ -155,7 +155,7 @@ def test_a_busy_token_endpoint_rests_the_account_and_blames_nobody(stage: Stage)
 
 
 @one
-def test_when_nobody_can_serve_the_client_is_told_to_log_in_again(stage: Stage) -> None:
+def test_when_no_account_can_serve_the_error_says_to_log_in_again(stage: Stage) -> None:
     stage.auth.revoke(FakeUser("anna"))
     status, _, answer = stage.ask()
     assert status == 502

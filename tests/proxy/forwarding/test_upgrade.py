@@ -237,7 +237,7 @@ def test_an_upstream_that_breaks_the_handshake_gets_no_answer_made_up(stage: Bui
     assert s.outcomes(1) == ["upstream error"]
 
 
-def test_a_switch_nobody_asked_for_is_a_broken_answer(stage: Build) -> None:
+def test_a_switch_that_was_not_requested_is_a_broken_response(stage: Build) -> None:
     s = stage("a")
     s.api.script.always(Fault.bytes_instead(SWITCHES + ACCEPT))
     raw = s.raw().request("/api/oauth/usage", method="GET", headers=H2C)

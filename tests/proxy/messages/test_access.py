@@ -104,7 +104,7 @@ def test_no_key_or_a_wrong_one_from_elsewhere_is_refused_with_both_ways_to_pass_
 
 @pytest.mark.parametrize("unset", ["", None])
 @pytest.mark.parametrize("field", [("x-api-key", ""), ("Authorization", "Bearer "), ("x-api-key", "None")])
-def test_a_key_that_is_not_set_opens_to_nobody(unset: str | None, field: tuple[str, str]) -> None:
+def test_a_key_that_is_not_set_authorizes_nobody(unset: str | None, field: tuple[str, str]) -> None:
     keyless = AccessPolicy(ProxyConfig(api_key=unset, clients=(ClientKey("bob", ""),)))
     with pytest.raises(UnauthorizedError):
         keyless.authorize(head(field), REMOTE, no)
@@ -149,7 +149,7 @@ def test_a_match_counts_only_if_the_constant_time_comparison_says_so(monkeypatch
         ("Bearer ", False),
     ],
 )
-def test_our_own_keys_are_told_from_a_clients_credentials(value: str, ours: bool) -> None:
+def test_our_own_keys_are_distinguished_from_a_clients_credentials(value: str, ours: bool) -> None:
     assert policy().is_proxy_secret(value) is ours
     assert not AccessPolicy(ProxyConfig()).is_proxy_secret(value)
 

@@ -194,7 +194,7 @@ def test_a_refused_host_says_where_to_allow_it() -> None:
 
 
 @pytest.mark.parametrize("bind", ["0.0.0.0", "::", "[::]", ""])
-def test_a_wildcard_address_is_nobodys_name(bind: str) -> None:
+def test_a_wildcard_address_is_no_name(bind: str) -> None:
     for host in ("0.0.0.0:3456", "[::]:3456"):
         with pytest.raises(MisdirectedRequestError):
             policy(host=bind).authorize(head(host=("Host", host)), "127.0.0.1", yes)

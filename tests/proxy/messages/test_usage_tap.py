@@ -362,7 +362,7 @@ def test_a_json_body_beyond_the_bound_is_given_up():
 
 
 @pytest.mark.parametrize("kind", [None, "", "text/html", "application/octet-stream", "text/event-streams"])
-def test_other_bodies_are_not_looked_at(kind):
+def test_other_bodies_are_not_read(kind):
     tap = tapped(STREAM, kind=kind)
     assert tap.usage == NO_USAGE
     assert not tap.is_stream

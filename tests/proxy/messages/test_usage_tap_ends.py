@@ -63,7 +63,7 @@ def test_a_verdict_of_the_safety_check_changes_nothing_that_is_read() -> None:
         (gzip.compress(STREAM)[:30] + b"\xff" * 300, "gzip", UNMEASURED),
     ],
 )
-def test_an_answer_that_tells_no_tokens_has_unknown_ones(data: bytes, coding: Any, used: Any) -> None:
+def test_a_response_without_token_counts_has_unknown_ones(data: bytes, coding: Any, used: Any) -> None:
     tap = tapped(data, coding=coding)
     assert tap.final_usage(relayed=True) == used
     assert tap.final_usage(relayed=False).unmeasured == 0

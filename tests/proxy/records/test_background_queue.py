@@ -23,7 +23,7 @@ def test_all_are_consumed_in_order_and_not_by_the_thread_that_put_them() -> None
     assert threading.get_ident() not in {thread for _, thread in consumed}
 
 
-def test_beyond_its_length_the_oldest_is_dropped_and_a_consumer_that_hangs_blocks_nobody() -> None:
+def test_beyond_its_length_the_oldest_is_dropped_and_a_consumer_that_hangs_blocks_no_producer() -> None:
     reached, go_on = threading.Event(), threading.Event()
     consumed: list[int] = []
 

@@ -31,7 +31,7 @@ def ended(
     return exchange
 
 
-def test_the_finished_are_told_newest_first_and_once_each() -> None:
+def test_finished_requests_are_listed_newest_first_and_once_each() -> None:
     heard: list[Exchange] = []
     journal = Journal(on_end=heard.append)
     ids = [ended(journal, exchange_of()).id for _ in range(3)]
@@ -159,7 +159,7 @@ def test_tokens_are_taken_out_of_what_is_shown() -> None:
     assert len(said) < 2000
 
 
-def test_a_record_is_made_once_however_often_somebody_looks() -> None:
+def test_a_record_is_made_once_however_often_it_is_read() -> None:
     journal = Journal()
     exchange = ended(journal, exchange_of())
     (first,) = journal.recent()
@@ -168,7 +168,7 @@ def test_a_record_is_made_once_however_often_somebody_looks() -> None:
     assert first.id == exchange.id
 
 
-def test_beginnings_and_ends_are_turns_and_looks_are_none() -> None:
+def test_starts_and_ends_change_the_revision_and_reading_does_not() -> None:
     journal = Journal()
     before = journal.revision
     exchange = exchange_of()

@@ -56,7 +56,7 @@ def told(before: AccountState, after: AccountState, now: float = NOW) -> list[st
 # --- accounts -------------------------------------------------------------------------------------
 
 
-def test_a_window_that_is_full_is_told_with_the_time_it_is_back() -> None:
+def test_a_full_window_is_reported_with_its_reset() -> None:
     after = state(w5h=window(1.02, 346.0))
     assert told(state(w5h=window(0.9, 346.0)), after) == [
         "10:00:00 LIMIT alice: the 5h window is full (102%), back at 10:05:46 (in 6 min)"
@@ -70,7 +70,7 @@ def test_a_window_that_is_rejected_without_a_figure_or_a_time_claims_neither() -
     ]
 
 
-def test_a_reset_is_told_once_also_when_the_next_window_is_known_only_later() -> None:
+def test_a_reset_is_reported_once_also_when_the_next_window_is_known_only_later() -> None:
     before = state(w5h=window(0.4, -1.0))
     gone, anew = state(), state(w5h=window(0.01, 5 * HOUR))
     assert told(before, gone) == ["10:00:00 RESET alice: a new 5h window"]
@@ -78,7 +78,7 @@ def test_a_reset_is_told_once_also_when_the_next_window_is_known_only_later() ->
     assert told(before, anew) == ["10:00:00 RESET alice: a new 5h window"]
 
 
-def test_a_new_window_that_is_full_at_once_is_told_as_both() -> None:
+def test_a_new_window_that_is_full_at_once_is_reported_as_both() -> None:
     lines = told(state(w5h=window(1.0, -1.0)), state(w5h=window(1.0, HOUR)))
     assert [line.split()[1] for line in lines] == ["RESET", "LIMIT"]
 
@@ -87,13 +87,13 @@ def test_headers_that_name_the_same_reset_a_little_later_are_no_reset() -> None:
     assert told(state(w5h=window(0.4, HOUR)), state(w5h=window(0.4, HOUR + 4))) == []
 
 
-def test_a_window_that_is_open_again_before_its_reset_is_told() -> None:
+def test_a_window_that_is_open_again_before_its_reset_is_reported() -> None:
     words = "10:00:00 RESET alice: the 5h window is no longer full"
     assert told(state(w5h=window(1.0)), state(w5h=window(0.5))) == [words]
     assert told(state(w5h=window(1.0, None)), state()) == [words]
 
 
-def test_limits_of_an_api_key_begin_anew_all_the_time_and_only_the_end_of_a_full_one_is_told() -> None:
+def test_of_the_limits_of_an_api_key_only_the_end_of_a_full_one_is_reported() -> None:
     assert told(state(wtokens=window(0.2, -1.0)), state(wtokens=window(0.3, MINUTE))) == []
     full = state(wtokens=window(1.0, MINUTE))
     assert told(state(), full) == [
@@ -102,7 +102,7 @@ def test_limits_of_an_api_key_begin_anew_all_the_time_and_only_the_end_of_a_full
     assert told(full, state(), NOW + MINUTE) == ["10:01:00 RESET alice: the tokens limit begins anew"]
 
 
-def test_a_bench_is_told_with_its_length_and_its_reason() -> None:
+def test_a_bench_is_reported_with_its_length_and_its_reason() -> None:
     after = state(bench=(-1.5, 10.5), reason="429 retry-after")
     assert told(state(), after) == ["10:00:00 BENCH alice 12 s: 429 retry-after"]
     assert told(after, after) == []
@@ -119,7 +119,7 @@ def test_a_bench_after_one_that_was_over_is_another_one() -> None:
     assert told(state(bench=(-10, -2)), state(bench=(-1, 2))) == ["10:00:00 BENCH alice 3 s: 429"]
 
 
-def test_a_bench_until_a_full_window_is_reset_is_told_as_the_limit_alone() -> None:
+def test_a_bench_until_a_full_window_is_reset_is_reported_as_the_limit_alone() -> None:
     limited = state(bench=(0, HOUR), w5h=window(1.1, HOUR))
     assert [line.split()[1] for line in told(state(), limited)] == ["LIMIT"]
     scoped = state(bench=(0, 60), w7d_opus=window(1.1, HOUR))
@@ -178,7 +178,7 @@ class HeldRequests:
         return [clock_line(notice, self.now) for notice in self.notices.update(rows, self.now)]
 
 
-def test_a_hold_is_told_when_it_begins_and_not_again_at_the_next_look() -> None:
+def test_a_hold_is_reported_when_it_begins_and_not_again_at_the_next_poll() -> None:
     requests = HeldRequests("3f2a91c0")
     assert requests.poll() == [
         "10:00:02 HELD 3f2a91c0 claude-opus-4-8: no account usable, alice back 10:22 (in 22 min)"
@@ -186,7 +186,7 @@ def test_a_hold_is_told_when_it_begins_and_not_again_at_the_next_look() -> None:
     assert requests.poll() == requests.poll(290) == []
 
 
-def test_a_hold_that_lasts_is_told_every_5_minutes() -> None:
+def test_a_hold_that_lasts_is_reported_every_5_minutes() -> None:
     requests = HeldRequests("3f2a91c0")
     requests.poll(0)
     lines = [line for _ in range(600) for line in requests.poll(1.0)]
@@ -268,7 +268,7 @@ def test_a_request_that_the_policy_holds_back_says_why() -> None:
         ({"session": "", "model": ""}, "tc-3f2a91c0ffee"),
     ],
 )
-def test_who_is_held_is_told_by_session_and_agent_else_by_the_request(
+def test_a_held_request_is_named_by_session_and_agent_else_by_its_id(
     changes: dict[str, Any], name: str
 ) -> None:
     (line,) = HeldRequests("tc-3f2a91c0ffee").poll(**{"session": "3f2a91c0-1111", **changes})
@@ -306,14 +306,14 @@ class Polls:
         return self.states
 
 
-def test_the_first_look_tells_nothing() -> None:
+def test_the_first_poll_reports_nothing() -> None:
     polls = Polls()
     polls.states = [state(bench=(0, 60), w5h=window(1.0))]
     polls.notices.poll()
     assert polls.lines == []
 
 
-def test_accounts_are_looked_at_only_when_something_happened_or_a_window_ends() -> None:
+def test_accounts_are_compared_only_when_something_happened_or_a_window_ends() -> None:
     polls = Polls()
     for _ in range(10):
         polls.notices.poll()
@@ -328,7 +328,7 @@ def test_accounts_are_looked_at_only_when_something_happened_or_a_window_ends() 
     assert polls.asked == 3
 
 
-def test_the_server_tells_of_a_limit_a_hold_and_its_end(stage: Build, clock: Any) -> None:
+def test_the_server_reports_a_limit_a_hold_and_its_end(stage: Build, clock: Any) -> None:
     s = stage("alice")
     lines: list[str] = []
     s.service._notices._emit = lambda notice, now: lines.append(str(notice))
@@ -351,7 +351,7 @@ def test_the_server_tells_of_a_limit_a_hold_and_its_end(stage: Build, clock: Any
     ]
 
 
-def test_who_is_held_when_the_server_stops_has_its_end_told(stage: Build, clock: Any) -> None:
+def test_the_end_of_a_hold_is_reported_when_the_server_stops(stage: Build, clock: Any) -> None:
     s = stage("alice")
     lines: list[str] = []
     s.service._notices._emit = lambda notice, now: lines.append(str(notice))
@@ -363,7 +363,7 @@ def test_who_is_held_when_the_server_stops_has_its_end_told(stage: Build, clock:
     assert "refused: The proxy is shutting down" in lines[-1]
 
 
-def test_a_defect_in_telling_keeps_the_server_neither_from_serving_nor_from_stopping(
+def test_a_defect_in_a_notice_keeps_the_server_neither_from_serving_nor_from_stopping(
     stage: Build, clock: Any
 ) -> None:
     s = stage("alice")

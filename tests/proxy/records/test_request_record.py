@@ -103,7 +103,7 @@ def test_the_whole_story_in_order() -> None:
         at = found + len(part)
 
 
-def test_a_request_nobody_answered_says_so() -> None:
+def test_a_request_without_a_response_says_so() -> None:
     it = record()
     it.attempt("alice").failed("connection refused")
     it.attempt("bob")

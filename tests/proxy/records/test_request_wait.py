@@ -66,7 +66,7 @@ def test_a_clock_that_is_set_back_takes_no_seconds_away() -> None:
     assert queued.waiting.seconds == pytest.approx(60.0)
 
 
-def test_what_it_waits_for_now_is_told_and_what_it_waited_for_last_is_kept() -> None:
+def test_what_it_waits_for_now_is_shown_and_what_it_waited_for_last_is_kept() -> None:
     queued = QueuedRequest(NOTHING)
     newer = Wait(NOTHING.decision._replace(detail="two of two"), 1300.0)
     queued.waiter.wait = newer
@@ -180,7 +180,7 @@ def test_a_held_request_is_in_status_and_capacity_with_the_account_it_expects(
     assert s.send("GET", "/capacity").json()["held"] == 0
 
 
-def test_explain_of_the_last_request_tells_of_one_that_waits_and_why_each_account_is_out(
+def test_explain_of_the_last_request_shows_a_waiting_one_and_why_each_account_is_out(
     stage: Build, clock: Any
 ) -> None:
     s = stage("alice")
@@ -234,7 +234,7 @@ def test_a_request_that_waits_for_a_slot_is_no_hold_and_says_whose_slot(stage: B
     assert (wait["kind"], wait["account"], wait["reason"], wait["over"]) == ("slot", "alice", "no slot", True)
 
 
-def test_a_pause_between_two_attempts_is_told_and_is_no_hold(stage: Build) -> None:
+def test_a_pause_between_two_attempts_is_shown_and_is_no_hold(stage: Build) -> None:
     s = stage("alice")
     s.api.script.once(Fault.overloaded())
     request = s.ask().headers["x-teamclaude-request"]
@@ -276,7 +276,7 @@ class Client:
         (ExpectedAccount("a\n\nevent: error\x1b[1m", 1300.0), b": held, a  event: error [1m back 00:21\n\n"),
     ],
 )
-def test_the_comment_of_a_held_stream_says_in_one_line_who_is_back_and_when(
+def test_the_comment_of_a_held_stream_names_the_account_and_the_time_in_one_line(
     seen: ExpectedAccount, comment: bytes
 ) -> None:
     queued = QueuedRequest(NOTHING, seen)
