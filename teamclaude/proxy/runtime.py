@@ -29,7 +29,7 @@ from ..settings import camel_case
 from ..snapshot import HeldView, Snapshot, SystemView
 from ..typed_json import to_json
 from .clients import ClientUsage
-from .forwarding.account_targets import AccountTargets
+from .forwarding.account_targets import AccountTargets, CurrentTargets
 from .forwarding.context import RecentlyRefused, RequestContext
 from .forwarding.router import Router
 from .messages.access import AccessPolicy
@@ -105,7 +105,7 @@ class Runtime:
         self.access_policy = AccessPolicy(config.proxy, listens_on)
         self._recently_refused = RecentlyRefused()
         self._event_loop = EventLoop()
-        self.targets = targets
+        self._targets = CurrentTargets(targets)
         self.context = self._make_context(config, router, _make_pool(config))
         self._last_good = LastGoodConfig(config_file, config, self.token_manager.pairs, warn)
         self._register_secrets()
@@ -113,7 +113,7 @@ class Runtime:
     def _make_context(self, config: Config, router: Router, pool: UpstreamPool) -> RequestContext:
         return RequestContext(
             config,
-            lambda: self.targets,
+            self._targets,
             self.token_manager,
             router,
             pool,
@@ -200,10 +200,13 @@ class Runtime:
                 raise BadRequestError(f"Not reloaded, the running configuration stays: {error}") from error
             self._last_good.accept()
             old = self.context
-            renewed = [*targets.changed_api_keys(self.targets), *self.token_manager.configure(config)]
+            renewed = [
+                *targets.changed_api_keys(self._targets.current),
+                *self.token_manager.configure(config),
+            ]
             pool = old.pool if _same_pool_settings(old.config, config) else _make_pool(config)
             self.access_policy = policy
-            self.targets = targets
+            self._targets.current = targets
             self.context = self._make_context(config, old.router, pool)
             self._register_secrets()
             if pool is not old.pool:
@@ -226,7 +229,7 @@ class Runtime:
     def switch(self, account: Optional[str], session: Optional[str]) -> dict[str, Any]:
         """Pin all traffic, or one session, to an account; None removes the pin."""
         name = None if account is None else self._full_name(account)
-        self.router.pin(None if name is None else self.targets.key_of(name), session)
+        self.router.pin(None if name is None else self._targets.current.key_of(name), session)
         pins = [to_json(pin) for pin in self.router.snapshot({}).pins]
         return {"account": name, "session": session, "pins": pins}
 
@@ -238,7 +241,7 @@ class Runtime:
         except (ConfigError, UsageError) as error:
             raise BadRequestError(str(error)) from error
         self.reload()
-        key = self.targets.key_of(name)
+        key = self._targets.current.key_of(name)
         if enabled and key is not None:
             self.router.reset_benches(key)
         return {"account": name, "enabled": enabled}
@@ -257,7 +260,7 @@ class Runtime:
 
     def _full_name(self, account: str) -> str:
         try:
-            return find_name(list(self.targets.names().values()), account)
+            return find_name(list(self._targets.current.names().values()), account)
         except UsageError as error:
             raise NotFoundError(str(error)) from None
 

@@ -31,9 +31,9 @@ def warm_up(context: RequestContext) -> None:
 
 
 def _warm_all(context: RequestContext) -> None:
-    for spec in context.targets().specs:
+    for spec in context.targets.current.specs:
         if spec.enabled and not spec.is_paid and context.token_manager.before_dispatch(spec.key):
-            target = context.targets().target(spec.key)
+            target = context.targets.current.target(spec.key)
             if target is not None:
                 _warm_account(context, spec.key, target)
 

@@ -18,7 +18,7 @@ from ..http.origin import Origin, parse_origin
 from ..messages.body_scan import BodyFacts
 from ..records.exchange import SeriesMemo
 
-__all__ = ["AccountTargets", "UpstreamTarget", "with_account_uuid"]
+__all__ = ["AccountTargets", "CurrentTargets", "UpstreamTarget", "with_account_uuid"]
 
 
 # Of one series of heads: one rendering for each account, and again for each new token of it.
@@ -115,6 +115,13 @@ class AccountTargets:
             for key, target in self._targets.items()
             if key in older._targets and older._targets[key].credential != target.credential
         ]
+
+
+class CurrentTargets:
+    """Holds the newest targets: a request may wait longer than a configuration lasts."""
+
+    def __init__(self, targets: AccountTargets) -> None:
+        self.current = targets
 
 
 def _spec(account: AccountConfig, allow_extra_usage: bool) -> AccountSpec:

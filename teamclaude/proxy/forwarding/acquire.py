@@ -118,7 +118,7 @@ class AccountAcquirer:
         if target.credential.kind == "oauth":
             failed = target.credential.secret
             return self._refresh(lambda: self._context.token_manager.after_401(key, failed))
-        current = self._context.targets().target(key)  # a reload may have brought another key meanwhile
+        current = self._context.targets.current.target(key)  # a reload may have brought another key meanwhile
         return refused._replace(usable=current is not None and current != target)
 
     def token_unusable(self, lease: Lease, usability: Usability) -> Step:

@@ -16,7 +16,7 @@ from ..http.path_kinds import PathKind
 from ..net.event_loop import EventLoop
 from ..net.transport import UpstreamPool
 from ..records.exchange import Exchange
-from .account_targets import AccountTargets
+from .account_targets import CurrentTargets
 from .router import Router
 
 __all__ = ["RecentlyRefused", "RequestContext"]
@@ -64,7 +64,7 @@ class RequestContext:
     """
 
     config: Config
-    targets: Callable[[], AccountTargets]  # the newest: a request may wait longer than a token lives
+    targets: CurrentTargets
     token_manager: TokenManager
     router: Router
     pool: UpstreamPool

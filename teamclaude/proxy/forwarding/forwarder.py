@@ -134,7 +134,7 @@ class Forwarder:
         """Return True when the client has its response."""
         # Before the target is read: its token, fresh now, may be replaced meanwhile, but can't have expired.
         is_fresh = self._context.token_manager.is_fresh(lease.account)
-        target = self._context.targets().target(lease.account)
+        target = self._context.targets.current.target(lease.account)
         exchange, tap = self._exchange, None
         served, unreported = False, None
         attempt = Attempt(target.name if target is not None else lease.account, lease.decision)
@@ -191,7 +191,7 @@ class Forwarder:
             self._step = step
             return None
         usability: Usability = yield partial(self._acquirer.check_token, lease.account)
-        target = self._context.targets().target(lease.account)  # the token may be new
+        target = self._context.targets.current.target(lease.account)  # the token may be new
         if target is None:
             self._account_removed(lease)
         elif not usability:

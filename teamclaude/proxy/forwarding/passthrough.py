@@ -49,7 +49,7 @@ def pass_through(
         origin, prefix = parse_origin(config.oauth.token_url)[0], ""
         headers = token_request_headers(head, origin.authority, framing)
     else:
-        origin, prefix = context.targets().origin, context.targets().prefix
+        origin, prefix = context.targets.current.origin, context.targets.current.prefix
         own = Credential("client")
         headers = upstream_request_headers(head, own, origin.authority, framing, context.is_proxy_secret)
     transport = Transport(context.pool, client.watch, config.head_timeout_sec)
@@ -70,7 +70,7 @@ def pass_websocket(
     The response of an upstream that does not switch is relayed.  Raises ConnectFailedError, UpstreamLostError
     and ClientGoneError.
     """
-    config, head, targets = context.config, exchange.head, context.targets()
+    config, head, targets = context.config, exchange.head, context.targets.current
     headers = upstream_request_headers(
         head, Credential("client"), targets.origin.authority, Framing(BodyKind.NONE), context.is_proxy_secret
     )

@@ -109,7 +109,7 @@ def _pin(head: RequestHead, context: RequestContext) -> Optional[str]:
     wanted = unquote(head.get("x-teamclaude-account") or "")
     if not wanted:
         return None
-    names = context.targets().names()
+    names = context.targets.current.names()
     try:
         found = find_name(list(names.values()), wanted)
     except UsageError as error:
