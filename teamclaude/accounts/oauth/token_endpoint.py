@@ -16,7 +16,7 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Optional
 
 from ...errors import LoginRefusedError, TokenEndpointUnavailableError
@@ -103,19 +103,16 @@ def exchange_code(
 def refresh_tokens(
     oauth: OAuthConfig,
     refresh_token: str,
-    scopes: Sequence[str] = (),
     *,
     route: OutboundRoute = DEFAULT_ROUTE,
     clock: Callable[[], float] = time.time,
 ) -> TokenGrant:
-    """Exchange a refresh token for new tokens; without `scopes` the scopes stay as they are (RFC 6749, 6).
+    """Exchange a refresh token for new tokens; their scopes stay as they are (RFC 6749, 6).
 
     Raise LoginRefusedError or TokenEndpointUnavailableError.
     """
     now = clock()
     asked = {"grant_type": "refresh_token", "refresh_token": refresh_token, "client_id": oauth.client_id}
-    if scopes:
-        asked["scope"] = " ".join(scopes)
     return read_grant(_post(oauth, asked, route, _REFRESH), now)
 
 

@@ -34,7 +34,6 @@ class TokenGrant(NamedTuple):
     email: Optional[str] = None
     org_uuid: Optional[str] = None
     org_name: Optional[str] = None
-    scope: str = ""
     issued_at: Optional[float] = None
 
     def __repr__(self) -> str:
@@ -46,7 +45,6 @@ class Profile(NamedTuple):
 
     account_uuid: Optional[str]
     email: Optional[str]
-    full_name: Optional[str]
     org_uuid: Optional[str]
     org_name: Optional[str]
     subscription_type: Optional[str]
@@ -75,7 +73,6 @@ def read_grant(document: Mapping[str, Any], now: float, login_lifetime: Optional
         email=_text(account.get("email_address")) or _text(account.get("email")),
         org_uuid=_text(organization.get("uuid")),
         org_name=_text(organization.get("name")),
-        scope=_text(document.get("scope")) or "",
         issued_at=now,
     )
 
@@ -86,7 +83,6 @@ def read_profile(document: Mapping[str, Any]) -> Profile:
     return Profile(
         account_uuid=_text(account.get("uuid")),
         email=_text(account.get("email")) or _text(account.get("email_address")),
-        full_name=_text(account.get("full_name")) or _text(account.get("display_name")),
         org_uuid=_text(organization.get("uuid")),
         org_name=_text(organization.get("name")),
         subscription_type=_plan(account, organization),

@@ -77,7 +77,7 @@ def test_a_code_becomes_tokens_and_a_person(auth: AuthServer) -> None:
 
 def test_a_refresh_spends_the_token_and_says_who_we_are(auth: AuthServer) -> None:
     token = auth.log_in(auth.users[0])["refreshToken"]
-    grant = refresh_tokens(config_of(auth), token, ["user:inference"], clock=clock)
+    grant = refresh_tokens(config_of(auth), token, clock=clock)
     assert grant.refresh_token not in (None, token)
     assert auth.calls[0].user_agent == OAuthConfig().user_agent
     oauth = replace(config_of(auth), user_agent="other/1")
