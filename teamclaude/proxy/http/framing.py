@@ -19,8 +19,6 @@ from .head import Head, RequestHead, ResponseHead
 __all__ = [
     "HOP_BY_HOP",
     "LAST_CHUNK",
-    "MAX_CHUNK_LINE",
-    "MAX_TRAILER_BYTES",
     "BodyKind",
     "Buffer",
     "ChunkedDecoder",

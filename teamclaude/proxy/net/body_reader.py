@@ -24,26 +24,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, Any, Optional, TypeVar
 
-from ...errors import (
-    BadRequestError,
-    BodyTooLargeError,
-    ClientGoneError,
-    DiskFullError,
-    RequestTimeoutError,
-)
+from ...errors import BadRequestError, BodyTooLargeError, ClientGoneError, DiskFullError, RequestTimeoutError
 from ..http.framing import Buffer, ChunkedDecoder
 from .body_limit import BLOCK, BodyReservation
 
-__all__ = [
-    "MIN_BYTES_PER_SEC",
-    "RECV_BYTES",
-    "SPOOL_THRESHOLD",
-    "BodyReader",
-    "DiskBody",
-    "Spool",
-    "SpoolFile",
-    "is_spooled",
-]
+__all__ = ["RECV_BYTES", "BodyReader", "DiskBody", "Spool", "SpoolFile", "is_spooled"]
 
 T = TypeVar("T", int, bytes)
 

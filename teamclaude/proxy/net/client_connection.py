@@ -152,7 +152,7 @@ class ClientConnection:
             body = bytes(buffer[:length])
             del buffer[:length]
             return body
-        send_continue = self._send_continue if expects_continue and not buffer else _do_nothing
+        send_continue = self._send_continue if expects_continue and not buffer else lambda: None
         reader = BodyReader(
             self.sock, buffer, self._set_timeout, self._body_idle_sec, self.watch.check, reservation, spool
         )
@@ -291,10 +291,6 @@ def _skip_empty_lines(buffer: bytearray) -> None:
     """Drop empty lines before a request line (RFC 9112 2.2)."""
     while buffer[:2] == b"\r\n":
         del buffer[:2]
-
-
-def _do_nothing() -> None:
-    pass
 
 
 def _too_large(limit: int) -> BodyTooLargeError:

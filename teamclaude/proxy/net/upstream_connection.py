@@ -169,9 +169,7 @@ class UpstreamResponse:
         self._buffered = rest
         self._body_left = framing.length
         self._decoder = ChunkedDecoder(UpstreamProtocolError) if framing.kind is BodyKind.CHUNKED else None
-        self.complete = framing.kind is BodyKind.NONE or (
-            framing.kind is BodyKind.LENGTH and not framing.length
-        )
+        self.complete = framing.kind is BodyKind.NONE or framing == (BodyKind.LENGTH, 0)
         self.body_bytes = 0
 
     @property
@@ -228,9 +226,8 @@ class UpstreamResponse:
 
     def _read_chunked(self, decoder: ChunkedDecoder, data: bytes) -> list[Buffer]:
         if not data:
-            raise UpstreamLostError(
-                f"the upstream's answer ends after {self.body_bytes} bytes, within its chunks"
-            )
+            got = self.body_bytes
+            raise UpstreamLostError(f"the upstream's answer ends after {got} bytes, within its chunks")
         pieces = decoder.feed(data)
         self.body_bytes += sum(map(len, pieces))
         self.complete = decoder.finished
