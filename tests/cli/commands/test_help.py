@@ -1,14 +1,13 @@
-"""`teamclaude help` and `explain`: pages for people."""
+"""`teamclaude help`: the list, a command, or a page."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 import pytest
 
 from teamclaude.manual import page, topics
-from tests.cli.support import Ended, Stub
+from tests.cli.support import Ended
 
 
 def test_the_topics_are_the_pages() -> None:
@@ -31,23 +30,3 @@ def test_help_on_a_command(cli: Callable[..., Ended]) -> None:
 
 def test_help_on_nothing_known(cli: Callable[..., Ended]) -> None:
     assert cli("help", "confg") == (2, "", 'teamclaude: no help on "confg"; did you mean "config"?\n')
-
-
-RECORD = {"request": "tc-1", "method": "POST", "path": "/v1/messages", "outcome": "served", "attempts": []}
-
-
-def test_explain_asks_for_the_last_request(stub: Stub, cli: Callable[..., Ended]) -> None:
-    stub.answers["GET /teamclaude/explain/last"] = (200, RECORD)
-    ended = cli("explain")
-    assert ended.status == 0
-    assert ended.out.startswith("tc-1 POST /v1/messages\n")
-
-
-def test_explain_asks_for_the_one_named(stub: Stub, cli: Callable[..., Ended]) -> None:
-    stub.answers["GET /teamclaude/explain/a%2Fb"] = (200, RECORD)
-    assert json.loads(cli("explain", "a/b", "--json").out) == RECORD
-
-
-def test_an_unknown_request(stub: Stub, cli: Callable[..., Ended]) -> None:
-    stub.answers["GET /teamclaude/explain/tc-0"] = (404, {"error": {"message": "No such request."}})
-    assert cli("explain", "tc-0") == (1, "", "teamclaude: No such request.\n")

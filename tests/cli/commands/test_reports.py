@@ -1,4 +1,4 @@
-"""`teamclaude status` and `capacity`: with a proxy, without one, and with another program."""
+"""`teamclaude status`, `capacity` and `explain`: with a proxy, without one, and with another program."""
 
 from __future__ import annotations
 
@@ -144,3 +144,25 @@ def test_the_environments_proxies_are_not_asked(
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
     assert cli("status").status == 0
+
+
+# --- explain --------------------------------------------------------------------------------------
+
+RECORD = {"request": "tc-1", "method": "POST", "path": "/v1/messages", "outcome": "served", "attempts": []}
+
+
+def test_explain_asks_for_the_last_request(stub: Stub, cli: Callable[..., Ended]) -> None:
+    stub.answers["GET /teamclaude/explain/last"] = (200, RECORD)
+    ended = cli("explain")
+    assert ended.status == 0
+    assert ended.out.startswith("tc-1 POST /v1/messages\n")
+
+
+def test_explain_asks_for_the_one_named(stub: Stub, cli: Callable[..., Ended]) -> None:
+    stub.answers["GET /teamclaude/explain/a%2Fb"] = (200, RECORD)
+    assert json.loads(cli("explain", "a/b", "--json").out) == RECORD
+
+
+def test_an_unknown_request(stub: Stub, cli: Callable[..., Ended]) -> None:
+    stub.answers["GET /teamclaude/explain/tc-0"] = (404, {"error": {"message": "No such request."}})
+    assert cli("explain", "tc-0") == (1, "", "teamclaude: No such request.\n")
