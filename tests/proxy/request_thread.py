@@ -37,4 +37,4 @@ def hold_request(s: Any, seconds: float, **body: Any) -> RequestThread:
 def advance_clock(s: Any, clock: Any, seconds: float) -> None:
     """Move the clock and have the router serve its queue."""
     clock.now += seconds
-    s.service.runtime.router.clock_moved()
+    s.service.runtime.router.credentials_changed([])  # serves the queue

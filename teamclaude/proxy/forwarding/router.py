@@ -301,11 +301,6 @@ class Router:
         if self._draining:
             raise DrainingError("The proxy is shutting down; try again in a moment.")
 
-    def clock_moved(self) -> None:
-        """Serve the queue after the clock was moved."""
-        with self._lock:
-            self._serve_queue(self._clock())
-
     # --- readers ----------------------------------------------------------------------------------
 
     def trust_of(self, lease: Lease) -> tuple[bool, bool]:

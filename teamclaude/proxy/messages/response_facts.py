@@ -97,7 +97,7 @@ def partial_error(head: ResponseHead, body: bytes) -> bytes:
     except zlib.error:
         came = ""
     shown = redact_text(" ".join(came.split()))[:MAX_MESSAGE_CHARS] or "nothing came"
-    message = f"The API answered {head.status}; the rest of its words did not arrive: {shown}"
+    message = f"The API answered {head.status}; the rest of its message did not arrive: {shown}"
     kind = "invalid_request_error" if head.status < 500 else "api_error"
     return json.dumps({"type": "error", "error": {"type": kind, "message": message}}).encode()
 

@@ -166,9 +166,6 @@ class HoldNotices:
     def __init__(self) -> None:
         self._announced: dict[str, _AnnouncedHold] = {}
 
-    def __len__(self) -> int:
-        return len(self._announced)
-
     def update(self, held: Sequence[tuple[Exchange, HeldView]], now: float) -> list[Notice]:
         """Return the lines for requests that are held now, and for those that no longer are."""
         found: list[Notice] = []

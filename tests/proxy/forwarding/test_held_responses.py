@@ -30,7 +30,7 @@ def held(stage: Build, clock: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[
         if fault is not None:
             s.api.script.always(fault)
             clock.now += 601
-            s.service.runtime.router.clock_moved()
+            s.service.runtime.router.credentials_changed([])  # serves the queue
         else:
             s.service.stop(0)
         waiting_request.join(10)

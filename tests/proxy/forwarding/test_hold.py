@@ -43,7 +43,7 @@ def test_a_held_request_is_served_when_the_window_is_reset(stage: Build, clock: 
     held = RequestThread(s, session="s1")
     wait_until(lambda: s.service.runtime.router.waiting == 2)
     clock.now += 601
-    s.service.runtime.router.clock_moved()
+    s.service.runtime.router.credentials_changed([])  # serves the queue
     assert held.done().status == 200
     assert b"message_stop" in held.done().body
 
@@ -58,7 +58,7 @@ def test_a_long_hold_begins_its_answer_with_comments_and_ends_with_the_stream(
         lambda: any(e.request.ttfb_sec for e in s.service.snapshot().inflight if e.request.session == "s1")
     )
     clock.now += 601
-    s.service.runtime.router.clock_moved()
+    s.service.runtime.router.credentials_changed([])  # serves the queue
     reply = held.done()
     assert reply.status == 200
     assert reply.headers["content-type"].startswith("text/event-stream")
@@ -80,7 +80,7 @@ def test_a_hold_that_ends_in_vain_is_an_error_event_and_then_a_plain_429(
     )
     s.api.script.always(Fault.quota("5h", reset_in=5000.0))
     clock.now += 601
-    s.service.runtime.router.clock_moved()
+    s.service.runtime.router.credentials_changed([])  # serves the queue
     reply = held.done()
     event = reply.body.rpartition(b"event: error\ndata: ")[2]
     assert json.loads(event)["error"]["type"] == "rate_limit_error"

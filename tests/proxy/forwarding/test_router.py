@@ -145,7 +145,7 @@ def test_a_waiter_is_served_when_the_bench_ends(monkeypatch: pytest.MonkeyPatch)
     waiter = Waiter(router, RoutingRequest("s"))
     waiting(router, 1)
     monkeypatch.setattr(Clock, "now", Clock.now + 121.0)
-    router.clock_moved()
+    router.credentials_changed([])  # serves the queue
     assert waiter.lease().account == "a"
 
 
@@ -164,10 +164,10 @@ def test_the_paid_key_serves_once_the_deadline_has_passed(monkeypatch: pytest.Mo
     waiter = Waiter(router, RoutingRequest("s"), WaitLimits(1800.0, paid_after=290.0))
     waiting(router, 1)
     monkeypatch.setattr(Clock, "now", Clock.now + 289.0)
-    router.clock_moved()
+    router.credentials_changed([])  # serves the queue
     assert waiter.result is None
     monkeypatch.setattr(Clock, "now", Clock.now + 2.0)
-    router.clock_moved()
+    router.credentials_changed([])  # serves the queue
     assert waiter.lease().account == "key"
 
 

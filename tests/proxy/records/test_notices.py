@@ -231,7 +231,7 @@ def test_the_end_of_a_hold_says_how_it_ended_once(outcome: Outcome, note: str, e
     (line,) = requests.poll()
     assert line == f"10:00:04 HELD 3f2a91c0 claude-opus-4-8: over after 0 s, {end}"
     assert requests.poll() == []
-    assert len(requests.notices) == 0
+    assert requests.notices._announced == {}
 
 
 def test_a_hold_is_over_when_an_account_answers_not_when_it_is_asked() -> None:
