@@ -35,14 +35,16 @@ def help_on(args: argparse.Namespace) -> int:
 
 def _overview() -> list[str]:
     rows = [(f"{command.name} {command.words}".rstrip(), command.help) for command in COMMANDS]
-    room = max(len(left) for left, _ in rows)
+    width = max(len(left) for left, _ in rows)
     return [
-        "usage: teamclaude COMMAND [OPTIONS]      (teamclaude COMMAND --help tells them)",
+        "usage: teamclaude COMMAND [OPTIONS]      (listed by teamclaude COMMAND --help)",
         "",
-        *(f"  {left:<{room}}  {right}" for left, right in rows),
+        *(f"  {left:<{width}}  {right}" for left, right in rows),
         "",
-        f"manual: teamclaude help {' | '.join(topics())}",
-        "exit status: 0 ok, 1 failure, 2 wrong usage, 130 interrupted; TEAMCLAUDE_DEBUG=1 shows tracebacks",
+        "manual: teamclaude help TOPIC, where TOPIC is a command or one of",
+        ", ".join(topics()),
+        "exit status: 0 ok, 1 failure, 2 wrong usage, 130 interrupted",
+        "TEAMCLAUDE_DEBUG=1 shows tracebacks",
     ]
 
 

@@ -17,7 +17,7 @@ def switch_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `teamclaude switch`."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="the account, or the beginning of its name")
     parser.add_argument("--session", metavar="SID", help="id of one session, or the beginning of it")
-    parser.add_argument("--auto", action="store_true", help="take the pin off")
+    parser.add_argument("--auto", action="store_true", help="remove the pin")
     add_port_option(parser)
 
 
@@ -35,7 +35,7 @@ def switch(args: argparse.Namespace) -> int:
     from ..proxy_client import configured_proxy
 
     if args.auto and args.name:
-        raise UsageError("--auto takes the pin off, NAME sets one: give one of them")
+        raise UsageError("--auto removes the pin, NAME sets one: give one of them")
     if args.session and not (args.auto or args.name):
         raise UsageError("--session needs the NAME of an account, or --auto")
     proxy = configured_proxy(args.port)
