@@ -1,4 +1,4 @@
-"""People and their clients when they are refused."""
+"""Clients, and the people behind them, when they are refused."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_client_waits_for_a_short_retry_after_and_stops_at_a_long_one(api):
     assert pauses(api)[1] >= 600.0
 
 
-def test_an_answer_ends_the_counting(api):
+def test_a_response_resets_the_retry_count(api):
     for _ in range(10):
         refuse(api, None)
     api.clients.request_served(api.session)

@@ -23,7 +23,7 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(scenario):
     assert run_policy(scenario(1.2, 2), "price") != first
 
 
-def test_with_quota_in_plenty_everything_is_done_and_nobody_waits_for_quota(scenario):
+def test_with_ample_quota_everything_is_done_without_waiting_for_quota(scenario):
     score = run_policy(scenario(0.2), "sticky")
     assert score.completed == pytest.approx(1.0, abs=2e-3)
     assert (score.visible_429s, score.cold_tokens) == (0, 0.0)
@@ -36,7 +36,7 @@ def test_a_round_robin_pays_for_cold_caches(scenario):
     assert robin.cold_tokens > 0.05 > sticky.cold_tokens
 
 
-def test_with_less_quota_than_demand_people_hear_of_it(scenario):
+def test_with_less_quota_than_demand_clients_see_429s(scenario):
     score = run_policy(scenario(2.5), "sticky")
     assert score.visible_429s > 0
     assert score.stall_hours >= score.avoidable_hours >= 0.0
@@ -53,7 +53,7 @@ def test_a_window_of_one_model_closes_only_that_model(scenario):
     assert scoped.wanted < free.wanted
 
 
-def test_a_lost_account_takes_its_quota_away_but_nobody_stops(scenario):
+def test_a_lost_account_takes_its_quota_away_but_no_session_stops(scenario):
     whole, lost = (run_policy(scenario(0.8, first_login_lost_sec=days * 86400.0), "price") for days in (0, 3))
     assert lost.wanted < whole.wanted
     assert 0.6 < lost.completed <= 1.0
@@ -65,7 +65,7 @@ def test_every_session_can_have_many_agents(scenario):
     assert run_policy(many, "price").completed > 0.9
 
 
-def test_what_a_run_is_told_of_goes_from_0_to_1(scenario):
+def test_the_progress_goes_from_0_to_1(scenario):
     reported: list[float] = []
     run_policy(scenario(0.2), "sticky", reported.append)
     assert reported == sorted(reported)

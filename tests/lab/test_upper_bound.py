@@ -29,7 +29,7 @@ def test_work_that_comes_late_can_not_use_the_quota_of_before():
     assert upper_bound(late, spans, 2 * WEEK) == 120.0
 
 
-def test_gifts_of_the_api_raise_it_but_never_above_what_was_wanted():
+def test_overshoot_raises_the_bound_but_never_above_what_was_wanted():
     spans = [WeeklyWindow(0.0, WEEK, 100.0, 50.0)]
     assert upper_bound(demand((HOUR, 300.0)), spans, WEEK, overshoot=7.0) == 107.0
     assert upper_bound(demand((HOUR, 103.0)), spans, WEEK, overshoot=7.0) == 103.0

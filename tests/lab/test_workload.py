@@ -57,7 +57,7 @@ def test_a_persons_pause_ends_at_work_and_a_tools_pause_anywhere():
     assert [at for at, _ in play([PlannedSession(90.0, 0, session(0, 150))], shifts)] == [90.0, DAY_SEC]
 
 
-def test_nobody_runs_more_sessions_than_their_seats():
+def test_no_person_runs_more_than_max_sessions():
     asked = play([PlannedSession(float(n), 0, session(0, 50)) for n in range(5)])
     assert asked[-2][0] == 60.0  # the first one ended then
 

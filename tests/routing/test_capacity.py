@@ -272,7 +272,7 @@ def test_learned_caps_give_way_only_for_accounts_that_would_serve(pool):
     assert [row(pool, name).live for name in "abc"] == [False, False, True]
 
 
-def test_after_every_window_has_been_reset_the_pool_is_open_though_nobody_asks(pool):
+def test_after_every_window_has_been_reset_the_pool_is_open_without_a_request(pool):
     for name in "abc":
         learned(pool, name, 1000, 1000)
         pool.quota(name, "5h", 1.0, 600, "rejected")

@@ -128,7 +128,7 @@ def test_a_refused_request_goes_on_to_the_accounts_it_has_not_tried(pool):
     assert pool.choose("s", tried=("a", "b")).account == "c"
 
 
-def test_a_request_that_tried_everybody_is_told_the_truth_about_each(pool):
+def test_a_request_that_tried_every_account_names_the_reason_of_each(pool):
     pool["a"].bench_until = pool.now + 600
     pool.quota("b", "5h", 1.01, 60)
     decision = pool.choose("s", tried=("a", "b", "c"))
@@ -233,7 +233,7 @@ def test_a_clients_own_pin_is_strict(pool):
     assert pool.choose("s", pin="a", tried=("a",)).retry_at is None
 
 
-def test_a_strict_pin_to_an_account_that_is_gone_serves_nobody_else(pool):
+def test_a_strict_pin_to_an_account_that_is_gone_takes_no_other(pool):
     decision = pool.choose("s", pin="gone")
     assert (decision.account, decision.retry_at) == (None, None)
     assert decision.detail == "the pinned account is not configured"
@@ -300,7 +300,7 @@ def test_a_conversation_on_the_paid_key_returns_with_its_next_request(paid):
     assert (decision.account, decision.reason, decision.previous) == ("a", Reason.KEY_YIELDS, "key")
 
 
-def test_a_conversation_on_the_paid_key_stays_while_nobody_free_can_serve(paid):
+def test_a_conversation_on_the_paid_key_stays_while_no_free_account_can_serve(paid):
     paid["a"].bench_until = paid["b"].bench_until = paid.now + 60
     assert paid.serve("s", allow_paid=True) == "key"
     assert (paid.choose("s").account, paid.choose("s").reason) == ("key", Reason.KEPT)

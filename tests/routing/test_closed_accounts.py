@@ -59,7 +59,7 @@ def test_an_account_that_closes_is_not_taken(pool, what):
     assert usable(pool) == {"b"}
 
 
-def test_time_and_good_news_open_it_again(pool):
+def test_a_reset_or_new_credentials_open_it_again(pool):
     answered(pool, 429, 1.1)
     assert usable(pool) == {"b"}
     pool.wait(RESETS_SEC + 1.0)
@@ -85,7 +85,7 @@ def test_a_window_that_was_over_is_not_when_the_clock_is_set_back(pool):
     assert usable(pool) == {"b"}
 
 
-def test_who_is_open_to_some_models_is_taken_for_those(pool):
+def test_an_account_open_to_some_models_is_taken_for_those(pool):
     answered(pool, 429, 1.1, "7d_opus")
     assert usable(pool) == {"b"}
     decision = pool.choose("other", model="claude-haiku-4-5")
@@ -93,7 +93,7 @@ def test_who_is_open_to_some_models_is_taken_for_those(pool):
     assert SHUT.isdisjoint(e.rule for e in decision.excluded)
 
 
-def test_what_was_said_once_stays_said(pool):
+def test_the_exclusions_of_a_decision_do_not_change_later(pool):
     decision = pool.choose("new")
     before = list(decision.excluded)
     answered(pool, 429, 1.1)

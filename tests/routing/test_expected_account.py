@@ -51,7 +51,7 @@ def test_the_first_account_that_comes_back_is_expected_with_its_time(make_pool: 
     )
 
 
-def test_it_is_told_by_name(make_pool: Any) -> None:
+def test_the_expected_account_is_given_by_name(make_pool: Any) -> None:
     pool = make_pool(AccountSpec("key-1", "alice"))
     full(pool, **{"key-1": 600.0})
     assert expected_account(pool.fleet, stand(pool, RoutingRequest("s")), pool.now).account == "alice"
@@ -106,7 +106,7 @@ def test_a_request_that_insists_on_an_account_waits_for_that_one(make_pool: Any)
     assert expected_account(pool.fleet, stand(pool, RoutingRequest("s", pin="b")), pool.now).account == "b"
 
 
-def test_who_waits_for_a_slot_is_expected_there_at_no_known_time(make_pool: Any) -> None:
+def test_a_request_that_waits_for_a_slot_is_expected_there_at_no_known_time(make_pool: Any) -> None:
     pool = make_pool("a")
     pool.busy("a", 5)
     assert expected_account(pool.fleet, stand(pool, RoutingRequest("s")), pool.now) == ExpectedAccount(
@@ -114,7 +114,7 @@ def test_who_waits_for_a_slot_is_expected_there_at_no_known_time(make_pool: Any)
     )
 
 
-def test_a_paid_key_is_expected_when_it_may_serve_before_anybody_is_back(make_pool: Any) -> None:
+def test_a_paid_key_is_expected_when_it_may_serve_before_an_account_is_back(make_pool: Any) -> None:
     pool = make_pool("a", PAID)
     pool["a"].bench_until = pool.now + HOUR
     soon = stand(pool, RoutingRequest("s"), WaitLimits(2 * HOUR, paid_after=290.0))
@@ -123,7 +123,7 @@ def test_a_paid_key_is_expected_when_it_may_serve_before_anybody_is_back(make_po
     assert expected_account(pool.fleet, late, pool.now) == ExpectedAccount("a", pool.now + HOUR)
 
 
-def test_extra_usage_is_expected_when_it_may_be_spent_before_anybody_is_back(make_pool: Any) -> None:
+def test_extra_usage_is_expected_when_it_may_be_spent_before_an_account_is_back(make_pool: Any) -> None:
     pool = make_pool(AccountSpec("a", "a", allow_extra_usage=True), "b")
     full(pool, a=HOUR)
     pool["a"].extra_usage = True
@@ -160,7 +160,7 @@ def test_a_paid_key_that_can_not_serve_is_not_expected(make_pool: Any, broken: s
     assert expected_account(pool.fleet, waiter, pool.now).account == "a"
 
 
-def test_nobody_is_expected_by_who_is_held_back_for_want_of_room(make_pool: Any) -> None:
+def test_a_request_held_at_the_gate_is_expected_nowhere(make_pool: Any) -> None:
     pool = make_pool("a", "b")
     full(pool, a=HOUR, b=HOUR)
     waiter = stand(pool, RoutingRequest("s"))

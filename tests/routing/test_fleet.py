@@ -222,7 +222,7 @@ def test_a_clock_set_back_does_not_leave_conversations_warm_for_the_difference(p
         lambda pool, lease: pool.settle(lease),
     ],
 )
-def test_a_clock_set_back_is_noticed_by_whatever_comes_next(pool, event):
+def test_a_clock_that_moved_back_is_noticed_by_the_next_call(pool, event):
     pool.bind("s", "a")
     lease = pool.lease("t", pin="b")
     pool.wait(-DAY)
@@ -231,7 +231,7 @@ def test_a_clock_set_back_is_noticed_by_whatever_comes_next(pool, event):
 
 
 @only(*STAYING)
-def test_an_adopted_conversation_counts_where_it_is_and_no_more_where_it_was(pool):
+def test_a_restored_conversation_counts_where_it_is_and_no_more_where_it_was(pool):
     pool.bind("s", "a")
     other = Binding("s", "s", None, None, "b", pool.now, pool.now, pool.now)
     pool.fleet.restore_binding(other)
@@ -313,7 +313,7 @@ def test_an_api_key_under_the_name_of_a_login_is_another_account(make_pool):
     assert pool.choose("s").account == "a"
 
 
-def test_pins_to_removed_accounts_go_and_pins_to_nobody_are_refused(pool):
+def test_pins_to_removed_accounts_go_and_pins_to_unknown_ones_are_refused(pool):
     pool.fleet.pin("a")
     pool.fleet.pin("b", "s")
     pool.fleet.configure(pool.specs[1:])

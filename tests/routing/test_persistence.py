@@ -167,7 +167,7 @@ def test_a_key_does_not_inherit_from_a_login_of_the_same_name(pool):
     assert fleet.accounts["b"].status(pool.now) == "active"
 
 
-def test_a_state_saved_by_a_clock_that_ran_ahead_holds_nobody_up(pool):
+def test_a_state_saved_by_a_clock_ahead_delays_no_request(pool):
     fleet, _ = restored(pool, saved(pool), later=-DAY)
     now = pool.now - DAY
     assert fleet.accounts["b"].bench_until <= now + HOUR
@@ -239,7 +239,7 @@ def test_garbage_in_any_place_never_raises_and_keeps_the_rest(pool):
                 assert bound == {"s", "t/x", "u", "v"}
 
 
-def test_what_is_unreadable_is_told_by_its_place(pool):
+def test_unreadable_values_are_reported_with_their_path(pool):
     data = saved(pool)
     data["accounts"]["a"]["streak"] = "many"
     data["bindings"][1]["usage"] = {"input": 5}
@@ -259,7 +259,7 @@ def test_what_is_unreadable_is_told_by_its_place(pool):
     assert fleet.accounts["a"].requests == 6
 
 
-def test_no_saved_bench_is_for_ever(pool):
+def test_a_saved_bench_has_an_upper_limit(pool):
     data = saved(pool)
     data["accounts"]["b"]["benchUntil"] = 1e300
     fleet, _ = restored(pool, data)

@@ -40,7 +40,7 @@ def test_below_the_soft_ceiling_or_unknown_is_no_reason(make_pool):
     assert "5h rail" not in rules_that_excluded(pool.choose("s")).values()
 
 
-def test_where_everybody_is_above_the_soft_ceiling_it_gives_way(make_pool):
+def test_the_soft_ceiling_is_waived_where_every_account_is_above_it(make_pool):
     pool = make_pool("a", "b", rules=Rules(five_hour_soft_ceiling=0.50))
     pool.five_hours(a=0.60, b=0.60)
     decision = pool.choose("s")
@@ -138,7 +138,7 @@ def test_above_the_warn_ceiling_an_account_takes_one_request_at_a_time(make_pool
     assert isinstance(pool.admit("t"), Lease)
 
 
-def test_who_has_waited_out_the_slot_time_is_not_stalled_by_the_warn_ceiling(make_pool):
+def test_a_request_past_the_slot_time_is_not_stalled_by_the_warn_ceiling(make_pool):
     pool = make_pool("a", rules=Rules(five_hour_warn_ceiling=0.60))
     pool.five_hours(a=0.60)
     pool.lease("s")
@@ -160,7 +160,7 @@ def test_an_unproven_account_takes_one_request_whatever_has_been_waited(make_poo
     assert isinstance(pool.admit("t", waited=9.0), Wait)
 
 
-def test_who_has_waited_out_the_slot_time_takes_a_free_slot_beyond_the_rails(make_pool):
+def test_a_request_past_the_slot_time_takes_a_free_slot_beyond_the_rails(make_pool):
     pool = make_pool("a", "b", rules=Rules(five_hour_soft_ceiling=0.50, max_inflight_per_account=1))
     pool.five_hours(b=0.60)
     pool.busy("a", 1)

@@ -1,4 +1,4 @@
-"""An answer that says the very same as the one before is taken in without being looked at."""
+"""A response with the same quota reading as the one before is not applied again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def admitted(fleet: Fleet, session: str = "s") -> Lease:
     return lease
 
 
-def test_it_is_remembered_and_any_refusal_forgets_it() -> None:
+def test_the_last_reading_is_kept_until_a_refusal() -> None:
     fleet, said = fleet_of_one(), QuotaReading({"5h": Window(0.2, NOW + 900, "allowed", NOW)})
     account = fleet.accounts["a"]
     lease = admitted(fleet)
@@ -40,7 +40,7 @@ def test_it_is_remembered_and_any_refusal_forgets_it() -> None:
     assert (account.proven, account.streak, account.windows.get("5h", NOW).rejected) == (True, 0, False)
 
 
-def test_whatever_else_happens_to_the_account_forgets_it() -> None:
+def test_every_other_change_of_the_account_drops_the_last_reading() -> None:
     said = QuotaReading({"5h": Window(0.2, NOW + 900, "allowed", NOW)})
     for happens in (
         lambda fleet, lease: fleet.confirm_account_429(lease, NOW + 1),
@@ -57,7 +57,7 @@ def test_whatever_else_happens_to_the_account_forgets_it() -> None:
         assert fleet.accounts["a"].proven
 
 
-def test_off_the_inference_path_nothing_is_remembered() -> None:
+def test_off_the_inference_path_no_reading_is_kept() -> None:
     fleet, said = fleet_of_one(), QuotaReading({"requests": Window(0.2, NOW + 900, None, NOW)})
     lease = fleet.admit(RoutingRequest(needs_slot=False), NOW)
     assert isinstance(lease, Lease)

@@ -48,7 +48,7 @@ def test_of_a_dialogue_that_shares_only_tools_and_system_the_cache_of_these_is_u
 
 
 @only("price", "pace", "round-robin", "least-used")
-def test_a_cache_that_has_ended_draws_nobody(pool):
+def test_a_cache_that_has_ended_attracts_no_request(pool):
     first = pool.serve(usage=CACHED, **DIALOGUE)
     pool.week(**{first: 0.9})
     pool.wait(301)

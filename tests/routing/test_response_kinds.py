@@ -99,12 +99,12 @@ def test_an_answer_means_this_for_the_account_and_the_request(status, reading, i
 
 @pytest.mark.parametrize("inference", [True, False])
 @pytest.mark.parametrize("status", [401, 403, 407, 511])
-def test_a_login_refused_in_words_that_are_not_the_api_s_is_an_outage_of_the_way_there(status, inference):
+def test_a_login_refused_by_a_body_that_is_not_the_api_s_is_an_outage(status, inference):
     assert classify(status, NOTHING, inference, is_api_error=False) is ResponseKind.OUTAGE
 
 
 @pytest.mark.parametrize("status", [200, 400, 402, 404, 413, 429, 500, 529])
-def test_of_other_statuses_the_words_decide_nothing(status):
+def test_for_other_statuses_the_body_decides_nothing(status):
     assert classify(status, NOTHING, True, False) is classify(status, NOTHING, True, True)
 
 

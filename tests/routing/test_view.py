@@ -95,7 +95,7 @@ def test_a_conversation_whose_account_was_removed_has_none(pool):
     assert binding(pool).account is None
 
 
-def test_a_conversation_nobody_remembers_is_not_shown(pool):
+def test_an_evicted_conversation_is_not_shown(pool):
     pool.bind("s", "a")
     pool.wait(1799)
     assert not binding(pool).warm
@@ -114,7 +114,7 @@ def test_pins_are_shown_by_name_and_on_their_conversations(pool):
     assert snapshot_of(pool.fleet, pool.now).pins == (PinView("s", "b"), PinView(None, "a"))
 
 
-def test_the_whole_is_told_with_its_moment(pool, policy):
+def test_the_snapshot_has_its_time_policy_and_current_account(pool, policy):
     pool.bind("s", "b")
     view = snapshot_of(pool.fleet, pool.now)
     assert (view.at, view.current_account, view.policy) == (pool.now, "b", policy)

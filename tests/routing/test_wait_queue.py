@@ -78,7 +78,7 @@ def test_what_no_account_can_serve_is_found_out_once_for_equal_constraints(make_
     ],
     ids=lambda other: next(iter(other)),
 )
-def test_what_no_account_can_serve_says_nothing_of_who_asks_for_something_else(make_pool, other):
+def test_a_hopeless_request_says_nothing_of_one_with_other_constraints(make_pool, other):
     pool = make_pool("a", "b")
     special = RoutingRequest("s0", **{"model": "claude-sonnet-4-5", **other})
     plain = RoutingRequest("s1", model="claude-sonnet-4-5")
@@ -98,7 +98,7 @@ def test_what_no_account_can_serve_says_nothing_of_who_asks_for_something_else(m
 
 
 @only(*STAYING)
-def test_who_waits_for_its_own_account_is_not_tried_when_another_one_answers(make_pool):
+def test_a_waiter_for_its_own_account_is_not_tried_when_another_one_answers(make_pool):
     pool = make_pool("a", "b")
     queue = WaitQueue(pool.fleet)
     leases = {}

@@ -17,7 +17,7 @@ def test_a_choice_is_a_pool_that_gathers_its_accounts_once(make_pool):
 
 
 @pytest.mark.parametrize("name", POLICIES)
-def test_every_policy_goes_by_the_name_it_is_configured_by(name):
+def test_every_policy_has_the_name_it_is_registered_by(name):
     assert POLICIES[name]().name == name
 
 

@@ -295,7 +295,7 @@ def test_a_warm_conversation_waits_for_a_slot_of_its_account_then_takes_another(
     assert (lease.account, lease.decision.reason, lease.decision.previous) == ("b", Reason.NO_SLOT, "a")
 
 
-def test_where_nobody_has_a_slot_the_conversation_stays_in_line_at_home(make_pool):
+def test_where_no_account_has_a_slot_the_conversation_waits_at_home(make_pool):
     pool = make_pool("a", "b")
     pool.bind("s", "a")
     busy = pool.busy("a", 5)
@@ -305,7 +305,7 @@ def test_where_nobody_has_a_slot_the_conversation_stays_in_line_at_home(make_poo
     assert pool.lease("s", waited=6.0).decision.reason == Reason.KEPT
 
 
-def test_the_warn_band_relaxes_only_for_who_has_waited_out_the_slot_time(make_pool):
+def test_the_warn_band_relaxes_only_after_the_slot_time(make_pool):
     pool = make_pool("a", rules=Rules(slot_wait_sec=5))
     pool.five_hours(a=0.80)
     pool.bind("s", "a")

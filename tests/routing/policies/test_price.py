@@ -120,7 +120,7 @@ def test_a_cold_conversation_waits_at_the_gate_of_a_window_that_soon_ends(priced
     assert waits.decision.retry_at == pytest.approx(pool.now + 15.0)
 
 
-def test_nobody_waits_at_the_gate_without_a_hold_or_at_an_account_that_is_idle(priced):
+def test_no_request_waits_at_the_gate_without_a_hold_or_at_an_idle_account(priced):
     pool = nearly_full(priced)
     assert isinstance(pool.admit("s"), Lease)
     pool = nearly_full(priced)
@@ -128,7 +128,7 @@ def test_nobody_waits_at_the_gate_without_a_hold_or_at_an_account_that_is_idle(p
     assert isinstance(pool.admit("t", hold_sec=HOLD), Lease)
 
 
-def test_who_waits_longer_goes_first(priced):
+def test_the_conversation_held_longest_goes_first(priced):
     pool = taught(priced("a"), "a", 8e6, 1e6, rate=100.0)
     pool.quota("a", "5h", 0.4, 4 * HOUR)
     make_active(pool, "a", "other")
@@ -196,7 +196,7 @@ def test_the_size_of_a_window_is_learned_from_what_was_burned_since_we_came(pric
     assert pool.fleet.policy.estimates.week_tokens(pool["a"]) == pytest.approx(1e6, rel=0.15)
 
 
-def test_its_words_name_the_rule_for_each_account(priced):
+def test_the_decision_names_the_rule_for_each_account(priced):
     pool = priced("a", "b")
     decision = pool.choose("s")
     assert decision.detail == "0 active"
@@ -226,7 +226,7 @@ def test_an_agent_waits_at_the_gate_rather_than_crowd_its_parents_account(priced
     assert asked.decision.reason == Reason.GATE
 
 
-def test_words_give_the_time_a_window_lasts_in_minutes_or_hours(priced):
+def test_the_detail_gives_the_time_a_window_lasts_in_minutes_or_hours(priced):
     pool = nearly_full(priced)
     assert pool.choose("s").detail == "1 active, lasts 8 min, none passed: 5h rail"
     pool.wait(10.0)
@@ -234,7 +234,7 @@ def test_words_give_the_time_a_window_lasts_in_minutes_or_hours(priced):
     assert pool.choose("s").detail == "1 active, lasts 83 min"
 
 
-def test_ones_own_activity_is_no_reason_to_leave(priced):
+def test_a_conversations_own_activity_is_no_reason_to_leave(priced):
     pool = taught(priced("a", "b"), "a", 8e6)
     pool.serve("s", WARM)
     home = pool.fleet.bindings["s"].account
@@ -257,7 +257,7 @@ def test_the_more_are_active_the_longer_a_window_must_carry_a_newcomer(priced):
     assert pool.choose("s", hold_sec=HOLD).reason == Reason.GATE
 
 
-def test_before_a_week_was_seen_nobody_waits_for_a_large_cache(priced):
+def test_before_a_week_was_seen_no_request_waits_for_a_large_cache(priced):
     pool = priced("a", "b")
     for name in ("a", "b"):
         taught(pool, name, 1e6)

@@ -28,7 +28,7 @@ def test_an_unknown_account_is_as_large_as_the_others_are_on_average(make_pool: 
     assert estimates.window_sizes(pool["c"]) == (9e5, 6e6)
 
 
-def test_but_not_smaller_than_what_it_has_shown(make_pool: Any) -> None:
+def test_an_unknown_account_is_not_smaller_than_what_it_served(make_pool: Any) -> None:
     pool, estimates = make_pool("a", "b"), PriceEstimates()
     pool["a"].cap_7d.size = 1e6
     estimates.record_response(pool.fleet.accounts.values(), pool["a"], "s", Usage(1), pool.now)

@@ -60,7 +60,7 @@ def test_a_week_is_kept():
     assert len(made.to_json()) == 2
 
 
-def test_what_lies_in_the_future_of_a_clock_that_was_set_back_does_not_count():
+def test_burn_after_now_does_not_count_when_the_clock_moved_back():
     made = burn((0, 5))
     made.add(7, NOW - DAY)
     assert made.tokens_in_window(5 * HOUR, None, NOW - DAY) == 7

@@ -22,7 +22,7 @@ def seen(axis="5h", **fields):
     return windows
 
 
-def test_an_axis_nobody_named_is_unknown_not_zero():
+def test_an_axis_that_was_never_named_is_unknown_not_zero():
     assert Windows().get("5h", NOW) == UNKNOWN_WINDOW
     assert UNKNOWN_WINDOW.utilization is None
     assert UNKNOWN_WINDOW.resets_at is None
@@ -115,7 +115,7 @@ def test_a_model_of_an_unknown_family_is_learned_as_itself():
     assert not windows.covers("7d_xyz", "claude-epic-2")
 
 
-def test_nothing_is_learned_where_the_name_says_it_already_or_no_model_is_known():
+def test_no_scope_is_learned_where_the_name_says_it_or_no_model_is_known():
     windows = Windows()
     windows.learn_scope("7d_oi", "claude-fable-5")
     windows.learn_scope("7d_xyz", None)

@@ -28,7 +28,7 @@ def test_a_sub_agent_is_a_conversation_of_its_own_with_a_parent(ask, conversatio
     assert (ask.conversation, ask.parent) == (conversation, parent)
 
 
-def test_the_reasons_are_the_words_that_are_shown():
+def test_the_reasons_are_the_texts_that_are_shown():
     assert {
         "new session",
         "kept warm",
