@@ -101,11 +101,11 @@ def response_framing(head: ResponseHead, request_method: str) -> Framing:
 
 def _single_length(head: Head) -> Optional[Framing]:
     """Return the framing of a head with one length and no coding: takes 1 us, all other checks 3."""
-    at = head.layout.positions
-    places = at.get("content-length")
-    if places is None or len(places) != 1 or "transfer-encoding" in at:
+    by_name = head.layout.positions
+    positions = by_name.get("content-length")
+    if positions is None or len(positions) != 1 or "transfer-encoding" in by_name:
         return None
-    text = head.values[places[0]]
+    text = head.values[positions[0]]
     return Framing(BodyKind.LENGTH, int(text)) if _is_length(text) else None
 
 
@@ -179,8 +179,8 @@ def asks_for_websocket(head: RequestHead) -> bool:
 
 def _has_default_connection(head: Head) -> bool:
     """Return whether the head has no Connection options, or only `keep-alive`."""
-    places = head.layout.positions.get("connection")
-    return places is None or (len(places) == 1 and head.values[places[0]] == "keep-alive")
+    positions = head.layout.positions.get("connection")
+    return positions is None or (len(positions) == 1 and head.values[positions[0]] == "keep-alive")
 
 
 def _connection_options(head: Head) -> frozenset[str]:

@@ -72,10 +72,10 @@ class HeaderLayout:
         self.names = names
         self._pattern: Optional[re.Pattern[str]] = None
         self._times_seen = 0
-        places: dict[str, list[int]] = {}
-        for place, name in enumerate(names):
-            places.setdefault(name.lower(), []).append(place)
-        self.positions = {name: tuple(found) for name, found in places.items()}
+        positions: dict[str, list[int]] = {}
+        for at, name in enumerate(names):
+            positions.setdefault(name.lower(), []).append(at)
+        self.positions = {name: tuple(found) for name, found in positions.items()}  # by lower-case name
 
     def match_values(self, text: str, start: int) -> Optional[tuple[str, ...]]:
         """Return the values of a head whose start line ends at `start`; None if its layout is another."""
@@ -85,13 +85,14 @@ class HeaderLayout:
         found = self._pattern.fullmatch(text, start)
         return None if found is None else found.groups()
 
-    def is_frequent(self) -> bool:
+    def count_use(self) -> bool:
         """Count one more head; return whether the layout is worth a pattern of its own."""
         self._times_seen += 1
         return self._times_seen >= _FREQUENT and len(self.names) <= _MAX_PATTERN_FIELDS
 
     @staticmethod
     def for_names(names: tuple[str, ...]) -> HeaderLayout:
+        """Return the layout with these names; only short ones are kept for the next head."""
         layout = _LAYOUTS.get(names)
         if layout is None:
             layout = HeaderLayout(names)
@@ -136,7 +137,7 @@ class Head:
 
     def get_all(self, name: str) -> list[str]:
         """Return all values of a field, one per field line, in order."""
-        return [self.values[place] for place in self.layout.positions.get(name.lower(), ())]
+        return [self.values[position] for position in self.layout.positions.get(name.lower(), ())]
 
     def __contains__(self, name: str) -> bool:
         return name.lower() in self.layout.positions
@@ -167,8 +168,8 @@ class RequestHead(Head):
         other.layout, other.series = self.layout, self.series
         other.framing = None
         other.values = values = list(self.values)
-        for place in self.layout.positions[_CONTENT_LENGTH]:
-            values[place] = length
+        for position in self.layout.positions[_CONTENT_LENGTH]:
+            values[position] = length
         return other
 
     def __repr__(self) -> str:  # no values: they may be credentials
@@ -269,7 +270,7 @@ def parse_response_head(block: bytes | bytearray) -> ResponseHead:
     plain = _match_fields(text, end)
     fields = plain or _parse_field_lines(text, end, UpstreamProtocolError)
     layout = HeaderLayout.for_names(tuple(map(_field_name, fields)))
-    if plain and layout.is_frequent():
+    if plain and layout.count_use():
         _cache_pattern(layout)
     received = bytes(block) if plain else b""
     return ResponseHead(minor, status, reason, layout, list(map(_field_value, fields)), received)

@@ -160,8 +160,8 @@ def _cut_fields(head: ResponseHead, body: Framing, replaced: tuple[str, ...]) ->
 def _dropped_lines(layout: HeaderLayout, replaced: tuple[str, ...]) -> list[bytes]:
     """Return how the lines to be cut out of heads with this layout begin."""
     names = HOP_BY_HOP.union(map(str.lower, replaced)) & layout.positions.keys()
-    places = [place for name in names for place in layout.positions[name]]
-    return [b"\n%b:" % layout.names[place].encode() for place in places]
+    positions = [position for name in names for position in layout.positions[name]]
+    return [b"\n%b:" % layout.names[position].encode() for position in positions]
 
 
 @lru_cache(maxsize=256)  # 2 us less: few account names, needed for every response
@@ -216,8 +216,8 @@ def _framing_fields(body: Framing) -> Headers:
 def _content_length_matches(head: ResponseHead, body: Framing) -> bool:
     """Return whether the upstream's Content-Length field may stay as it is."""
     if body.kind is BodyKind.LENGTH:
-        places = head.layout.positions.get("content-length", ())
-        return len(places) == 1 and head.values[places[0]] == str(body.length)
+        positions = head.layout.positions.get("content-length", ())
+        return len(positions) == 1 and head.values[positions[0]] == str(body.length)
     lengths = head.get_all("content-length")
     # Responses to HEAD, and 304, give the length of a body that they do not have (RFC 9110 8.6).
     may_have_one = body.kind is BodyKind.NONE and head.status >= 200 and head.status != 204
@@ -239,12 +239,12 @@ def _betas(value: str) -> list[str]:
 
 
 def _with_oauth_beta(headers: Headers) -> Headers:
-    places = [at for at, (name, _) in enumerate(headers) if name.lower() == "anthropic-beta"]
-    if not places:
+    positions = [at for at, (name, _) in enumerate(headers) if name.lower() == "anthropic-beta"]
+    if not positions:
         return [*headers, ("anthropic-beta", OAUTH_BETA)]
-    if not any(OAUTH_BETA in _betas(headers[at][1]) for at in places):
-        name, value = headers[places[0]]
-        headers[places[0]] = (name, f"{OAUTH_BETA},{value}" if value else OAUTH_BETA)
+    if not any(OAUTH_BETA in _betas(headers[at][1]) for at in positions):
+        name, value = headers[positions[0]]
+        headers[positions[0]] = (name, f"{OAUTH_BETA},{value}" if value else OAUTH_BETA)
     return headers
 
 

@@ -34,12 +34,12 @@ _MAX_READINGS = 64  # per header layout: one for each account
 
 
 class _QuotaMemo:
-    """Of one header layout: the places of quota headers, and the latest readings with their times."""
+    """Of one header layout: the positions of quota headers, and the latest readings with their times."""
 
-    __slots__ = ("places", "readings")
+    __slots__ = ("positions", "readings")
 
     def __init__(self, layout: HeaderLayout) -> None:
-        self.places = [place for place, name in enumerate(layout.names) if is_quota_header(name)]
+        self.positions = [position for position, name in enumerate(layout.names) if is_quota_header(name)]
         self.readings: dict[tuple[str, ...], tuple[float, QuotaReading]] = {}
 
 
@@ -54,13 +54,13 @@ def read_quota(head: Head, now: float) -> QuotaReading:
     """
     layout, values = head.layout, head.values
     memo = _memo_of(layout)
-    said = tuple([values[place] for place in memo.places])
+    said = tuple([values[position] for position in memo.positions])
     known = memo.readings.get(said)
     if known is not None and 0.0 <= now - known[0] < REUSE_SEC:
         return known[1]
     if len(memo.readings) >= _MAX_READINGS:
         memo.readings.clear()
-    reading = read_windows([(layout.names[place], values[place]) for place in memo.places], now)
+    reading = read_windows([(layout.names[position], values[position]) for position in memo.positions], now)
     memo.readings[said] = (now, reading)
     return reading
 
