@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from teamclaude.routing.policies.base import BasePolicy
+from teamclaude.routing.policies.base import Policy
 from teamclaude.routing.policies.registry import POLICIES
 from teamclaude.routing.quota.rules import NO_LIMIT, Rules
 from teamclaude.routing.state.account import AccountSpec
@@ -208,4 +208,4 @@ def test_rails_that_are_set_are_the_same_under_every_policy(policy):
 
 
 def test_no_policy_has_its_own_way_of_counting_free_slots(policy):
-    assert inspect.getattr_static(type(POLICIES[policy]()), "free_slots") is BasePolicy.free_slots
+    assert inspect.getattr_static(type(POLICIES[policy]()), "free_slots") is Policy.free_slots

@@ -6,6 +6,7 @@ policy may decide: pins, accounts that cannot serve, paid keys, priority tiers.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional, Protocol
 
@@ -16,7 +17,7 @@ from ..state.account import Account, inflight_cap
 from ..state.conversations import Binding
 from ..state.decision import Exclusion, RoutingRequest
 
-__all__ = ["BasePolicy", "Move", "Placement", "Policy", "Pool"]
+__all__ = ["Move", "Placement", "Policy", "Pool"]
 
 
 class Pool(Protocol):
@@ -51,14 +52,19 @@ class Move(NamedTuple):
     placement: Placement
 
 
-class Policy(Protocol):
-    """What the Fleet asks a policy; `pool.accounts` is never empty for `place` and `gate_reason`."""
+class Policy(ABC):
+    """What the Fleet asks a policy; `pool.accounts` is never empty for `place` and `gate_reason`.
 
-    name: str
+    Only `place` must be defined: by default a policy learns nothing, lets nobody wait and keeps what is warm.
+    """
+
+    name = ""
 
     def adapt_rules(self, rules: Rules) -> Rules:
-        """Return the rules this policy works with, made of the configured ones."""
+        """Return the rules this policy works with: by default no rail that is not configured."""
+        return rules.with_own(five_hour_soft_ceiling=NO_LIMIT, max_sessions_per_account=NO_LIMIT)
 
+    @abstractmethod
     def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
         """Place a new or homeless conversation; `home` is where it was, also outside the pool."""
 
@@ -66,12 +72,20 @@ class Policy(Protocol):
         self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account
     ) -> Optional[Move]:
         """Return a move for a warm conversation; None keeps it where it is."""
+        return None
 
     def inflight_limit(self, rules: Rules, account: Account, now: float) -> int:
         """Return the requests the account may have in flight, as far as this policy is concerned."""
+        return rules.max_inflight_per_account
 
     def free_slots(self, rules: Rules, account: Account, now: float, waited: float) -> int:
-        """Return how many more requests the account takes now; 0 lets the request wait."""
+        """Return how many more requests the account takes now; 0 lets the request wait.
+
+        That is what the rails and an unproven account's probe leave of `inflight_limit`; no policy
+        overrides it.
+        """
+        limit = self.inflight_limit(rules, account, now)
+        return inflight_cap(account, rules, now, waited, limit) - account.inflight
 
     def wait_reason(
         self,
@@ -83,6 +97,7 @@ class Policy(Protocol):
         waited: float,
     ) -> str:
         """Return why a warm conversation waits until then for its closed account; empty: place it anew."""
+        return ""
 
     def gate_reason(
         self, pool: Pool, request: RoutingRequest, account: Account, ahead: int, waited: float
@@ -91,8 +106,9 @@ class Policy(Protocol):
 
         `ahead` conversations have been held for longer.
         """
+        return ""
 
-    def record_response(
+    def record_response(  # noqa: B027 - learning is optional
         self,
         accounts: Iterable[Account],
         account: Account,
@@ -102,79 +118,12 @@ class Policy(Protocol):
     ) -> None:
         """Learn from a response to a conversation, or to a request that belongs to none."""
 
-    def record_bare_429(self, account: Account, now: float) -> None:
+    def record_bare_429(self, account: Account, now: float) -> None:  # noqa: B027 - learning is optional
         """Learn from a 429 that says nothing: perhaps too many requests were in flight, this one included."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what it has learned, as plain JSON data."""
-
-    def restore(self, saved: LenientObject, keys: Mapping[str, str]) -> None:
-        """Take back what was saved; `keys` maps saved account keys to those of now."""
-
-
-class BasePolicy:
-    """A policy that learns nothing, lets nobody wait and keeps what is warm."""
-
-    name = ""
-
-    def adapt_rules(self, rules: Rules) -> Rules:
-        """Set no rail that is not configured."""
-        return rules.with_own(five_hour_soft_ceiling=NO_LIMIT, max_sessions_per_account=NO_LIMIT)
-
-    def reconsider(
-        self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account
-    ) -> Optional[Move]:
-        """Keep every warm conversation where it is."""
-        return None
-
-    def inflight_limit(self, rules: Rules, account: Account, now: float) -> int:
-        """Return `maxInflightPerAccount`."""
-        return rules.max_inflight_per_account
-
-    def free_slots(self, rules: Rules, account: Account, now: float, waited: float) -> int:
-        """Return what the rails and an unproven account's probe leave of `inflight_limit`.
-
-        No policy overrides this.
-        """
-        return (
-            inflight_cap(account, rules, now, waited, self.inflight_limit(rules, account, now))
-            - account.inflight
-        )
-
-    def wait_reason(
-        self,
-        pool: Pool,
-        request: RoutingRequest,
-        binding: Binding,
-        home: Account,
-        until: float,
-        waited: float,
-    ) -> str:
-        """Never wait."""
-        return ""
-
-    def gate_reason(
-        self, pool: Pool, request: RoutingRequest, account: Account, ahead: int, waited: float
-    ) -> str:
-        """Hold nobody."""
-        return ""
-
-    def record_response(
-        self,
-        accounts: Iterable[Account],
-        account: Account,
-        conversation: Optional[str],
-        usage: Usage,
-        now: float,
-    ) -> None:
-        """Learn nothing."""
-
-    def record_bare_429(self, account: Account, now: float) -> None:
-        """Learn nothing."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return nothing learned."""
         return {}
 
-    def restore(self, saved: LenientObject, keys: Mapping[str, str]) -> None:
-        """Restore nothing."""
+    def restore(self, saved: LenientObject, keys: Mapping[str, str]) -> None:  # noqa: B027 - as above
+        """Take back what was saved; `keys` maps saved account keys to those of now."""

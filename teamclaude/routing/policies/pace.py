@@ -18,7 +18,7 @@ from ..quota.rules import Rules
 from ..state.account import WEEK_SEC, Account, is_within_5h_rail
 from ..state.conversations import Binding
 from ..state.decision import Exclusion, Reason, RoutingRequest
-from .base import BasePolicy, Move, Placement, Pool
+from .base import Move, Placement, Policy, Pool
 
 __all__ = ["PacePolicy", "ramp_boost", "weekly_gap", "weekly_pace"]
 
@@ -75,7 +75,7 @@ class _Layers:
         self.left = kept
 
 
-class PacePolicy(BasePolicy):
+class PacePolicy(Policy):
     """Pace to the weekly line, with a 5h rail and an anti-dogpile spread."""
 
     name = "pace"

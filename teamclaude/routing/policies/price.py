@@ -27,7 +27,7 @@ from ..quota.usage import Usage
 from ..state.account import Account
 from ..state.conversations import Binding
 from ..state.decision import NEVER, Exclusion, LazyExclusions, RoutingRequest
-from .base import BasePolicy, Placement, Pool
+from .base import Placement, Policy, Pool
 from .price_estimates import WEEKS_IN_5H, InflightLimits, PriceEstimates
 
 __all__ = ["PricePolicy", "QuotaOutlook", "Tuning"]
@@ -93,7 +93,7 @@ class QuotaOutlook(NamedTuple):
 _Candidate = tuple[float, int, float, str, int, Account, QuotaOutlook, int]
 
 
-class PricePolicy(BasePolicy):
+class PricePolicy(Policy):
     """Quota by its scarcity, with a gate for cold conversations."""
 
     name = "price"

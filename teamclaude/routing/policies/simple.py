@@ -12,7 +12,7 @@ from ..quota.rules import NO_LIMIT, Rules
 from ..state.account import Account
 from ..state.conversations import Binding
 from ..state.decision import NEVER, Exclusion, Reason, RoutingRequest
-from .base import BasePolicy, Move, Placement, Pool
+from .base import Move, Placement, Policy, Pool
 
 __all__ = ["DrainPolicy", "LeastUsedPolicy", "RoundRobinPolicy", "StickyPolicy", "ThresholdPolicy"]
 
@@ -30,7 +30,7 @@ def _peak_use(account: Account, now: float) -> float:
     return max(account.utilization("7d", now) or 0.0, account.utilization("5h", now) or 0.0)
 
 
-class _FreeSlotPolicy(BasePolicy):
+class _FreeSlotPolicy(Policy):
     """Choose among the accounts with a free slot, or among all when there is none."""
 
     def _with_free_slot(self, pool: Pool) -> list[Account]:
@@ -81,7 +81,7 @@ class DrainPolicy(_FreeSlotPolicy):
         return _placement(pool.accounts, chosen, "resets later", "the soonest weekly reset")
 
 
-class ThresholdPolicy(BasePolicy):
+class ThresholdPolicy(Policy):
     """One account for everybody, until it reaches switchThreshold."""
 
     name = "threshold"
