@@ -40,9 +40,9 @@ class ClientTarget(NamedTuple):
 
 def client_environment(target: ClientTarget, existing: Mapping[str, str], logged_in: bool) -> dict[str, str]:
     """Return the variables to set; `existing` is the environment they are added to."""
-    ours = [("x-teamclaude-key", target.key)] if logged_in else []
+    own = [("x-teamclaude-key", target.key)] if logged_in else []
     if target.account is not None:
-        ours.append(("x-teamclaude-account", account_header(target.account)))
+        own.append(("x-teamclaude-account", account_header(target.account)))
     variables = {
         "ANTHROPIC_BASE_URL": target.url,
         **_certificate(target, existing),
@@ -50,9 +50,9 @@ def client_environment(target: ClientTarget, existing: Mapping[str, str], logged
     }
     if not logged_in:
         variables["ANTHROPIC_AUTH_TOKEN"] = target.key
-    foreign = _user_headers(existing.get(HEADERS, ""))
-    headers = foreign + [f"{name}: {value}" for name, value in ours]
-    if ours or headers != existing.get(HEADERS, "").splitlines():
+    users = _user_headers(existing.get(HEADERS, ""))
+    headers = users + [f"{name}: {value}" for name, value in own]
+    if own or headers != existing.get(HEADERS, "").splitlines():
         variables[HEADERS] = "\n".join(headers)
     return variables
 

@@ -98,7 +98,7 @@ def _reload(service: Stoppable, say: Callable[[str], None]) -> None:
     except TeamClaudeError as error:
         say(f"teamclaude: {error}")
         return
-    told = [
+    parts = [
         f"{what} {', '.join(changes[what])}" for what in ("added", "removed", "updated") if changes.get(what)
     ]
-    say(f"teamclaude: config read again: {'; '.join(told) or 'no account changed'}")
+    say(f"teamclaude: config read again: {'; '.join(parts) or 'no account changed'}")

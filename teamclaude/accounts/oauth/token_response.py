@@ -18,7 +18,7 @@ __all__ = ["Profile", "TokenGrant", "read_grant", "read_profile"]
 # For an answer without a lifetime: tokens live about 8 h, so this one is refreshed early.
 DEFAULT_LIFETIME_SEC = 3600.0
 # Shorter lifetimes (0, negative, 1 in another unit) are ignored: a token that expires before it is stored
-# would be refreshed with each request.  A 401 tells when it has really expired.
+# would be refreshed with each request.  A 401 shows when it has really expired.
 MIN_LIFETIME_SEC = 10.0
 MAX_LIFETIME_SEC = 10 * 365 * 86400.0
 
@@ -118,8 +118,8 @@ def _text(value: object) -> Optional[str]:
 
 def _lifetime(value: object) -> float:
     """Return the access token's lifetime in seconds from its `expires_in`."""
-    told = _seconds(value)
-    return DEFAULT_LIFETIME_SEC if told is None or told < MIN_LIFETIME_SEC else told
+    seconds = _seconds(value)
+    return DEFAULT_LIFETIME_SEC if seconds is None or seconds < MIN_LIFETIME_SEC else seconds
 
 
 def _seconds(value: object) -> Optional[float]:
