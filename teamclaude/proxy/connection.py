@@ -186,7 +186,7 @@ class ConnectionHandler:
         exchange.routing_request = routing_request_of(exchange, context, self._runtime.issue_of)
         if exchange.facts.stream is True:
             self._use_loop_next = False
-        return Forwarder(context, exchange, self._client, log).steps()
+        return Forwarder(context, exchange, self._client, log).forward()
 
     def _check_request(self, exchange: Exchange) -> Framing:
         """Check what precedes the body: where the request ends, who sends it, where it goes."""

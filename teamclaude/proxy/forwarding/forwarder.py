@@ -79,7 +79,7 @@ class Forwarder:
             exchange, client, log, lambda: self._hold, idle_sec, loop, context.monotonic
         )
 
-    def steps(self) -> RequestCoroutine[None]:
+    def forward(self) -> RequestCoroutine[None]:
         """Forward until a response has been relayed.
 
         Raises the error to answer the client with, or ClientGoneError.
