@@ -48,14 +48,18 @@ class Settings:
     def __delattr__(self, name: str) -> None:
         raise dataclasses.FrozenInstanceError(f"cannot delete {name}")
 
+    def _values(self) -> dict[str, Any]:
+        """Return the fields: `__dict__` has cached properties, too."""
+        return {name: self.__dict__[name] for name in self.__dataclass_fields__}
+
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.__dict__ == other.__dict__
+        return type(self) is type(other) and self._values() == other._values()
 
     def __hash__(self) -> int:
-        return hash(tuple(self.__dict__.values()))
+        return hash(tuple(self._values().values()))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in self.__dict__.items())})"
+        return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in self._values().items())})"
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, NamedTuple, Optional
 
 from ...settings import Settings, setting
@@ -107,17 +108,17 @@ class Rules(Settings):
 
     # --- the rails as numbers: what is set, or what the policy has of its own, or what is usual --------
 
-    @property
+    @cached_property
     def full(self) -> float:
         """Utilization at which an account counts as used up."""
         return 0.98 if self.switch_threshold is None else self.switch_threshold
 
-    @property
+    @cached_property
     def soft_ceiling(self) -> float:
         """5h utilization above which an account gets no new work."""
         return 0.90 if self.five_hour_soft_ceiling is None else self.five_hour_soft_ceiling
 
-    @property
+    @cached_property
     def most_sessions(self) -> float:
         """Warm conversations from which on an account gets no new one."""
         return 7 if self.max_sessions_per_account is None else self.max_sessions_per_account
