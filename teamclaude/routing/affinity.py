@@ -30,7 +30,7 @@ class PrefixCaches:
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, CachedPrefix] = OrderedDict()
-        self._next_expiry = float("inf")  # no cache ends earlier
+        self.next_expiry = float("inf")  # no cache ends earlier
 
     def find(self, digests: Iterable[str], now: float) -> Optional[CachedPrefix]:
         """Return the cache of the first of these digests that has one; they come longest first."""
@@ -49,15 +49,13 @@ class PrefixCaches:
             self._known.move_to_end(digest)
         while len(self._known) > MAX_PREFIXES:
             self._known.popitem(last=False)
-        self._next_expiry = min(self._next_expiry, until)
+        self.next_expiry = min(self.next_expiry, until)
 
     def drop_expired(self, now: float) -> None:
-        """Drop caches that have ended."""
-        if now < self._next_expiry:
-            return
+        """Drop caches that have ended; none has before `next_expiry`."""
         for digest in [digest for digest, known in self._known.items() if known.until <= now]:
             del self._known[digest]
-        self._next_expiry = min((known.until for known in self._known.values()), default=float("inf"))
+        self.next_expiry = min((known.until for known in self._known.values()), default=float("inf"))
 
     def rename_account(self, old: str, new: str) -> None:
         """Follow an account whose key changed from `old` to `new`."""
@@ -76,45 +74,42 @@ class PrefixCaches:
             digest, until = row.get("digest", as_text, ""), row.get("until", as_number, 0.0)
             if account is not None and digest:
                 self._known[digest] = CachedPrefix(account, row.get("tokens", as_count, 0), until)
-                self._next_expiry = min(self._next_expiry, until)
+                self.next_expiry = min(self.next_expiry, until)
 
 
 class ResourceOwners:
     """Which account made an id: files, batches and skills exist only for the credential that made them."""
 
     def __init__(self) -> None:
-        self._accounts: OrderedDict[str, str] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._accounts)
+        self.accounts: OrderedDict[str, str] = OrderedDict()  # keys by id, the longest unused first
 
     def owner_of(self, id: str) -> Optional[str]:
         """Return the key of the account that made it, or None where it is not known."""
-        account = self._accounts.get(id)
+        account = self.accounts.get(id)
         if account is not None:
-            self._accounts.move_to_end(id)
+            self.accounts.move_to_end(id)
         return account
 
     def record(self, id: str, account: str) -> None:
         """Record that `account` made the id."""
-        self._accounts[id] = account
-        self._accounts.move_to_end(id)
-        if len(self._accounts) > MAX_IDS:
-            self._accounts.popitem(last=False)
+        self.accounts[id] = account
+        self.accounts.move_to_end(id)
+        if len(self.accounts) > MAX_IDS:
+            self.accounts.popitem(last=False)
 
     def discard(self, id: str) -> None:
         """Forget an id that was deleted."""
-        self._accounts.pop(id, None)
+        self.accounts.pop(id, None)
 
     def rename_account(self, old: str, new: str) -> None:
         """Follow an account whose key changed from `old` to `new`."""
-        for id, account in self._accounts.items():
+        for id, account in self.accounts.items():
             if account == old:
-                self._accounts[id] = new
+                self.accounts[id] = new
 
     def to_json(self) -> list[dict[str, str]]:
         """Return the ids, the longest unused first."""
-        return [{"id": id, "account": account} for id, account in self._accounts.items()]
+        return [{"id": id, "account": account} for id, account in self.accounts.items()]
 
     def restore(self, rows: Iterable[LenientObject], keys: Mapping[str, str]) -> None:
         """Take back what was saved; ids of accounts that are gone are dropped."""

@@ -22,7 +22,7 @@ from .quota.model_prices import Pricing, cost, is_estimated, price_of
 from .quota.rules import Rules
 from .quota.usage import NO_USAGE, Usage
 from .quota.windows import QuotaReading
-from .response_kinds import FAILURE_KINDS, ResponseKind, classify
+from .response_kinds import FAILURE_KINDS, UNSERVED_FROM, ResponseKind, classify
 from .state.account import Account, AccountSpec
 from .state.conversations import Binding, Conversations, GateQueue
 from .state.decision import NEVER, Decision, Lease, Reason, RoutingRequest, Wait
@@ -223,7 +223,7 @@ class Fleet:
     ) -> None:
         price = price_of(model, self.prices)
         dollars, estimated = cost(usage, price), is_estimated(usage, price)
-        account.burn.add(usage.burn, now, account.windows.last_reset("5h", now))
+        account.burn.add(usage.burn, now, account.windows.resets.get("5h"))
         conversation = lease.request.conversation
         if served and lease.holds_slot:
             self.policy.record_response(self._all_accounts, account, conversation, usage, now)
@@ -269,7 +269,8 @@ class Fleet:
             self.clock_moved_back(now)
         self._last_now = now
         self.bindings.evict_idle(self.accounts, now)
-        self.prefix_caches.drop_expired(now)
+        if now >= self.prefix_caches.next_expiry:
+            self.prefix_caches.drop_expired(now)
         if self.gate_queue:
             self.gate_queue.drop_stale(now)
 
@@ -330,7 +331,12 @@ class Fleet:
         is_api_error: bool = True,
     ) -> ResponseKind:
         account = self._leased_account(lease)
-        if account is not None and status < 300 and lease.holds_slot and reading is account.last_reading:
+        if (
+            account is not None
+            and status < UNSERVED_FROM
+            and lease.holds_slot
+            and reading is account.last_reading
+        ):
             return ResponseKind.SERVED  # the same reading again changes nothing: 9 us of a small request
         kind = classify(status, reading, lease.request.needs_slot, is_api_error)
         if account is None:

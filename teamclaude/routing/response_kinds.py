@@ -20,12 +20,12 @@ from .quota.windows import QuotaReading, is_scoped
 __all__ = [
     "FAILURE_KINDS",
     "MEANINGS",
+    "UNSERVED_FROM",
     "Effect",
     "Meaning",
     "NextStep",
     "ResponseKind",
     "classify",
-    "is_served",
     "needs_body",
 ]
 
@@ -107,15 +107,11 @@ FAILURE_KINDS = frozenset(
     {ResponseKind.BARE, ResponseKind.CREDENTIAL, ResponseKind.OVERLOADED, ResponseKind.OUTAGE}
 )
 
+UNSERVED_FROM = 300  # a lower status alone says that the request was served
 # 520 to 530: the edge before the API did not reach it (not 524: there the request may still be running).
 _OVERLOAD_STATUSES = frozenset({500, 502, 503, 504, 520, 521, 522, 523, 525, 526, 529, 530})
 # About a login, a right or a way in: programs on the way to the API answer with these statuses, too.
 _GATE_STATUSES = frozenset({401, 403, 407, 511})
-
-
-def is_served(status: int) -> bool:
-    """Return whether a status alone says that the request was served."""
-    return status < 300
 
 
 def needs_body(status: int) -> bool:
@@ -129,7 +125,7 @@ def classify(status: int, reading: QuotaReading, inference: bool, is_api_error: 
     `inference` is True for `/v1/messages` itself; `is_api_error`: the body is an error document of the API's
     (asked only where `needs_body`).
     """
-    if is_served(status):
+    if status < UNSERVED_FROM:
         return ResponseKind.SERVED
     if status == 429:
         return _classify_429(reading, inference)

@@ -28,7 +28,7 @@ from ...errors import (
 from ...routing.quota.model_prices import cost, is_estimated, price_of
 from ...routing.quota.usage import NO_USAGE, Usage
 from ...routing.quota.windows import QuotaReading
-from ...routing.response_kinds import ResponseKind, classify, needs_body
+from ...routing.response_kinds import UNSERVED_FROM, ResponseKind, classify, needs_body
 from ...routing.state.decision import Lease
 from ..http.header_rewrite import append_content_length
 from ..http.path_kinds import PathKind
@@ -155,7 +155,9 @@ class Forwarder:
             if response.head.status >= 400:
                 yield partial(self._handle_refusal, lease, target, response, reading, attempt)
                 return False
-            kind = classify(response.head.status, reading, self._inference)
+            kind = ResponseKind.SERVED
+            if response.head.status >= UNSERVED_FROM:
+                kind = classify(response.head.status, reading, self._inference)
             if response.has_whole_body:
                 unreported = (response.head.status, reading)  # reported with the release of the lease
             else:

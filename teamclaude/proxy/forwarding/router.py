@@ -26,7 +26,7 @@ from ...routing.quota.model_prices import Pricing
 from ...routing.quota.rules import Rules
 from ...routing.quota.usage import NO_USAGE, Usage
 from ...routing.quota.windows import QuotaReading
-from ...routing.response_kinds import ResponseKind
+from ...routing.response_kinds import UNSERVED_FROM, ResponseKind
 from ...routing.state.account import AccountSpec
 from ...routing.state.decision import Decision, Lease, RoutingRequest
 from ...routing.view import AccountState, snapshot_of, states_of
@@ -251,7 +251,8 @@ class Router:
                 self._fleet.settle_lease(lease, now, usage, model, served)
             else:
                 self._fleet.record_and_settle(lease, *response, now, self._jitter(), usage, model, served)
-            self._after_change(now, lease.account if response is None or response[0] < 300 else None)
+            is_good = response is None or response[0] < UNSERVED_FROM
+            self._after_change(now, lease.account if is_good else None)
 
     def _after_change(self, now: float, account: Optional[str] = None) -> None:
         """Serve the queue; `account`: the only one that changed, and for the better."""
@@ -341,7 +342,7 @@ class Router:
     @property
     def knows_owners(self) -> bool:
         """Whether any id is known: only then a request is searched for ids."""
-        return len(self._fleet.owners) > 0
+        return bool(self._fleet.owners.accounts)
 
     def cached_prefix(self, request: RoutingRequest) -> int:
         """Return the tokens of prompt cache that the conversation has on its present account."""

@@ -28,11 +28,11 @@ class Burn:
         self._after_cut: tuple[float, int] = (0.0, 0)  # the latest cut, tokens after it in its bucket
 
     def add(self, tokens: int, now: float, cut: Optional[float] = None) -> None:
-        """Count tokens burned at `now`; `cut` is the last known reset before it (epoch seconds)."""
+        """Count tokens burned at `now`; a `cut` that has passed is a known reset (epoch seconds)."""
         if tokens <= 0:
             return
         index = int(now // BUCKET_SEC)
-        if cut is not None and cut // BUCKET_SEC == index:
+        if cut is not None and cut <= now and cut // BUCKET_SEC == index:
             before = self._after_cut[1] if self._after_cut[0] == cut else 0
             self._after_cut = (cut, before + tokens)
         if index not in self._buckets:

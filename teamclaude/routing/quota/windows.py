@@ -95,7 +95,7 @@ class Windows:
     """The windows of one account, by axis."""
 
     def __init__(self) -> None:
-        self._axes: dict[str, Window] = {}
+        self.axes: dict[str, Window] = {}  # also of those that have been reset
         # The highest utilization, also of axes that have been reset; inf for one that is used up whatever the
         # threshold.  While it is low no axis can be full: asked three times per request, that took 4 us of
         # it.
@@ -107,7 +107,7 @@ class Windows:
 
     def get(self, axis: str, now: float) -> Window:
         """Return the axis as of `now`: UNKNOWN_WINDOW once its reset has passed."""
-        window = self._axes.get(axis)
+        window = self.axes.get(axis)
         if window is None:
             return UNKNOWN_WINDOW
         if window.resets_at is not None and window.resets_at <= now:
@@ -116,7 +116,7 @@ class Windows:
 
     def live(self, now: float) -> list[tuple[str, Window]]:
         """Return the axes that have not been reset."""
-        return [(axis, w) for axis, w in self._axes.items() if w.resets_at is None or w.resets_at > now]
+        return [(axis, w) for axis, w in self.axes.items() if w.resets_at is None or w.resets_at > now]
 
     def update(self, axes: dict[str, Window], now: float) -> None:
         """Take over what a response named; fields it left out keep their value within one window."""
@@ -125,15 +125,10 @@ class Windows:
             if new.resets_at is not None:
                 self.resets[axis] = new.resets_at
             if new.resets_at is not None and new.resets_at <= now:
-                self._axes.pop(axis, None)
+                self.axes.pop(axis, None)
                 continue
-            self._axes[axis] = _merge(old, new)
+            self.axes[axis] = _merge(old, new)
         self._update_peak()
-
-    def last_reset(self, axis: str, now: float) -> Optional[float]:
-        """Return the last reset of the axis that is known to have passed (epoch seconds), or None."""
-        reset = self.resets.get(axis)
-        return reset if reset is not None and reset <= now else None
 
     def covers(self, axis: str, model: Optional[str]) -> bool:
         """Return whether the model-scoped `axis` binds `model`."""
@@ -152,31 +147,31 @@ class Windows:
 
     def mark_probed(self, axis: str, now: float) -> None:
         """Begin the next waiting time of a full axis without a known reset: it is being probed."""
-        window = self._axes.get(axis)
+        window = self.axes.get(axis)
         if window is not None:
-            self._axes[axis] = window._replace(seen_at=now)
+            self.axes[axis] = window._replace(seen_at=now)
 
     def drop(self, axis: str) -> None:
         """Forget the axis."""
-        self._axes.pop(axis, None)
+        self.axes.pop(axis, None)
         self._update_peak()
 
     def drop_full(self, full: float) -> None:
         """Forget the axes that refuse or are full: the next response names them again."""
-        for axis, window in list(self._axes.items()):
+        for axis, window in list(self.axes.items()):
             if window.rejected or (window.utilization or 0.0) >= full:
-                del self._axes[axis]
+                del self.axes[axis]
         self._update_peak()
 
     def _update_peak(self) -> None:
         self.peak = 0.0
-        for axis, window in self._axes.items():
+        for axis, window in self.axes.items():
             spent = is_used_up(axis, window, math.inf)
             self.peak = max(self.peak, math.inf if spent else window.utilization or 0.0)
 
     def clock_moved_back(self, now: float) -> None:
         """Treat what was seen after `now` as if it was seen now: the clock moved back."""
-        self._axes = {a: w._replace(seen_at=min(w.seen_at, now)) for a, w in self._axes.items()}
+        self.axes = {a: w._replace(seen_at=min(w.seen_at, now)) for a, w in self.axes.items()}
 
 
 def _names_model(scope: str, model: str) -> bool:

@@ -166,8 +166,10 @@ class Account:
     def observe_windows(self, now: float) -> None:
         """Learn the sizes of the 5h and the weekly window from what has been burned so far."""
         burned = self.usage.burn
-        self.cap_5h.observe(self.windows.get("5h", now), burned)
-        self.cap_7d.observe(self.windows.get("7d", now), burned)
+        for axis, cap in (("5h", self.cap_5h), ("7d", self.cap_7d)):
+            window = self.windows.axes.get(axis)
+            if window is not None and (window.resets_at or 0.0) > now:
+                cap.observe(window, burned)
 
     # --- predicates ---------------------------------------------------------------------------------
 
