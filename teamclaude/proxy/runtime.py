@@ -98,7 +98,7 @@ class Runtime:
             warn=warn,
             clock=clock,
         )
-        targets = AccountTargets(config, config.accounts, self.token_manager.access_token)
+        targets = AccountTargets(config, config.accounts, self.token_manager)
         fleet = Fleet(config.rules, POLICIES[config.policy](), config.pricing)
         fleet.configure(targets.specs)
         router = Router(fleet, clock, max_held=config.proxy.max_held, changed=changed)
@@ -194,7 +194,7 @@ class Runtime:
         with self._reloading:
             try:
                 config = self._last_good.load(settled)
-                targets = AccountTargets(config, config.accounts, self.token_manager.access_token)
+                targets = AccountTargets(config, config.accounts, self.token_manager)
                 policy = AccessPolicy(config.proxy, self._listens_on)
             except ConfigError as error:
                 raise BadRequestError(f"Not reloaded, the running configuration stays: {error}") from error

@@ -105,7 +105,7 @@ class Logins:
 
     def token(self, manager: TokenManager, name: str = "anna") -> str:
         """The access token that a manager would send."""
-        token = manager.access_token(self.key(name))
+        token = manager.tokens[self.key(name)].pair.access_token
         assert token is not None
         return token
 

@@ -17,6 +17,7 @@ from .token_pair import (
     TokenPair,
     Usability,
     backoff_sec,
+    fresh_until,
     refresh_margin_sec,
     refresh_need,
 )
@@ -32,7 +33,8 @@ class AccountTokens:
     """One account's tokens.
 
     `refresh_lock` is held, across I/O, by the one thread that refreshes; every other method is quick.
-    Readers of `pair` take no lock: it is immutable and replaced as a whole.
+    Readers of `pair` and `fresh_until` take no lock: the pair is immutable and replaced as a whole.  A
+    `fresh_until` that is read before `pair` holds for it: the pair is replaced first.
     """
 
     def __init__(self, refresher: TokenRefresher, refresher_key: object = None) -> None:
@@ -42,12 +44,13 @@ class AccountTokens:
         self.refresher_key = refresher_key  # the config values that the refresher was made from
         self.refresh_lock = threading.Lock()
         self.pair: TokenPair = NO_TOKENS
+        self.fresh_until = LONG_AGO  # requests need not ask for more before that (epoch seconds)
         self.login_error = ""  # why only a new login helps
         self.last_error = ""  # why the last refresh failed
         self.retry_at = 0.0
         self.unsaved: Optional[UnsavedPair] = None
         self.maybe_spent = False  # the refresh token may be spent and its answer lost
-        self._lock = threading.Lock()  # guards changes of the six attributes above and of these:
+        self._lock = threading.Lock()  # guards changes of the seven attributes above and of these:
         self._rejected_token: Optional[str] = None  # the access token that the API refused
         self._spent: set[str] = set()  # refresh tokens that this process has spent
         self._refreshed_at = LONG_AGO
@@ -63,7 +66,7 @@ class AccountTokens:
             if pair.tokens == self.pair.tokens:
                 # Its times may have been corrected.  Claude Code's file does not say when it was issued.
                 issued_at = self.pair.issued_at if pair.issued_at is None else pair.issued_at
-                self.pair = pair._replace(issued_at=issued_at)
+                self._set_pair(pair._replace(issued_at=issued_at))
                 return False
             if self._is_outdated(pair):
                 return False
@@ -102,7 +105,7 @@ class AccountTokens:
             if token == self.pair.access_token:
                 if 0 <= now - self._refreshed_at < JUST_REFRESHED_SEC:
                     return "the API refuses a token that was renewed just now"
-                self._rejected_token = token
+                self._rejected_token, self.fresh_until = token, LONG_AGO
             return ""
 
     def record_login_refused(self, words: str) -> None:
@@ -138,8 +141,12 @@ class AccountTokens:
                 self.unsaved.discard()
                 self.unsaved = None
 
-    def _replace(self, pair: TokenPair) -> None:
+    def _set_pair(self, pair: TokenPair) -> None:
         self.pair = pair
+        self.fresh_until = fresh_until(pair) if self.rejected_token is None else LONG_AGO
+
+    def _replace(self, pair: TokenPair) -> None:
+        self._set_pair(pair)
         self.login_error = self.last_error = ""
         self.retry_at, self._failures = 0.0, 0
         self.maybe_spent = self._auth_failure_reported = False

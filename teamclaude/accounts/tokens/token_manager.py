@@ -1,7 +1,7 @@
 """Keep the tokens of all accounts fresh while the proxy runs.
 
 Rules:
-1. `access_token` and `before_dispatch` with a fresh token take no lock and do no I/O.
+1. A request whose account has a fresh token reads it from `tokens`: no call, no lock, no I/O.
 2. One refresh per account at a time: a request that comes meanwhile waits for it and uses its result.
 3. A token that is still valid stays in use while a background thread refreshes it.
 4. Callbacks are called with no lock held; they may call back.
@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Callable, Optional
 
@@ -67,7 +67,7 @@ class TokenManager:
         self._clock = clock
         self._spend: SpendWithConfig = spend or partial(_spend_refresh_token, clock)
         self._spawn = spawn or _spawn
-        self._tokens: dict[str, AccountTokens] = {}  # replaced whole
+        self.tokens: Mapping[str, AccountTokens] = {}  # replaced whole
         self._stopping = threading.Event()
         self._timer: Optional[threading.Thread] = None
         self.configure(config)
@@ -79,7 +79,7 @@ class TokenManager:
 
         Tokens refreshed since the file was read stay.  One call at a time.
         """
-        known, tokens_by_key, changed = self._tokens, {}, []
+        known, tokens_by_key, changed = self.tokens, {}, []
         for account in config.accounts:
             if account.type == "oauth":
                 tokens_by_key[account.key] = tokens = self._tokens_for(
@@ -89,7 +89,7 @@ class TokenManager:
                     changed.append(account.key)
                 if tokens is not known.get(account.key):
                     tokens.load_journal()
-        self._config, self._tokens = config, tokens_by_key
+        self._config, self.tokens = config, tokens_by_key
         for tokens in known.values():
             if tokens not in tokens_by_key.values():
                 tokens.close()
@@ -138,7 +138,7 @@ class TokenManager:
         deadline = time.monotonic() + timeout_s
         if self._timer is not None:
             self._timer.join(timeout_s)
-        for tokens in self._tokens.values():
+        for tokens in self.tokens.values():
             if tokens.refresh_lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
                 try:
                     self._save(tokens)
@@ -149,38 +149,28 @@ class TokenManager:
     def statuses(self) -> dict[str, TokenView]:
         """Return the state of each login's tokens for display, by account key."""
         now = self._clock()
-        return {key: tokens.view(now) for key, tokens in self._tokens.items()}
+        return {key: tokens.view(now) for key, tokens in self.tokens.items()}
 
     def pairs(self) -> dict[str, TokenPair]:
         """Return the current token pairs by account key."""
-        return {key: tokens.pair for key, tokens in self._tokens.items()}
+        return {key: tokens.pair for key, tokens in self.tokens.items()}
 
     # --- called by requests -------------------------------------------------------------------------
 
-    def access_token(self, key: str) -> Optional[str]:
-        """Return the access token to send; None for an account without a login or without a token."""
-        tokens = self._tokens.get(key)
-        return None if tokens is None else tokens.pair.access_token
-
-    def is_fresh(self, key: str) -> bool:
-        """Return whether a request can be sent without calling before_dispatch: the usual case."""
-        tokens = self._tokens.get(key)
-        return tokens is None or tokens.need(self._clock()) is RefreshNeed.NONE
-
     def must_wait(self, key: str) -> bool:
         """Return whether before_dispatch would wait for a refresh, perhaps for seconds."""
-        tokens = self._tokens.get(key)
+        tokens = self.tokens.get(key)
         return tokens is not None and tokens.need(self._clock()) is RefreshNeed.MANDATORY
 
     def refresh_in_background(self, key: str) -> None:
         """Start a background refresh of a token that can't be used any more."""
-        tokens = self._tokens.get(key)
+        tokens = self.tokens.get(key)
         if tokens is not None:
             self._refresh_in_background(key, tokens, self._clock())
 
     def before_dispatch(self, key: str) -> Usability:
         """Return whether a request may be sent; wait for a refresh only if the token can't be used."""
-        tokens = self._tokens.get(key)
+        tokens = self.tokens.get(key)
         if tokens is None:
             return USABLE
         now = self._clock()
@@ -198,7 +188,7 @@ class TokenManager:
 
         Refresh only if the failed token is still the current one.
         """
-        tokens = self._tokens.get(key)
+        tokens = self.tokens.get(key)
         if tokens is None:
             return Usability(False)
         why = tokens.record_401(failed_token, self._clock())
@@ -226,7 +216,7 @@ class TokenManager:
 
     def run_due(self) -> float:
         """Do everything that is due; return the seconds until the next call."""
-        for key, tokens in self._tokens.items():
+        for key, tokens in self.tokens.items():
             if tokens.unsaved is not None:
                 self._retry_save(tokens)
             if self._reread_followed(tokens):
@@ -235,7 +225,7 @@ class TokenManager:
                 self._refresh_in_background(key, tokens, self._clock())
             self._report(key, tokens)
         now = self._clock()
-        due_times = [tokens.next_due(now) for tokens in self._tokens.values()]
+        due_times = [tokens.next_due(now) for tokens in self.tokens.values()]
         return min(MAX_TICK_SEC, max(MIN_TICK_SEC, min(due_times, default=NEVER) - now))
 
     def _refresh_in_background(self, key: str, tokens: AccountTokens, now: float) -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "TokenPair",
     "Usability",
     "backoff_sec",
+    "fresh_until",
     "refresh_margin_sec",
     "refresh_need",
 ]
@@ -140,13 +141,22 @@ def refresh_margin_sec(pair: TokenPair) -> float:
     return MAX_MARGIN_SEC if life is None else min(MAX_MARGIN_SEC, MARGIN_SHARE * life)
 
 
-def refresh_need(pair: TokenPair, now: float) -> RefreshNeed:
-    """Return what the pair's age requires; a token of unknown expiry is good until it is refused."""
+def fresh_until(pair: TokenPair) -> float:
+    """Return until when the pair needs no refresh (epoch seconds; -inf: it has no access token).
+
+    A token of unknown expiry is good until it is refused.
+    """
     if pair.access_token is None:
-        return RefreshNeed.MANDATORY
-    if pair.expires_at is None or pair.expires_at - now >= refresh_margin_sec(pair):
+        return -NEVER
+    return NEVER if pair.expires_at is None else pair.expires_at - refresh_margin_sec(pair)
+
+
+def refresh_need(pair: TokenPair, now: float) -> RefreshNeed:
+    """Return what the pair's age requires."""
+    if now <= fresh_until(pair):
         return RefreshNeed.NONE
-    return RefreshNeed.ADVISORY if pair.expires_at > now else RefreshNeed.MANDATORY
+    usable = pair.access_token is not None and pair.expires_at is not None and pair.expires_at > now
+    return RefreshNeed.ADVISORY if usable else RefreshNeed.MANDATORY
 
 
 def backoff_sec(failures: int, retry_after: Optional[float] = None) -> float:

@@ -6,10 +6,11 @@ A request's head is rendered for an account here, and the account's uuid is put 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Optional, Union
 
 from ...accounts.config.config import AccountConfig, Config
+from ...accounts.tokens.token_manager import TokenManager
 from ...routing.state.account import AccountSpec
 from ..http.framing import BodyKind, Framing
 from ..http.head import RequestHead
@@ -66,13 +67,13 @@ class UpstreamTarget(NamedTuple):
 class AccountTargets:
     """The target of every account.  Any thread; a reload replaces the whole.
 
-    `token_of` returns the access token of a login by account key: tokens change more often than targets.
+    Access tokens change more often than targets: they are read from `token_manager`.
     """
 
     def __init__(
-        self, config: Config, accounts: Sequence[AccountConfig], token_of: Callable[[str], Optional[str]]
+        self, config: Config, accounts: Sequence[AccountConfig], token_manager: TokenManager
     ) -> None:
-        self._token_of = token_of
+        self._token_manager = token_manager
         self.origin, self.prefix = parse_origin(config.upstream)
         self._targets = {account.key: self._make_target(account) for account in accounts}
         self._with_token: dict[str, UpstreamTarget] = {}  # of logins, with the last token asked for
@@ -91,7 +92,8 @@ class AccountTargets:
         target = self._targets.get(key)
         if target is None or target.credential.kind != "oauth":
             return target
-        token = self._token_of(key) or ""
+        tokens = self._token_manager.tokens.get(key)
+        token = "" if tokens is None else tokens.pair.access_token or ""
         latest = self._with_token.get(key)
         if latest is None or latest.credential.secret != token:
             latest = self._with_token[key] = target._replace(credential=Credential("oauth", token))

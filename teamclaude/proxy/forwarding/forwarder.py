@@ -133,7 +133,8 @@ class Forwarder:
     def _attempt(self, lease: Lease) -> RequestCoroutine[bool]:
         """Return True when the client has its response."""
         # Before the target is read: its token, fresh now, may be replaced meanwhile, but can't have expired.
-        is_fresh = self._context.token_manager.is_fresh(lease.account)
+        tokens = self._context.token_manager.tokens.get(lease.account)
+        is_fresh = tokens is None or self._context.clock() <= tokens.fresh_until
         target = self._context.targets.current.target(lease.account)
         exchange, tap = self._exchange, None
         served, unreported = False, None

@@ -34,7 +34,7 @@ told = []
 
 def work():
     usable = manager.after_401(key, failed) if failed else manager.before_dispatch(key)
-    told.append([bool(usable), manager.access_token(key)])
+    told.append([bool(usable), manager.tokens[key].pair.access_token])
 
 threads = [threading.Thread(target=work) for _ in range(8)]
 print("ready", flush=True)

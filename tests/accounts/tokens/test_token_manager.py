@@ -32,7 +32,7 @@ def test_accounts_without_a_login_are_ignored(logins: Logins) -> None:
     logins.write_config({"accounts": [{"name": "key", "type": "apikey", "apiKey": "sk-ant-api03-FAKE"}]})
     manager = logins.manager()
     assert manager.statuses() == {}
-    assert manager.access_token("key") is None
+    assert not manager.tokens
     assert manager.before_dispatch("key")
     assert not manager.after_401("key", "sk-ant-api03-FAKE")
     assert manager.run_due() == 10.0
@@ -361,7 +361,7 @@ def test_accounts_come_and_go(logins: Logins) -> None:
     logins.log_in("bob")
     assert manager.configure(logins.config_dir.file.load()) == []
     assert list(manager.statuses()) == [logins.key("bob")]
-    assert manager.access_token(logins.key()) is None
+    assert list(manager.tokens) == [logins.key("bob")]
     assert manager.before_dispatch(logins.key())
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from teamclaude.accounts.config.config import parse_config
+from teamclaude.accounts.tokens.account_tokens import AccountTokens
+from teamclaude.accounts.tokens.refreshers import TokenRefresher
+from teamclaude.accounts.tokens.token_manager import TokenManager
+from teamclaude.accounts.tokens.token_pair import TokenPair
 from teamclaude.errors import ConfigError
 from teamclaude.proxy.forwarding.account_targets import AccountTargets
 
@@ -22,7 +27,10 @@ KEY = {"name": "key", "type": "apikey", "apiKey": "sk-ant-api03-FAKE", "upstream
 
 def book_of(*accounts: dict[str, Any], upstream: str = "https://api.example/base") -> AccountTargets:
     config = parse_config({"upstream": upstream, "accounts": list(accounts)}, "test")
-    return AccountTargets(config, config.accounts, {"u1/o1": "sk-ant-oat01-FAKE-now"}.get)
+    tokens = AccountTokens(cast("TokenRefresher", None))
+    tokens.adopt(TokenPair("sk-ant-oat01-FAKE-now"))
+    manager = SimpleNamespace(tokens={"u1/o1": tokens})
+    return AccountTargets(config, config.accounts, cast("TokenManager", manager))
 
 
 def test_a_login_goes_to_the_upstream_of_all() -> None:
