@@ -8,10 +8,10 @@ upstream, and waits for many at once.  All other effects are functions that may 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any, Optional, TypeVar, Union
+from functools import partial
+from typing import Any, NamedTuple, Optional, TypeVar, Union
 
 from ...errors import UpstreamLostError, UpstreamTimeoutError
-from ..http.framing import Buffer
 from .socket_wait import ClientWatch
 from .upstream_connection import UpstreamConnection
 
@@ -20,16 +20,13 @@ __all__ = ["Deferred", "Effect", "ReadUpstream", "RequestCoroutine", "WriteUpstr
 T = TypeVar("T")
 
 
-class ReadUpstream:
+class ReadUpstream(NamedTuple):
     """The bytes that arrive next, b"" at the end; raises UpstreamLostError or ClientGoneError."""
 
-    __slots__ = ("connection", "timeout", "watch", "what")
-
-    def __init__(self, connection: UpstreamConnection, watch: ClientWatch, timeout: float, what: str) -> None:
-        self.connection = connection
-        self.watch = watch
-        self.timeout = timeout  # seconds
-        self.what = what
+    connection: UpstreamConnection
+    watch: ClientWatch
+    timeout: float  # seconds
+    what: str
 
     def __call__(self) -> bytes:
         """Block until bytes arrive."""
@@ -40,28 +37,14 @@ class ReadUpstream:
         return UpstreamTimeoutError(f"the upstream sent no {self.what} for {self.timeout:g} s")
 
 
-class Deferred:
-    """A function that does not block and may run a little later: a write."""
-
-    __slots__ = ("_arguments", "_function")
-
-    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
-        self._function = function
-        self._arguments = arguments
-
-    def __call__(self) -> Any:
-        """Call the function."""
-        return self._function(*self._arguments)
+class Deferred(partial[Any]):
+    """A function, with its arguments, that does not block and may run a little later: a write."""
 
 
 class WriteUpstream(Deferred):
-    """The first write of a request to the upstream; from here on its connection is in use."""
+    """The first write of a request to the upstream; from here on its `connection` is in use."""
 
-    __slots__ = ("connection",)
-
-    def __init__(self, connection: UpstreamConnection, head: bytes, body: Buffer) -> None:
-        super().__init__(connection.send_nowait, head, body)
-        self.connection = connection
+    connection: UpstreamConnection
 
 
 Effect = Union[ReadUpstream, Deferred, Callable[[], Any]]

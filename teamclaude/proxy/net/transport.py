@@ -151,7 +151,9 @@ class Transport:
     ) -> RequestCoroutine[UpstreamResponse]:
         watch = self._watch
         try:
-            rest = yield WriteUpstream(connection, head, body)
+            write = WriteUpstream(connection.send_nowait, head, body)
+            write.connection = connection
+            rest = yield write
             if rest:
                 yield partial(connection.send_rest, rest, watch)
             first = yield ReadUpstream(connection, watch, self._head_timeout, "answer")
