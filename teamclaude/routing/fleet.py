@@ -18,7 +18,7 @@ from .affinity import PrefixCaches, ResourceOwners
 from .apply_response import EMPTY_READING, apply_windows
 from .choice import Choice
 from .policies.base import Policy
-from .quota.model_prices import Pricing, cost, is_estimated, price_of
+from .quota.model_prices import PriceTable, Pricing
 from .quota.rules import Rules
 from .quota.usage import NO_USAGE, Usage
 from .quota.windows import QuotaReading
@@ -45,7 +45,7 @@ class Fleet:
     def __init__(self, rules: Rules, policy: Policy, prices: Optional[Mapping[str, Pricing]] = None) -> None:
         self.policy = policy
         self._rules = policy.adapt_rules(rules)
-        self.prices: Mapping[str, Pricing] = prices or {}
+        self.prices = PriceTable(prices or {})
         self.accounts: dict[str, Account] = {}
         self.bindings = Conversations()
         self.ledger = Ledger()
@@ -221,8 +221,8 @@ class Fleet:
         served: bool,
         now: float,
     ) -> None:
-        price = price_of(model, self.prices)
-        dollars, estimated = cost(usage, price), is_estimated(usage, price)
+        price = self.prices[model]
+        dollars, estimated = usage.cost(price), usage.is_estimated(price)
         account.burn.add(usage.burn, now, account.windows.resets.get("5h"))
         conversation = lease.request.conversation
         if served and lease.holds_slot:

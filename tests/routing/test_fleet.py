@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.routing.fleet import Changes, Fleet
-from teamclaude.routing.quota.model_prices import Pricing
+from teamclaude.routing.quota.model_prices import PriceTable, Pricing
 from teamclaude.routing.quota.rules import Rules
 from teamclaude.routing.quota.usage import Usage
 from teamclaude.routing.state.account import AccountSpec
@@ -105,7 +105,7 @@ def test_a_cost_by_the_price_of_another_version_is_marked_wherever_it_is_summed(
 
 def test_prices_of_the_config_count(make_pool):
     pool = make_pool("a")
-    pool.fleet.prices = {"gpt": Pricing(1, 2)}
+    pool.fleet.prices = PriceTable({"gpt": Pricing(1, 2)})
     pool.settle(pool.lease("s"), Usage(1_000_000, 1_000_000), "gpt-5", served=True)
     assert pool["a"].cost == 3.0
 

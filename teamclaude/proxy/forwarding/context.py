@@ -11,6 +11,7 @@ from functools import cached_property
 
 from ...accounts.config.config import Config
 from ...accounts.tokens.token_manager import TokenManager
+from ...routing.quota.model_prices import PriceTable
 from ...routing.wait_queue import NO_WAIT, WaitLimits
 from ..http.path_kinds import PathKind
 from ..net.event_loop import EventLoop
@@ -83,6 +84,11 @@ class RequestContext:
             return NO_WAIT
         limits = self.wait_limits[exchange.facts.stream is True]
         return limits.remaining(self.clock() - exchange.at)
+
+    @cached_property
+    def prices(self) -> PriceTable:
+        """The price of each model."""
+        return PriceTable(self.config.pricing)
 
     @cached_property
     def wait_limits(self) -> tuple[WaitLimits, WaitLimits]:

@@ -25,7 +25,6 @@ from ...errors import (
     UpstreamLostError,
     UpstreamTimeoutError,
 )
-from ...routing.quota.model_prices import cost, is_estimated, price_of
 from ...routing.quota.usage import NO_USAGE, Usage
 from ...routing.quota.windows import QuotaReading
 from ...routing.response_kinds import UNSERVED_FROM, ResponseKind, classify, needs_body
@@ -215,9 +214,9 @@ class Forwarder:
         usage = tap.final_usage(relayed) if tap is not None else NO_USAGE
         model = (tap.model if tap is not None else None) or exchange.routing_request.model
         exchange.usage = exchange.usage.plus(usage)
-        price = price_of(model, self._context.config.pricing)
-        exchange.cost = cost(exchange.usage, price)
-        exchange.cost_estimated = is_estimated(exchange.usage, price)
+        price = self._context.prices[model]
+        exchange.cost = exchange.usage.cost(price)
+        exchange.cost_estimated = exchange.usage.is_estimated(price)
         return usage, model
 
     def _send(self, target: UpstreamTarget) -> RequestCoroutine[UpstreamResponse]:

@@ -22,7 +22,7 @@ from ...errors import DrainingError, WaitQueueFullError
 from ...routing.fleet import Changes, Fleet
 from ...routing.persistence import dump_state, restore_state
 from ...routing.policies.base import Policy
-from ...routing.quota.model_prices import Pricing
+from ...routing.quota.model_prices import PriceTable, Pricing
 from ...routing.quota.rules import Rules
 from ...routing.quota.usage import NO_USAGE, Usage
 from ...routing.quota.windows import QuotaReading
@@ -279,7 +279,7 @@ class Router:
         """Apply a new configuration; what was observed of an account stays."""
         with self._lock:
             self._fleet.set_policy(rules, policy)
-            self._fleet.prices = prices
+            self._fleet.prices = PriceTable(prices)
             changes = self._fleet.configure(specs, renewed)
             self._after_change(self._clock())
             return changes

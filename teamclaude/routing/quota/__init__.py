@@ -5,9 +5,9 @@ Nothing here knows accounts, conversations or requests.
 - burn: tokens spent, in 5-minute buckets
 - learned_caps: the estimated size of a window
 - lenient_json: reading saved JSON that may be damaged
-- model_prices: model families and what their tokens cost
+- model_prices: model families, versions and the price list
 - rate_limit_headers: reading windows from a response's headers
 - rules: the routing settings
-- usage: token counts
+- usage: token counts and what they cost
 - windows: the windows of one account
 """

@@ -14,19 +14,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ...settings import Settings, setting
-from .usage import Usage
+from .usage import Price
 
 __all__ = [
     "FAMILIES",
     "PRICES",
-    "Price",
+    "PriceTable",
     "Pricing",
-    "cost",
     "family_of",
-    "is_estimated",
     "price_of",
     "version_of",
 ]
@@ -34,6 +32,7 @@ __all__ = [
 # Relative to the input price, where nothing else is known.
 CACHE_READ, CACHE_WRITE_5M, CACHE_WRITE_1H = 0.1, 1.25, 2.0
 _PER_MILLION = "$ per million tokens"
+MAX_KNOWN_PRICES = 64  # clients name any model
 
 
 class Pricing(Settings):
@@ -44,17 +43,6 @@ class Pricing(Settings):
     cache_read: Optional[float] = setting(None, "Input read from the cache.", unit=_PER_MILLION)
     cache_write_5m: Optional[float] = setting(None, "Input cached for 5 minutes.", unit=_PER_MILLION)
     cache_write_1h: Optional[float] = setting(None, "Input cached for an hour.", unit=_PER_MILLION)
-
-
-class Price(NamedTuple):
-    """Dollars per million tokens."""
-
-    input: float
-    output: float
-    cache_read: float
-    cache_write_5m: float
-    cache_write_1h: float
-    estimated: bool = False  # of another version, see rule 3
 
 
 # By family and version.  Source: Claude Code's own table, measured 2026-11 from its total_cost_usd.
@@ -96,14 +84,27 @@ def version_of(model: str) -> tuple[int, ...]:
     return tuple(map(int, digits))
 
 
+class PriceTable(dict[Optional[str], Optional[Price]]):
+    """The price of each model by its id, None where it is unknown; found when it is first asked for."""
+
+    def __init__(self, overrides: Mapping[str, Pricing]) -> None:
+        super().__init__()
+        self._overrides = overrides  # the config's `pricing`
+
+    def __missing__(self, model: Optional[str]) -> Optional[Price]:
+        if len(self) >= MAX_KNOWN_PRICES:
+            self.clear()
+        price = self[model] = price_of(model, self._overrides)
+        return price
+
+
 def price_of(model: Optional[str], overrides: Mapping[str, Pricing]) -> Optional[Price]:
     """Return the price of a model, or None where it is unknown; `overrides` is the config's `pricing`."""
     if not model:
         return None
-    return _own_price(model, overrides) if overrides else _list_price(model)
+    return _overridden(model, overrides) if overrides else _list_price(model)
 
 
-@lru_cache(maxsize=64)  # asked twice per request, about few models
 def _list_price(model: str) -> Optional[Price]:
     listed = PRICES.get(family_of(model) or "")
     if listed is None:
@@ -117,22 +118,6 @@ def _list_price(model: str) -> Optional[Price]:
     older = [known for known in listed if known < version]
     nearest = max(older, default=min(listed)) if version else newest
     return listed[nearest]._replace(estimated=True)
-
-
-# The latest `pricing` and the prices found by it; `pricing` is one object until the config is read again.
-_found: tuple[Mapping[str, Pricing], dict[str, Optional[Price]]] = ({}, {})
-_MOST_FOUND = 64
-
-
-def _own_price(model: str, overrides: Mapping[str, Pricing]) -> Optional[Price]:
-    global _found
-    latest, prices = _found
-    if latest is not overrides or len(prices) >= _MOST_FOUND:
-        prices = {}
-        _found = overrides, prices
-    if model not in prices:
-        prices[model] = _overridden(model, overrides)
-    return prices[model]
 
 
 def _overridden(model: str, overrides: Mapping[str, Pricing]) -> Optional[Price]:
@@ -159,11 +144,6 @@ def _overridden(model: str, overrides: Mapping[str, Pricing]) -> Optional[Price]
     )
 
 
-def is_estimated(usage: Usage, price: Optional[Price]) -> bool:
-    """Return whether the cost of `usage` is by the price of another version: it is shown as `~$1.23`."""
-    return price is not None and price.estimated and usage.total > 0
-
-
 def _from_input(paid: float) -> Price:
     return Price(paid, 0.0, paid * CACHE_READ, paid * CACHE_WRITE_5M, paid * CACHE_WRITE_1H)
 
@@ -175,16 +155,3 @@ def _is_in(name: str, model: str) -> bool:
     start = r"(?<!\d)" if name[0].isdigit() else ""
     end = r"(?!\d)" if name[-1].isdigit() else ""
     return re.search(start + re.escape(name) + end, model) is not None
-
-
-def cost(usage: Usage, price: Optional[Price]) -> Optional[float]:
-    """Return dollars, or None when the price or the tokens are unknown: that is never shown as 0."""
-    if price is None or usage.unmeasured:
-        return None
-    return (
-        usage.input_tokens * price.input
-        + usage.output_tokens * price.output
-        + usage.cache_read_tokens * price.cache_read
-        + usage.cache_write_5m_tokens * price.cache_write_5m
-        + usage.cache_write_1h_tokens * price.cache_write_1h
-    ) / 1e6

@@ -6,12 +6,11 @@ import pytest
 
 from teamclaude.routing.quota.model_prices import (
     FAMILIES,
+    MAX_KNOWN_PRICES,
     PRICES,
-    Price,
+    PriceTable,
     Pricing,
-    cost,
     family_of,
-    is_estimated,
     price_of,
     version_of,
 )
@@ -102,20 +101,20 @@ def test_a_version_that_is_not_listed_is_an_estimate_by_the_newest_or_nearest_on
     family, version = counts_as
     price = price_of(model, {})
     assert price == (*PRICES[family][version][:5], True)
-    assert is_estimated(Usage(1), price)
-    assert not is_estimated(Usage(), price)
+    assert Usage(1).is_estimated(price)
+    assert not Usage().is_estimated(price)
 
 
 @pytest.mark.parametrize("model", ["claude-opus-5-5-1", "claude-opus-5-5-20260901", "claude-mythos-9"])
 def test_a_listed_beginning_of_the_version_is_no_estimate(model):
-    assert not is_estimated(Usage(1), price_of(model, {}))
+    assert not Usage(1).is_estimated(price_of(model, {}))
 
 
 def test_an_unknown_family_has_no_price_and_no_cost():
     assert price_of("gpt-5", {}) is None
     assert price_of(None, {"gpt": Pricing(1, 1)}) is None
-    assert cost(Usage(1, 1), None) is None
-    assert not is_estimated(Usage(1, 1), None)
+    assert Usage(1, 1).cost(None) is None
+    assert not Usage(1, 1).is_estimated(None)
 
 
 # --- the config's own prices ----------------------------------------------------------------------
@@ -162,23 +161,10 @@ def test_a_name_with_a_number_does_not_cut_a_number_in_two():
     assert input_price("claude-opus-5-5-20260901", overrides) == 2
 
 
-def test_new_prices_of_the_config_count_at_once():
-    for dollars in range(1, 200):
-        assert input_price("opus", {"opus": Pricing(dollars, 1)}) == dollars
-    kept = {"opus": Pricing(3, 1)}
-    assert {input_price(f"opus-{n % 300}", kept) for n in range(900)} == {3}
-
-
-@pytest.mark.parametrize(
-    ("usage", "dollars"),
-    [
-        (Usage(input_tokens=1_000_000), 4.0),
-        (Usage(output_tokens=1_000_000), 20.0),
-        (Usage(cache_read_tokens=1_000_000), 0.2),
-        (Usage(cache_write_5m_tokens=1_000_000), 5.0),
-        (Usage(cache_write_1h_tokens=1_000_000), 8.0),
-        (Usage(), 0.0),
-    ],
-)
-def test_cached_tokens_have_prices_of_their_own(usage, dollars):
-    assert cost(usage, Price(4, 20, 0.2, 5, 8)) == pytest.approx(dollars)
+def test_a_table_finds_each_price_once_and_keeps_few():
+    table = PriceTable({"opus": Pricing(3, 1)})
+    found = [table[f"opus-{n % 300}"] for n in range(900)]
+    assert {price.input for price in found if price is not None} == {3}
+    assert (table[None], table["gpt-5"]) == (None, None)
+    assert len(table) <= MAX_KNOWN_PRICES
+    assert table["opus-1"] is table["opus-1"]

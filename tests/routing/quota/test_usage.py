@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from teamclaude.routing.quota.usage import NO_USAGE, UNMEASURED, Usage
+import pytest
+
+from teamclaude.routing.quota.usage import NO_USAGE, UNMEASURED, Price, Usage
 
 SOME = Usage(1, 20, 300, 4000, 50_000)
 
@@ -24,3 +26,18 @@ def test_cache_reads_burn_nothing():
 
 def test_the_prefix_is_what_the_cache_holds_afterwards():
     assert SOME.prefix == 54_300
+
+
+@pytest.mark.parametrize(
+    ("usage", "dollars"),
+    [
+        (Usage(input_tokens=1_000_000), 4.0),
+        (Usage(output_tokens=1_000_000), 20.0),
+        (Usage(cache_read_tokens=1_000_000), 0.2),
+        (Usage(cache_write_5m_tokens=1_000_000), 5.0),
+        (Usage(cache_write_1h_tokens=1_000_000), 8.0),
+        (Usage(), 0.0),
+    ],
+)
+def test_cached_tokens_have_prices_of_their_own(usage, dollars):
+    assert usage.cost(Price(4, 20, 0.2, 5, 8)) == pytest.approx(dollars)
