@@ -36,25 +36,25 @@ class RecentlyRefused:
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._until: dict[Hashable, float] = {}
-        self._lock = threading.Lock()  # guards _until
+        self.until: dict[Hashable, float] = {}  # monotonic; nearly always empty
+        self._lock = threading.Lock()  # guards changes of `until`
 
     def add(self, key: Hashable) -> None:
         """Remember `key` for REFUSED_FOR_SEC from now on."""
         with self._lock:
             now = self._monotonic()
-            self._until = {key: until for key, until in self._until.items() if until > now}
-            self._until[key] = now + REFUSED_FOR_SEC
+            self.until = {key: until for key, until in self.until.items() if until > now}
+            self.until[key] = now + REFUSED_FOR_SEC
 
     def discard(self, key: Hashable) -> None:
         """Forget `key`: it was served after all."""
-        if self._until:
+        if self.until:
             with self._lock:
-                self._until.pop(key, None)
+                self.until.pop(key, None)
 
     def __contains__(self, key: Hashable) -> bool:
         """Return whether `key` was refused within the last minute."""
-        return self._until.get(key, 0.0) > self._monotonic()
+        return self.until.get(key, 0.0) > self._monotonic()
 
 
 @dataclass(frozen=True)

@@ -120,8 +120,8 @@ class Forwarder:
         exchange = self._exchange
         if exchange.attempts:
             return None
-        limits = self._context.wait_limits_of(exchange)
-        return self._context.router.acquire_now(exchange.routing_request, limits)
+        limits_of = partial(self._context.wait_limits_of, exchange)
+        return self._context.router.acquire_now(exchange.routing_request, limits_of)
 
     def _acquire(self) -> Optional[Lease]:
         step, self._step = self._step, Step(Action.AGAIN)

@@ -111,10 +111,20 @@ class Router:
             self._leave_queue(waiter)
             raise
 
-    def acquire_now(self, request: RoutingRequest, limits: WaitLimits) -> Optional[Lease]:
-        """Return a lease if one can be had without waiting, else None."""
+    def acquire_now(self, request: RoutingRequest, limits_of: Callable[[], WaitLimits]) -> Optional[Lease]:
+        """Return a lease if one can be had without waiting, else None.
+
+        Where nobody waits and the request may wait, its limits and the queue play no part in that.
+        """
         with self._lock:
-            return self._try_enter(request, limits, self._clock()).lease
+            now = self._clock()
+            if self._queue.waiters or not request.hold_sec:
+                return self._try_enter(request, limits_of(), now).lease
+            lease = self._fleet.admit(request, now)
+            if not isinstance(lease, Lease):
+                return None
+            self._record_change()
+            return lease
 
     def _try_enter(self, request: RoutingRequest, limits: WaitLimits, now: float) -> _SleepingWaiter:
         waiter = _SleepingWaiter(request, limits, now)
@@ -371,11 +381,6 @@ class Router:
         """Return account names by key."""
         with self._lock:
             return {key: account.name for key, account in self._fleet.accounts.items()}
-
-    @property
-    def rules(self) -> Rules:
-        """The rules of the current configuration."""
-        return self._fleet.rules
 
     @property
     def waiting(self) -> int:

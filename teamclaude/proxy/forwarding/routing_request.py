@@ -63,7 +63,7 @@ def routing_request_of(
     exchange.facts = facts
     session = session or facts.session_id
     inference = exchange.route.kind is PathKind.INFERENCE
-    return RoutingRequest(
+    request = RoutingRequest(
         session=session,
         agent=agent,
         parent_agent=parent_agent,
@@ -75,7 +75,10 @@ def routing_request_of(
         betas=betas,
         prefixes=() if session or not inference else cache_digests(exchange.body, facts.model),
         owner=_owner(exchange, context) if context.router.knows_owners else None,
+        hold_sec=context.wait_limits[facts.stream is True].budget if inference else 0.0,
     )
+    refused = context.recently_refused
+    return request.with_hold(0.0) if refused.until and request.conversation in refused else request
 
 
 def _head_ids(head: RequestHead) -> RequestIds:
