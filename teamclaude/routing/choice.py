@@ -1,7 +1,7 @@
 """One request's choice of an account, from pins over its binding to a fresh placement.
 
 What holds for every policy is decided here.  The policy is asked only to place, to reconsider a warm
-conversation, to hold a request, and to count free slots.  Nothing here changes state.
+conversation, to hold a request, and to limit those in flight.  Nothing here changes state.
 
 The cases, in order:
 
@@ -21,7 +21,7 @@ from .affinity import PrefixCaches
 from .policies.base import Placement, Policy
 from .quota.rules import Rules
 from .rails import RailedAccounts, within_rails
-from .state.account import Account, Block
+from .state.account import Account, Block, inflight_cap
 from .state.conversations import RECHECK_SEC, Binding, Conversations, GateQueue
 from .state.decision import NEVER, Decision, Exclusion, LazyExclusions, Reason, RoutingRequest
 
@@ -133,9 +133,10 @@ class Choice:
             return self._place(Reason.LAPSED, home)
         if self._is_costly(home):
             return self._decision(home, Reason.KEPT)  # no account that is free of charge can take it over yet
-        move = self._policy.reconsider(self, self._request, binding, home)
-        if move is not None:
-            return self._placement_decision(move.reason, move.placement)
+        if self._policy.moves_warm:
+            move = self._policy.reconsider(self, self._request, binding, home)
+            if move is not None:
+                return self._placement_decision(move.reason, move.placement)
         if self._request.needs_slot and self._waited >= self.rules.slot_wait_sec and not self._has_slot(home):
             placement = self._policy.place(self, self._request, None)
             if placement.account is not home and self._has_slot(placement.account):
@@ -256,8 +257,16 @@ class Choice:
     def _accepts_new(self, account: Account) -> bool:
         return account in self.accounts
 
+    def has_slot(self, account: Account, waited: float = 0.0) -> bool:
+        """Return whether the account takes one more request, one that has waited for so long (s).
+
+        The rails and an unproven account's probe count beside the policy's own limit.
+        """
+        limit = self._policy.inflight_limit(self.rules, account, self.now)
+        return inflight_cap(account, self.rules, self.now, waited, limit) > account.inflight
+
     def _has_slot(self, account: Account) -> bool:
-        return self._policy.free_slots(self.rules, account, self.now, self._waited) > 0
+        return self.has_slot(account, self._waited)
 
     def _block(self, account: Account) -> Optional[Block]:
         # The scope is computed only where an account refuses some.

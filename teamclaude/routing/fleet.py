@@ -157,7 +157,7 @@ class Fleet:
         if decision.account is None:
             return Wait(decision, NEVER if decision.retry_at is None else decision.retry_at)
         account = self.accounts[decision.account]
-        if request.needs_slot and self.policy.free_slots(self._rules, account, now, waited) <= 0:
+        if request.needs_slot and not choice.has_slot(account, waited):
             again = now + self._rules.slot_wait_sec - waited
             return Wait(decision, again if again > now else choice.soonest_return, account.key)
         return self._grant(account, request, decision, now)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-
 import pytest
 
-from teamclaude.routing.policies.base import Policy
 from teamclaude.routing.policies.registry import POLICIES
 from teamclaude.routing.quota.rules import NO_LIMIT, Rules
 from teamclaude.routing.state.account import AccountSpec
@@ -205,7 +202,3 @@ def test_rails_that_are_set_are_the_same_under_every_policy(policy):
     given = Rules(switch_threshold=0.5, five_hour_soft_ceiling=0.4, max_sessions_per_account=3)
     adapted = POLICIES[policy]().adapt_rules(given)
     assert (adapted.full, adapted.soft_ceiling, adapted.most_sessions) == (0.5, 0.4, 3)
-
-
-def test_no_policy_has_its_own_way_of_counting_free_slots(policy):
-    assert inspect.getattr_static(type(POLICIES[policy]()), "free_slots") is Policy.free_slots

@@ -116,7 +116,9 @@ class Walk:
             if a.block(ask.model, self.rules, self.now) is None and a.key not in ask.tried
         ]
         caps = {
-            k: a.inflight + self.fleet.policy.free_slots(self.rules, a, self.now, waited)
+            k: inflight_cap(
+                a, self.rules, self.now, waited, self.fleet.policy.inflight_limit(self.rules, a, self.now)
+            )
             for k, a in self.fleet.accounts.items()
         }
         for key, account in self.fleet.accounts.items():

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Optional, Protocol
 from ..quota.lenient_json import LenientObject
 from ..quota.rules import NO_LIMIT, Rules
 from ..quota.usage import Usage
-from ..state.account import Account, inflight_cap
+from ..state.account import Account
 from ..state.conversations import Binding
 from ..state.decision import Exclusion, RoutingRequest
 
@@ -34,6 +34,9 @@ class Pool(Protocol):
     @property
     def accounts(self) -> Sequence[Account]:
         """The accounts, found when first asked for: a conversation that stays needs none but its own."""
+
+    def has_slot(self, account: Account, waited: float = 0.0) -> bool:
+        """Return whether the account takes one more request, one that has waited for so long (s)."""
 
 
 class Placement(NamedTuple):
@@ -59,6 +62,11 @@ class Policy(ABC):
     """
 
     name = ""
+    moves_warm = False  # it defines `reconsider`, which is not asked otherwise
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.moves_warm = cls.reconsider is not Policy.reconsider
 
     def adapt_rules(self, rules: Rules) -> Rules:
         """Return the rules this policy works with: by default no rail that is not configured."""
@@ -77,15 +85,6 @@ class Policy(ABC):
     def inflight_limit(self, rules: Rules, account: Account, now: float) -> int:
         """Return the requests the account may have in flight, as far as this policy is concerned."""
         return rules.max_inflight_per_account
-
-    def free_slots(self, rules: Rules, account: Account, now: float, waited: float) -> int:
-        """Return how many more requests the account takes now; 0 lets the request wait.
-
-        That is what the rails and an unproven account's probe leave of `inflight_limit`; no policy
-        overrides it.
-        """
-        limit = self.inflight_limit(rules, account, now)
-        return inflight_cap(account, rules, now, waited, limit) - account.inflight
 
     def wait_reason(
         self,

@@ -88,9 +88,7 @@ class PacePolicy(Policy):
         """Take the account with the best score, the least busy one within the tie band."""
         rules, now = pool.rules, pool.now
         layers = _Layers(pool.accounts)
-        layers.narrow(
-            "no slot", lambda a: self.free_slots(rules, a, now, 0.0) > 0, lambda a: f"{a.inflight} in flight"
-        )
+        layers.narrow("no slot", pool.has_slot, lambda a: f"{a.inflight} in flight")
         warm = {a: a.warm.count(now) for a in layers.left}
         scores = {a: weekly_pace(a, rules, now).score for a in layers.left}
         floor = max(scores.values()) - rules.pace_tie_band - ROUNDING

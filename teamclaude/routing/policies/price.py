@@ -123,7 +123,7 @@ class PricePolicy(Policy):
             runway = outlook.runway(active + 1, rate, now)
             if runway < long_run:
                 cost *= runway / long_run
-            full = self.free_slots(pool.rules, account, now, 0.0) <= 0
+            full = not pool.has_slot(account)
             order = (full, cost, inflight, last_picked, name)
             if order < lowest:
                 best, lowest = candidate, order

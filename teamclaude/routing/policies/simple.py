@@ -34,7 +34,7 @@ class _FreeSlotPolicy(Policy):
     """Choose among the accounts with a free slot, or among all when there is none."""
 
     def _with_free_slot(self, pool: Pool) -> list[Account]:
-        free = [a for a in pool.accounts if self.free_slots(pool.rules, a, pool.now, 0.0) > 0]
+        free = [a for a in pool.accounts if pool.has_slot(a)]
         return free or list(pool.accounts)
 
 

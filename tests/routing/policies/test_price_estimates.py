@@ -10,6 +10,7 @@ from teamclaude.routing.policies.price import PricePolicy
 from teamclaude.routing.policies.price_estimates import DemandTable, PriceEstimates
 from teamclaude.routing.quota.rules import Rules
 from teamclaude.routing.quota.usage import Usage
+from teamclaude.routing.state.account import inflight_cap
 
 HOUR, DAY, WEEK = 3600.0, 86400.0, 7 * 86400.0
 MONDAY = 2976 * WEEK  # hour 0 of the table
@@ -49,20 +50,25 @@ def crowd(make_pool: Any, *names: str) -> Any:
     return pool
 
 
+def free_slots(pool: Any) -> int:
+    """How many more requests account `a` takes."""
+    account, rules, now = pool["a"], pool.fleet.rules, pool.now
+    limit = pool.fleet.policy.inflight_limit(rules, account, now)
+    return inflight_cap(account, rules, now, 0.0, limit) - int(account.inflight)
+
+
 def test_a_bare_429_among_several_requests_lowers_the_limit_which_rises_again(make_pool: Any) -> None:
     pool = crowd(make_pool, "a")
     leases = pool.busy("a", 3)
     pool.answer(leases[-1], 429)
-    assert (
-        pool.fleet.policy.free_slots(pool.fleet.rules, pool["a"], pool.now, 0.0) == -1
-    )  # 2, and 3 in flight
+    assert free_slots(pool) == -1  # 2, and 3 in flight
     for lease in leases:
         pool.settle(lease)
-    assert pool.fleet.policy.free_slots(pool.fleet.rules, pool["a"], pool.now, 0.0) == 2
+    assert free_slots(pool) == 2
     pool.wait(1200.0)
-    assert pool.fleet.policy.free_slots(pool.fleet.rules, pool["a"], pool.now, 0.0) == 3
+    assert free_slots(pool) == 3
     pool.wait(2400.0)
-    assert pool.fleet.policy.free_slots(pool.fleet.rules, pool["a"], pool.now, 0.0) == 5
+    assert free_slots(pool) == 5
 
 
 def test_a_bare_429_to_the_only_request_says_nothing_of_a_limit(make_pool: Any) -> None:
@@ -70,7 +76,7 @@ def test_a_bare_429_to_the_only_request_says_nothing_of_a_limit(make_pool: Any) 
     (lease,) = pool.busy("a", 1)
     pool.answer(lease, 429)
     pool.settle(lease)
-    assert pool.fleet.policy.free_slots(pool.fleet.rules, pool["a"], pool.now, 0.0) == 5
+    assert free_slots(pool) == 5
 
 
 def test_a_refusal_with_a_time_or_a_window_is_no_matter_of_slots(make_pool: Any) -> None:
@@ -80,7 +86,7 @@ def test_a_refusal_with_a_time_or_a_window_is_no_matter_of_slots(make_pool: Any)
     for lease in leases:
         pool.settle(lease)
     pool["a"].proven = True
-    assert pool.fleet.policy.free_slots(pool.fleet.rules, pool["a"], pool.now, 0.0) == 5
+    assert free_slots(pool) == 5
 
 
 # --- demand -------------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ class CheckedPolicy(PricePolicy):
             value *= runway / tuning.long_run_sec
         if account is home:
             value *= tuning.home_bonus
-        full = self.free_slots(pool.rules, account, now, 0.0) <= 0
+        full = not pool.has_slot(account)
         return (full, -value, account.inflight, account.last_picked, account.name)
 
 
