@@ -12,8 +12,7 @@ from typing import Any, Callable, TypeVar
 
 from .apply_response import PROBE_SEC
 from .fleet import Fleet
-from .quota.burn import Burn
-from .quota.learned_caps import FOREIGN_RISE_5H, FOREIGN_RISE_7D, LearnedCap
+from .quota.learned_caps import FOREIGN_RISE_5H, FOREIGN_RISE_7D, Burn, LearnedCap
 from .quota.lenient_json import LenientObject, as_count, as_flag, as_number, as_text, as_usage
 from .quota.usage import NO_USAGE
 from .quota.windows import MAX_WINDOW_SEC, Window, is_plausible_reset

@@ -13,7 +13,7 @@ from statistics import median
 from teamclaude.accounts.config.config import RoutingConfig
 from teamclaude.routing.fleet import Fleet
 from teamclaude.routing.policies.registry import POLICIES
-from teamclaude.routing.quota.burn import Burn
+from teamclaude.routing.quota.learned_caps import Burn
 from teamclaude.routing.quota.rules import Rules
 from teamclaude.routing.quota.usage import Usage
 from teamclaude.routing.quota.windows import QuotaReading, Window

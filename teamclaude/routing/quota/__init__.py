@@ -2,8 +2,7 @@
 
 Nothing here knows accounts, conversations or requests.
 
-- burn: tokens spent, in 5-minute buckets
-- learned_caps: the estimated size of a window
+- learned_caps: burned tokens, and what a window can take of them
 - lenient_json: reading saved JSON that may be damaged
 - model_prices: model families, versions and the price list
 - rate_limit_headers: reading windows from a response's headers

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple, Optional
 
-from ..quota.burn import Burn
-from ..quota.learned_caps import FOREIGN_RISE_5H, FOREIGN_RISE_7D, LearnedCap
+from ..quota.learned_caps import FOREIGN_RISE_5H, FOREIGN_RISE_7D, Burn, LearnedCap
 from ..quota.rules import Rules
 from ..quota.usage import NO_USAGE, Usage
 from ..quota.windows import REPROBE_SEC, SAME_WINDOW_SEC, QuotaReading, Window, Windows, is_scoped, is_used_up
