@@ -194,8 +194,9 @@ class Conversations(dict[str, Binding]):
 
     def evict_idle(self, accounts: Mapping[str, Account], now: float) -> None:
         """Drop the conversations that have been idle for too long."""
-        for key in self._idle.expire(now):
-            self.unmark_warm(self.pop(key), accounts)
+        if now >= self._idle.next_expiry:
+            for key in self._idle.expire(now):
+                self.unmark_warm(self.pop(key), accounts)
 
 
 def _keeps_account(binding: Binding, accounts: Mapping[str, Account], rules: Rules, now: float) -> bool:
