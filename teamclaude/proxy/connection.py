@@ -39,9 +39,9 @@ from .http.path_kinds import PathKind, classify_path
 from .messages.access import Caller
 from .net.body_reader import Spool
 from .net.client_connection import ClientConnection
+from .net.connection_task import ConnectionTask
 from .net.connections import AcceptedConnection
 from .net.coroutine import RequestCoroutine, run_coroutine
-from .net.keepalive_task import ConnectionTask
 from .records.exchange import Exchange, Outcome, SeriesMemo, new_request_id, outcome_of
 from .records.request_record import RequestRecord
 from .runtime import Runtime
@@ -57,7 +57,7 @@ ENDPOINT_BODY_BYTES = 65536  # of a body for the proxy's own endpoints, some of 
 
 
 class ConnectionHandler:
-    """Serves one accepted connection; one instance and one thread each.
+    """Serve one accepted connection; one instance and one thread each.
 
     `mark_proven` is called once a request has been authorized.
     """

@@ -1,4 +1,4 @@
-"""Limits the memory that the bodies of all requests take together.
+"""Limit the memory that the bodies of all requests take together.
 
 Rules that hold in this file:
 

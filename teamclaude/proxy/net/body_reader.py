@@ -1,4 +1,4 @@
-"""Reads one request body off a connection: into memory as it arrives, or onto the disk.
+"""Read one request body off a connection: into memory as it arrives, or onto the disk.
 
 Rules that hold in this file:
 
@@ -46,7 +46,7 @@ _DONTNEED: Optional[int] = getattr(mmap, "MADV_DONTNEED", None)
 
 
 class BodyReader:
-    """Reads one body; `reservation` counts its memory, `spool` (None: memory) takes a large one."""
+    """Read one body; `reservation` counts its memory, `spool` (None: memory) takes a large one."""
 
     def __init__(
         self,

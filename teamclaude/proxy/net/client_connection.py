@@ -1,4 +1,4 @@
-"""The client's side of a connection: reads requests, writes responses.
+"""The client's side of a connection: read requests, write responses.
 
 Rules that hold in this file:
 

@@ -1,4 +1,4 @@
-"""Opens connections to the upstream: look-up, connect, a tunnel through an HTTPS proxy if there is one, TLS.
+"""Open connections to the upstream: look-up, connect, a tunnel through an HTTPS proxy if there is one, TLS.
 
 Certificates are verified with the system's store (OpenSSL's, so SSL_CERT_FILE counts) and the configured file
 in addition.  HTTPS_PROXY and NO_PROXY apply unless a proxy is configured.
@@ -25,7 +25,7 @@ _IGNORE_UNEXPECTED_EOF = 0x80  # ssl.OP_IGNORE_UNEXPECTED_EOF, which 3.9 does no
 
 
 class Dialer:
-    """Opens connections for one configuration; `connect_timeout` is in seconds."""
+    """Open connections for one configuration; `connect_timeout` is in seconds."""
 
     def __init__(self, connect_timeout: float, ca_file: Optional[str], proxy: Optional[str]) -> None:
         self._connect_timeout = connect_timeout

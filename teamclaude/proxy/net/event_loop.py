@@ -119,7 +119,7 @@ class Task:
 
 
 class EventLoop:
-    """Runs tasks that any thread hands over; its own thread runs while there are some."""
+    """Run tasks that any thread hands over; its own thread runs while there are some."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic

@@ -1,4 +1,4 @@
-"""Finds the user whose process is at the other end of a loopback connection (Linux).
+"""Find the user whose process is at the other end of a loopback connection (Linux).
 
 Rules that hold in this file:
 

@@ -1,4 +1,4 @@
-"""Copies an upstream response to the client, byte for byte: in the calling thread or in the event loop.
+"""Copy an upstream response to the client, byte for byte: in the calling thread or in the event loop.
 
 Rules that hold in this file:
 
@@ -184,7 +184,7 @@ class StreamTask(Task):
             self._handed_back = True
 
     def _forward(self, now: float) -> bool:
-        """Pass on the bytes that have arrived; False when there were none."""
+        """Pass on the bytes that have arrived; return False when there were none."""
         moved = False
         while self._reading and not self._response.complete:
             data = self._connection.receive_nowait()

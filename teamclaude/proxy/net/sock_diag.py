@@ -1,4 +1,4 @@
-"""Asks the Linux kernel for the owner of one TCP socket by its addresses (sock_diag(7)).
+"""Ask the Linux kernel for the owner of one TCP socket by its addresses (sock_diag(7)).
 
 A query takes 20 us whatever other sockets there are; the tables in `/proc/net` take 2 ms at 1,000 sockets.
 
@@ -68,7 +68,7 @@ _UNKNOWN_OWNER, _NO_OWNER = SocketOwner(False), SocketOwner(True)
 
 
 class SocketDiag:
-    """Queries the kernel; any thread, one query at a time."""
+    """Query the kernel; any thread, one query at a time."""
 
     def __init__(self, open_socket: Any = None) -> None:
         self._open = open_socket or _open

@@ -116,7 +116,7 @@ def _poll_once(sock: socket.socket, wanted: int, timeout: float) -> int:
 
 
 class ClientWatch:
-    """Waits for the upstream and notices that the client disconnects; without a client it only waits."""
+    """Wait for the upstream and notice that the client disconnects; without a client it only waits."""
 
     def __init__(self, client: Optional[socket.socket]) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""Sends one request and reads its response's head: which connection carries it, and when it is repeated.
+"""Send one request and read its response's head: which connection carries it, and when it is repeated.
 
 Rules that hold in this file:
 
@@ -105,7 +105,7 @@ class UpstreamPool:
 
 
 class Transport:
-    """Carries one client's requests to the upstream, one at a time."""
+    """Carry one client's requests to the upstream, one at a time."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Copies bytes both ways between a client and the upstream after a protocol switch (RFC 9110 7.8).
+"""Copy bytes both ways between a client and the upstream after a protocol switch (RFC 9110 7.8).
 
 Rules that hold in this file:
 

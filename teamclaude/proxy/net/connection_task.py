@@ -41,7 +41,7 @@ StartRequest = Callable[[bytes], Optional[RequestCoroutine[bool]]]
 
 
 class ConnectionTask(Task):
-    """Serves requests from one `register` to the next; used by the loop's thread, otherwise by its owner's.
+    """Serve requests from one `register` to the next; used by the loop's thread, otherwise by its owner's.
 
     `may_continue` tells whether another request may be started; `response_sec` is the time for a response.
     """

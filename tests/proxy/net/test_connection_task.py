@@ -17,9 +17,9 @@ from teamclaude.proxy.http.head import RequestHead
 from teamclaude.proxy.http.origin import Origin
 from teamclaude.proxy.net import event_loop as module
 from teamclaude.proxy.net.client_connection import ClientConnection
+from teamclaude.proxy.net.connection_task import ConnectionTask
 from teamclaude.proxy.net.coroutine import ReadUpstream, RequestCoroutine, run_coroutine
 from teamclaude.proxy.net.event_loop import EventLoop
-from teamclaude.proxy.net.keepalive_task import ConnectionTask
 from teamclaude.proxy.net.transport import UpstreamPool
 from teamclaude.proxy.net.upstream_connection import UpstreamConnection
 
