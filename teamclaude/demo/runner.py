@@ -29,7 +29,6 @@ from ..proxy.records.exchange import Exchange
 from ..proxy.records.journal import activity_of
 from ..proxy.records.notices import BENCH, HELD, Notice
 from ..proxy.server import ProxyServer
-from ..routing.quota.rules import Rules
 from ..snapshot import Activity
 from .claude_files import ClaudeFiles
 from .event_log import EventLog, WindowState
@@ -46,7 +45,7 @@ ShowDeck = Callable[[ProxyServer, threading.Event], None]
 
 
 class FrameSampler(Protocol):
-    """Samples the running proxy and gives the lines to print at the end."""
+    """Sample the running proxy and give the lines to print at the end."""
 
     def sample(self, server: ProxyServer) -> None:
         """Look at the proxy; called every 0.1 s."""
@@ -211,8 +210,10 @@ class _Demo:
             self.sessions.append(session.start())
 
     def _any_account_usable(self, model: str) -> bool:
-        # The proxy does not use the last percent of a window, because headers are rounded.
-        return bool(self.api.endpoints.usable(model, Rules().full))
+        full = (
+            self.server.snapshot().switch_threshold
+        )  # the running policy's, which may differ from the config's
+        return bool(self.api.endpoints.usable(model, 1.0 if full is None else full))
 
     # --- run -----------------------------------------------------------------------------
 
