@@ -62,7 +62,7 @@ class SessionCounts:
 
 
 class FakeSession:
-    """Runs a plan against a proxy (or the API itself) until `stop` is set.
+    """Run a plan against a proxy (or the API itself) until `stop` is set.
 
     `clock` paces think times and retries; `key` is the proxy's; `any_account_usable(model)` tells
     whether an error could have been avoided.  `run` blocks; `start` and `join` use a thread.

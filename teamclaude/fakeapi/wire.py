@@ -58,7 +58,7 @@ class SendProgress:
 
 
 class ApiConnection:
-    """Reads requests and carries out steps; `scale` turns seconds of the API's clock into real ones.
+    """Read requests and carry out steps; `scale` turns seconds of the API's clock into real ones.
 
     During a wait it also reads the socket, so that a client that leaves is noticed at once.
     """

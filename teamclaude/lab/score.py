@@ -36,7 +36,7 @@ class Score:
 
 
 class ScoreCounter:
-    """Counts a run; counting stops at `end`."""
+    """Count a run; counting stops at `end`."""
 
     def __init__(self, demand: Demand, api_accounts: dict[str, ApiAccount], life: float, end: float) -> None:
         self.demand = demand

@@ -39,7 +39,7 @@ _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
 class ConnectionRefuser:
-    """Takes sockets from any thread; `tls` is the server's context, if it has one."""
+    """Take sockets from any thread; `tls` is the server's context, if it has one."""
 
     def __init__(
         self, tls: Optional[ssl.SSLContext] = None, monotonic: Callable[[], float] = time.monotonic

@@ -31,7 +31,7 @@ class EndpointReply(NamedTuple):
 
 
 class Endpoints:
-    """Replies for one runtime; raises a ClientError for an invalid request."""
+    """Reply for one runtime; raise a ClientError for an invalid request."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime

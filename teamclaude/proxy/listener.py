@@ -42,7 +42,7 @@ LOOPBACK = ("127.0.0.1", "::1")
 
 
 class _SocketHandler(BaseHTTPRequestHandler):
-    """Passes the connection to a ConnectionHandler; `http.server` neither reads nor writes."""
+    """Pass the connection to a ConnectionHandler; `http.server` neither reads nor writes."""
 
     server: Listener
 

@@ -122,7 +122,7 @@ _json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class StateSaver:
-    """Saves what `collect` returns at most every `interval` seconds, only when something changed.
+    """Save what `collect` returns at most every `interval` seconds, only when something changed.
 
     No polling: the thread sleeps until `changed` is set, then lets further changes gather for `interval`.
     A crash loses the changes of that interval.

@@ -132,7 +132,7 @@ class RoutingConfig(Section):
 
 
 class AccountConfig(Section):
-    """One account: identity, credentials and routing options.  Times are epoch seconds."""
+    """One account: identity, credentials and routing options.  Times: ms in the file, epoch seconds here."""
 
     name: str = setting(REQUIRED, "The account's name everywhere.")
     type: Literal["oauth", "apikey"] = setting("oauth", "A subscription login or a paid API key.")
@@ -162,7 +162,7 @@ class AccountConfig(Section):
     )
     issued_at: Optional[float] = setting(
         None,
-        "When the access token was issued: short-lived ones are refreshed later before their end.",
+        "When the access token was issued: short-lived ones are refreshed closer to their end.",
         unit="ms",
     )
 

@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 class Stamp(NamedTuple):
-    """Identifies the file's content: differs whenever the content does."""
+    """The file's identity: it differs whenever the content does."""
 
     mtime_ns: int
     size: int

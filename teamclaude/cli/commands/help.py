@@ -49,7 +49,7 @@ def _overview() -> list[str]:
 
 
 def _settings() -> list[str]:
-    """Every key of the config file, generated from their declarations."""
+    """Return the table of all keys of the config file, generated from their declarations."""
     import textwrap
 
     from ...accounts.config.settings_table import settings_table

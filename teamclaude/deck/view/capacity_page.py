@@ -56,7 +56,7 @@ def _account_state(account: AccountCapacity, color: bool) -> str:
 
 
 def burn_text(account: AccountCapacity) -> str:
-    """` · burn 1.2M/3.4M (5h)`: tokens against the learned cap."""
+    """Return ` · burn 1.2M/3.4M (5h)`: tokens of the running 5h window and its learned cap."""
     spent = account.burn_5h
     return "" if spent is None else f" · burn {format_tokens(spent)}/{format_tokens(account.cap_est_5h)} (5h)"
 

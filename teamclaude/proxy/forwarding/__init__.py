@@ -3,13 +3,13 @@
 It knows no listening socket and no configuration file; what it needs of the server is in `context`.
 
 - account_targets: credential and address of each account
-- acquire: gets an account for the next attempt, or the error when there is none
+- acquire: get an account for the next attempt, or the error when there is none
 - context: what all requests of one configuration share
-- forwarder: carries out the attempts of one request
-- hold: keeps a waiting client's connection alive
+- forwarder: carry out the attempts of one request
+- hold: keep a waiting client's connection alive
 - passthrough: requests with the client's own login, and WebSockets
 - refusals: the refusals of one request, and what they mean for the accounts
-- response_writer: writes a response, or its refusal, to the client
+- response_writer: write a response, or its refusal, to the client
 - retry: what follows a failed attempt, a pure state machine
 - router: the lock, the clock and the wait queue around the fleet
 - routing_request: what a request asks of routing

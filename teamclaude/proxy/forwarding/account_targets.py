@@ -120,7 +120,7 @@ class AccountTargets:
 
 
 class CurrentTargets:
-    """Holds the newest targets: a request may wait longer than a configuration lasts."""
+    """Hold the newest targets: a request may wait longer than a configuration lasts."""
 
     def __init__(self, targets: AccountTargets) -> None:
         self.current = targets

@@ -38,7 +38,7 @@ API_KEY_WAITS = "API key waits"  # not throttled: kept as a last resort
 
 
 class AccountAcquirer:
-    """Takes accounts for one request, one after the other."""
+    """Take accounts for one request, one after the other."""
 
     def __init__(self, context: RequestContext, exchange: Exchange, hold: Hold, refusals: Refusals) -> None:
         self._context = context

@@ -92,7 +92,7 @@ class RequestContext:
 
     @cached_property
     def wait_limits(self) -> tuple[WaitLimits, WaitLimits]:
-        """How long a request may wait for an account: first of one with a plain answer, then of a stream."""
+        """The longest wait for an account, of a request with a plain response and of one with a stream."""
         config = self.config
         budget, paid_after = config.all_throttled_hold_budget_sec, config.apikey_fallback_deadline_sec
         # Nothing can be sent to keep a client without a stream waiting: it is answered before it gives up.

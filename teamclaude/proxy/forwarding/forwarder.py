@@ -54,7 +54,7 @@ UNREADABLE_USAGE = "its tokens are unknown: it came in a form that can't be read
 
 
 class Forwarder:
-    """Carries one exchange to its end."""
+    """Carry one exchange to its end."""
 
     _streaming = False  # a response is being relayed: nothing is retried
     _step = Step(Action.AGAIN)  # how to get the next account

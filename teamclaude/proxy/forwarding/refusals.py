@@ -33,7 +33,7 @@ class _OpenRefusal(NamedTuple):
 
 
 class Refusals:
-    """Carries the retry state of one request; `reasons` says why each account did not serve it."""
+    """Carry the retry state of one request; `reasons` says why each account did not serve it."""
 
     def __init__(self, context: RequestContext, exchange: Exchange) -> None:
         self._context = context

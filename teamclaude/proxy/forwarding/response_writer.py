@@ -78,7 +78,7 @@ class StreamRefusedError(Exception):
 
 
 class ResponseWriter:
-    """Writes one response to one client; `hold` returns the request's hold."""
+    """Write one response to one client; `hold` returns the request's hold."""
 
     def __init__(
         self,

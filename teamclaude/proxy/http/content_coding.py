@@ -65,7 +65,7 @@ def _coding(item: str) -> str:
 
 
 class Inflater:
-    """Decompresses gzip (one or several members) and deflate (zlib's form, or raw as some servers send it).
+    """Decompress gzip (one or several members) and deflate (zlib's form, or raw as some servers send it).
 
     Bytes after the end of the data are ignored, as `gzip` itself does.
     """

@@ -202,7 +202,7 @@ _MIN_VIEW_BYTES = 4096
 
 
 class ChunkedDecoder:
-    """Decodes a chunked body as it arrives; extensions and trailers are dropped.
+    """Decode a chunked body as it arrives; extensions and trailers are dropped.
 
     Raises `error` for anything RFC 9112 7.1 does not allow.  Holds back at most one unfinished line.  At the
     end of the connection the body is complete only if `finished`.

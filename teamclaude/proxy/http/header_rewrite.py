@@ -1,4 +1,4 @@
-"""Rewrites heads on their way through the proxy: which fields pass, which are added, how a head is written.
+"""Rewrite heads on their way through the proxy: which fields pass, which are added, how a head is written.
 
 Rules that hold in this file:
 

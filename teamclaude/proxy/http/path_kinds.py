@@ -1,4 +1,4 @@
-"""Classifies request paths with one table, matched without any normalization.
+"""Classify request paths with one table, matched without any normalization.
 
 Rules that hold in this file:
 

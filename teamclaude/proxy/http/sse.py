@@ -1,4 +1,4 @@
-"""Parses server-sent events (WHATWG HTML 9.2.6) as they arrive, in bounded memory.
+"""Parse server-sent events (WHATWG HTML 9.2.6) as they arrive, in bounded memory.
 
 Lines end with LF, CRLF or CR; a colon starts a comment; one space after a field's colon is not part of the
 value; several data lines make one text; an event is complete with its blank line.
@@ -23,7 +23,7 @@ class ServerSentEvent(NamedTuple):
 
 
 class ServerSentEventParser:
-    """Takes the bytes of a stream in any pieces and returns its events.
+    """Take the bytes of a stream in any pieces and return its events.
 
     An event of more than `limit` bytes is dropped and counted in `dropped_events`; later ones are not
     affected. Holds at most about twice `limit`.

@@ -68,7 +68,7 @@ class _Authority(NamedTuple):
 
 
 class AccessPolicy:
-    """Decides about requests by one configuration.
+    """Decide about requests by one configuration.
 
     `trust_loopback`: False exempts nobody, True exempts our own user, "any" also a local process whose user
     can't be determined.  `listens_on` is the host of the command line, if it is not the configured one.

@@ -224,7 +224,7 @@ class _WalkStoppedError(Exception):
 
 
 class _JsonWalker:
-    """Walks over a JSON object without building it; positions are indexes into the body."""
+    """Walk over a JSON object without building it; positions are indexes into the body."""
 
     def __init__(self, body: Body) -> None:
         self._body = body

@@ -36,7 +36,7 @@ Buffer = Union[bytes, bytearray, memoryview]
 
 
 class UsageTap:
-    """Reads a response with these header values: an event stream, a JSON body or (opaque) anything else.
+    """Read a response with these header values: an event stream, a JSON body or (opaque) anything else.
 
     `until_close`: only the body's form can tell where it ends, so any compressed body is read.
     """

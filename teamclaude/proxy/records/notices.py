@@ -240,7 +240,7 @@ def _end_text(exchange: Exchange) -> Optional[str]:
 
 
 class Notices:
-    """Calls `emit` with what is new since the last poll, in order.  Any thread may poll.
+    """Call `emit` with what is new since the last poll, in order.  Any thread may poll.
 
     `revision` is cheap and changes whenever something happened to an account; changes by the passing of time
     alone are found here.

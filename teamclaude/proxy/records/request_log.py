@@ -29,7 +29,7 @@ _CLOSE_WITHIN_S = 5.0
 
 
 class RequestLog:
-    """Writes files `YYYYMMDD_HHMMSS.mmm_<id>.log` (local time, 0600) in `directory` (made with 0700).
+    """Write files `YYYYMMDD_HHMMSS.mmm_<id>.log` (local time, 0600) in `directory` (made with 0700).
 
     `max_body_bytes`: longer bodies are clipped; `retention_hours`: older files are deleted, with 0 never;
     `warn` gets one line a person can act on; `clock` returns epoch seconds.

@@ -88,7 +88,6 @@ class ThresholdPolicy(Policy):
 
     def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
         """Take the account picked last: it is the one in use."""
-        # The account picked last is the one in use.
         chosen = max(pool.accounts, key=lambda a: (a.last_picked, -a.generation))
         return _placement(pool.accounts, chosen, "used longer ago", "the account in use")
 
@@ -123,7 +122,7 @@ class RoundRobinPolicy(_FreeSlotPolicy):
 
 
 class LeastUsedPolicy(_FreeSlotPolicy):
-    """New work goes to the account with the smallest weekly utilization."""
+    """New work goes to the account whose fuller window, 5-hour or weekly, is the least used."""
 
     name = "least-used"
 

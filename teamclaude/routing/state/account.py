@@ -290,7 +290,7 @@ class Block:
 
 
 def _describe_window(axis: str, window: Window) -> str:
-    """`5h rejected, 113% used`."""
+    """Return `5h rejected, 113% used`."""
     parts = ["rejected"] if window.rejected else []
     if window.utilization is not None:
         parts.append(f"{window.utilization:.0%} used")
