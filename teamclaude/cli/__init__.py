@@ -12,6 +12,7 @@ Data goes to stdout, messages to stderr.  `main` imports only the module of the 
 - dispatch: the table of commands, and the exit status of every ending
 - environment: the variables that point a client at the proxy, in each shell's syntax
 - lab_options: the lab's options, and the scenario they describe
+- lab_run: the lab's subcommands run, whatif and explain
 - line_printer: lines printed by a background thread, so that a terminal never blocks a request
 - proxy_client: the HTTP client of a running proxy, local or remote
 - signals: run a server until it ends, and handle signals meanwhile

@@ -10,7 +10,6 @@
 - help: the list of commands, a command's help, or a manual page
 - import_: take over or follow a login of Claude Code
 - lab: the lab's options, and the choice of a subcommand
-- lab_run: the lab's subcommands run, whatif and explain
 - login: log in with a browser or a pasted code, or add an API key
 - record: switch the recording of traffic on or off
 - reports: status, capacity and explain

@@ -68,7 +68,7 @@ def lab(args: argparse.Namespace) -> int:
     your recording. The same command gives the same output.
     More: teamclaude help lab
     """
-    from . import lab_run
+    from .. import lab_run
 
     if args.what == "run":
         return lab_run.run_policies(args)

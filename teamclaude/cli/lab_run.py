@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional
 
-from ...errors import UsageError
-from ...lab.heatmap import Heatmap, strips, svg
-from ...lab.recording import Recording, read_recording, recorded_scenario
-from ...lab.run import PolicyRun, run_policy
-from ...lab.score import Score, TableRow, align_columns, table_lines
-from ...routing.state.decision import Decision, RoutingRequest
-from ..lab_options import Progress, format_moment, parse_policies, scenario_of, traffic_of
-from ..terminal import has_color, plural, width
+from ..errors import UsageError
+from ..lab.heatmap import Heatmap, strips, svg
+from ..lab.recording import Recording, read_recording, recorded_scenario
+from ..lab.run import PolicyRun, run_policy
+from ..lab.score import Score, TableRow, align_columns, table_lines
+from ..routing.state.decision import Decision, RoutingRequest
+from .lab_options import Progress, format_moment, parse_policies, scenario_of, traffic_of
+from .terminal import has_color, plural, width
 
 LEAST_SEC = 3600.0  # less says nothing of windows of five hours
 
@@ -108,8 +108,8 @@ def whatif(args: argparse.Namespace) -> int:
 def _recording_path(args: argparse.Namespace) -> Path:
     if args.traffic is not None:
         return Path(args.traffic)
-    from ...proxy.records.traffic_recorder import trace_directory
-    from ..user_config import open_config
+    from ..proxy.records.traffic_recorder import trace_directory
+    from .user_config import open_config
 
     directory = trace_directory(open_config().path)
     if not directory.is_dir():
@@ -118,7 +118,7 @@ def _recording_path(args: argparse.Namespace) -> Path:
 
 
 def _only_policy(args: argparse.Namespace, command: str) -> str:
-    from ...accounts.config.config import RoutingConfig
+    from ..accounts.config.config import RoutingConfig
 
     names = parse_policies(args.policy) if args.policy else [RoutingConfig().policy]
     if len(names) != 1:
