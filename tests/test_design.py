@@ -92,8 +92,47 @@ def test_every_folder_is_on_the_page() -> None:
     assert [folder for folder in folders if f"{folder}/" not in text] == []
 
 
+def section(title: str) -> str:
+    return PAGE.read_text("utf-8").partition(f"\n{title}\n---")[2].partition("\n---")[0]
+
+
+def locks_of(path: Path) -> set[str]:
+    """Return `Class.attribute` for each lock that a class of the module makes."""
+    found = set()
+    for node in ast.parse(path.read_text("utf-8")).body:
+        assigned = [inner for inner in ast.walk(node) if isinstance(inner, ast.Assign)]
+        for inner in assigned if isinstance(node, ast.ClassDef) else []:
+            if re.fullmatch(r"threading\.(Lock|RLock|Condition)\(\)", ast.unparse(inner.value)):
+                found |= {ast.unparse(target).replace("self", node.name, 1) for target in inner.targets}
+    return found
+
+
+def test_the_page_lists_every_lock() -> None:
+    not_listed = {PACKAGE / "demo", PACKAGE / "fakeapi"}
+    sources = [path for path in PACKAGE.rglob("*.py") if not not_listed & set(path.parents)]
+    made: set[str] = set().union(*map(locks_of, sources))
+    calls = sum(
+        len(re.findall(r"\b(?:Lock|RLock|Condition)\(\)", path.read_text("utf-8"))) for path in sources
+    )
+    assert sorted(re.findall(r"^  `(\w+\.\w+)`", section("Locks"), re.M)) == sorted(made)
+    assert len(made) == calls  # none is made outside of a class or under another name
+
+
+def test_the_page_lists_every_thread_that_the_server_names() -> None:
+    sources = [path for folder in ("proxy", "accounts", "deck") for path in (PACKAGE / folder).rglob("*.py")]
+    named = {
+        name
+        for path in sources
+        for name in re.findall(r'(?:Thread\(.*\bname=|BackgroundQueue\()"([\w-]+)"', path.read_text("utf-8"))
+    }
+    listed = set(re.findall(r"[\w-]+", section("Threads")))
+    assert "accept" in named
+    assert named - listed == set()
+
+
 def test_the_life_of_a_request_has_at_most_15_steps() -> None:
-    life = PAGE.read_text("utf-8").partition("The life of one request\n---")[2].partition("\n---")[0]
-    steps = [int(number) for number in re.findall(r"^ {2,3}(\d+)  ", life, re.M)]
+    steps = [
+        int(number) for number in re.findall(r"^ {2,3}(\d+)  ", section("The life of one request"), re.M)
+    ]
     assert steps == list(range(1, len(steps) + 1))
     assert 0 < len(steps) <= 15

@@ -9,6 +9,7 @@ import pytest
 
 from teamclaude.cli.dispatch import COMMANDS, find_command, parser_for
 from teamclaude.manual import topics
+from teamclaude.routing.policies.registry import POLICIES
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -101,6 +102,12 @@ def test_the_workflow_tests_every_version_that_the_metadata_names() -> None:
     matrix = re.search(r"python: \[(.*)\]", (ROOT / ".github/workflows/ci.yml").read_text("utf-8"))
     assert matrix
     assert re.findall(r"3\.\d+", matrix[1]) == named
+
+
+def test_the_page_of_the_lab_lists_every_policy() -> None:
+    page = (ROOT / "teamclaude" / "manual" / "lab.md").read_text("utf-8")
+    listed = page.partition("The policies (routing.policy)\n---")[2].partition("\n\n")[0]
+    assert sorted(re.findall(r"^  ([a-z-]+)  ", listed, re.M)) == sorted(POLICIES)
 
 
 def test_the_readme_is_at_most_200_lines() -> None:

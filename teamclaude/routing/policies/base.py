@@ -33,7 +33,10 @@ class Pool(Protocol):
 
     @property
     def accounts(self) -> Sequence[Account]:
-        """The accounts, found when first asked for: a conversation that stays needs none but its own."""
+        """The accounts in the order of the config file.
+
+        They are found when first asked for: a conversation that stays needs none but its own.
+        """
 
     def has_slot(self, account: Account, waited: float = 0.0) -> bool:
         """Return whether the account takes one more request, one that has waited for so long (s)."""
