@@ -1,10 +1,10 @@
-"""What the proxy reads of requests and responses, from their bytes and header fields.
+"""One message on its own: what its bytes say, whether it may pass, and what of it must be hidden.
 
-Everything here is about one message: no account is chosen, nothing is sent, no request is remembered.
+No account is chosen here, nothing is sent, and no request is remembered.
 
-- access: who may send a request
+- access: whether a request may pass: Host, Origin, client key
 - body_scan: model, session and other facts of a request body, without parsing all of it
-- redact: takes credentials out of what is shown, stored or relayed
+- redact: the secrets of this process, and text without them or other credentials
 - response_facts: quota headers and error messages of a response
 - usage_tap: token counts, model, errors and completeness of a response as it passes
 """

@@ -4,7 +4,7 @@ A policy has no I/O, clock or lock, and decides nothing that holds for every pol
 
 - base: what a policy is asked, and the defaults
 - pace: the weekly line and the policy that follows it
-- price: quota by its scarcity (the default)
+- price: most quota left against the demand expected until the reset (the default)
 - price_estimates: what policy price learns
 - registry: the policies by name
 - simple: policies of one idea each

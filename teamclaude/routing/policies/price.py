@@ -9,8 +9,8 @@ once learned, bend it into the team's own calendar.
 2. A warm conversation stays.  When its account closes it waits, if that is cheaper than writing its cache
    anew.
 3. A cold conversation enters an account only while the account's windows can carry it for a while; otherwise
-   it waits its turn.  Without that gate all conversations that waited for a window enter at once, spend it on
-   cold caches and are cold again.
+   it waits its turn.  Without that gate all conversations that waited for a window enter at once, use it up
+   by writing their caches anew, and these expire before the next window opens.
 4. Candidates are sorted by their best-case cost.  Runway and free slots, which only make a candidate worse,
    are computed in that order until the rest cannot win.
 """
