@@ -218,14 +218,14 @@ class _Demo:
     # --- run -----------------------------------------------------------------------------
 
     def _run_until_finished(self) -> None:
-        """Run the story in this thread, or behind the Deck, which needs the main thread."""
+        """Run the events in this thread, or behind the Deck, which needs the main thread."""
         if self.deck is not None:
-            threading.Thread(target=self._run_story, daemon=True).start()
+            threading.Thread(target=self._run_events, daemon=True).start()
             self.deck(self.server, self.finished)
         else:
-            self._run_story()
+            self._run_events()
 
-    def _run_story(self) -> None:
+    def _run_events(self) -> None:
         """Apply events when they are due and report windows and progress, until the time is over."""
         usage, changes, next_progress = list(self.usage_events), list(self.status_changes), _PROGRESS_SEC
         while not self.stop.wait(_TICK_SEC):

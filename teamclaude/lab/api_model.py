@@ -112,7 +112,7 @@ class ApiAccount:
         reading = self._reading(mine, now)
         cached = self.cached(conversation, request, now)
         charge = self.weights.cost(request, cached)
-        credit = min(1.0, min((g.size - g.used) / charge for g in mine)) if charge > 0 else 1.0
+        credit = min(1.0, min((window.size - window.used) / charge for window in mine)) if charge > 0 else 1.0
         for window in mine:
             window.used += charge
         self.inflight += 1
@@ -139,7 +139,7 @@ class ApiAccount:
         self.advance(now)
         if now >= self.login_lost_at:
             return float("inf")
-        return max((g.resets_at for g in self.windows if g.is_full and g.family is None), default=now)
+        return max((w.resets_at for w in self.windows if w.is_full and w.family is None), default=now)
 
     @property
     def weekly_window(self) -> ApiWindow:

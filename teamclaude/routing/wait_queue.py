@@ -128,13 +128,13 @@ class WaitQueue:
         """
         served: list[Waiter] = []
         left: deque[Waiter] = deque()
-        hopeless: dict[Hashable, Wait] = {}
+        same_for_all: dict[Hashable, Wait] = {}
         for waiter in self.waiters:
             if changed is not None and self._waits_for_other_account(waiter, changed, now):
                 left.append(waiter)
                 continue
             constraints = waiter.request.constraints
-            known = hopeless.get(constraints) if not waiter.is_due(now) else None
+            known = same_for_all.get(constraints) if not waiter.is_due(now) else None
             if known is not None:
                 waiter.wait = known
                 waiter.record_attempt(now)
@@ -145,7 +145,7 @@ class WaitQueue:
                 continue
             left.append(waiter)
             if waiter.wait is not None and waiter.wait.is_same_for_all:
-                hopeless[constraints] = waiter.wait
+                same_for_all[constraints] = waiter.wait
         self.waiters = left
         return served
 

@@ -89,10 +89,10 @@ def _evaluate_declarations(cls: type) -> Iterator[Declaration]:
             yield Declaration(name, name, hints[name], REQUIRED, "", "", False)
         return
     for field in dataclasses.fields(cls):
-        factory, said = field.default_factory, field.metadata
+        factory, metadata = field.default_factory, field.metadata
         default = field.default if factory is dataclasses.MISSING else factory()
-        about = said["unit"], said["why"], said["secret"]
-        yield Declaration(field.name, config_key(field), hints[field.name], default, *about)
+        described = metadata["unit"], metadata["why"], metadata["secret"]
+        yield Declaration(field.name, config_key(field), hints[field.name], default, *described)
 
 
 def unwrap_optional(hint: Any) -> tuple[Any, bool]:

@@ -125,7 +125,7 @@ class Conversation:
         """What it has used itself."""
         return usage_of(self.binding.usage, self.binding.requests)
 
-    def signs(self, sources: Sources) -> ActivitySigns:
+    def activity(self, sources: Sources) -> ActivitySigns:
         """Return the signs of activity from all sources."""
         requested = self.binding.last_used
         if self.agent:
@@ -161,10 +161,10 @@ class Conversation:
 
 @dataclass(frozen=True)
 class ConversationSet:
-    """All known conversations, their signs of activity, and which of them are shown."""
+    """All known conversations, their activity, and which of them are shown."""
 
     known: Mapping[str, Conversation]
-    signs: Mapping[str, ActivitySigns]
+    activity: Mapping[str, ActivitySigns]
     shown: Mapping[str, str]  # key -> key of its nearest shown ancestor; empty: a session
     sources: Sources
     now: float  # the snapshot's time
@@ -173,12 +173,12 @@ class ConversationSet:
 def conversation_set(snapshot: Snapshot, sources: Sources) -> ConversationSet:
     """Return all known conversations, including the session of each sub-agent, and which are shown."""
     known = _known(snapshot, sources)
-    signs = {key: conversation.signs(sources) for key, conversation in known.items()}
-    shown = {key for key, sign in signs.items() if sign.is_shown(snapshot.at)}
+    activity = {key: conversation.activity(sources) for key, conversation in known.items()}
+    shown = {key for key, each in activity.items() if each.is_shown(snapshot.at)}
     for key in list(shown):
         shown.update(ancestors(known, key))
     parents = {key: next(ancestors(known, key), "") for key in known if key in shown}
-    return ConversationSet(known, signs, parents, sources, snapshot.at)
+    return ConversationSet(known, activity, parents, sources, snapshot.at)
 
 
 def _known(snapshot: Snapshot, sources: Sources) -> dict[str, Conversation]:

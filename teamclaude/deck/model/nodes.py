@@ -53,7 +53,7 @@ class _SessionFacts(NamedTuple):
     account: str
 
 
-class _Words(NamedTuple):
+class _Description(NamedTuple):
     """What a node says about its conversation."""
 
     label: str
@@ -73,29 +73,29 @@ def nodes_of(
     pinned = Counter(session.issue.casefold() for session in facts.values() if session.issue)
     nodes = {}
     for key, usage in usages.items():
-        conversation, signs = conversations.known[key], conversations.signs[key]
+        conversation, activity = conversations.known[key], conversations.activity[key]
         session, parent, is_lead = facts[conversation.session], parents.get(key, ""), key in leads
         if conversation.agent:
-            words = _agent_words(conversation)
+            described = _describe_agent(conversation)
         else:
-            words = _session_words(key, session, signs.requesting, bool(parent))
-        state = signs.state(conversations.now)
+            described = _describe_session(key, session, activity.requesting, bool(parent))
+        state = activity.state(conversations.now)
         nodes[key] = Node(
             key=key,
             session=conversation.session,
             agent=conversation.agent,
             parent=parent,
             account=clean(conversation.binding.account or "") or session.account,
-            role=LEAD if is_lead else words.role,
+            role=LEAD if is_lead else described.role,
             emoji=session.emoji,
-            label=words.label,
+            label=described.label,
             issue=session.issue,
-            title=words.title,
-            about=words.about,
+            title=described.title,
+            about=described.about,
             project=session.project,
             branch=session.branch,
-            chip=words.chip,
-            needs_you=words.needs_you,
+            chip=described.chip,
+            needs_you=described.needs_you,
             collision=not conversation.agent and pinned[session.issue.casefold()] > 1,
             tool_running=state.tool_running,
             inference=conversation.inference,
@@ -133,7 +133,7 @@ def _folder(path: str) -> str:
     return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
 
 
-def _session_words(session: str, facts: _SessionFacts, requesting: bool, has_parent: bool) -> _Words:
+def _describe_session(session: str, facts: _SessionFacts, requesting: bool, has_parent: bool) -> _Description:
     pin, transcript = facts.pin, facts.transcript
     title = pin.title or transcript.title or facts.client.name or transcript.prompt
     label = facts.issue or title or session[:8]
@@ -142,18 +142,18 @@ def _session_words(session: str, facts: _SessionFacts, requesting: bool, has_par
     chip = chip_of(pin.status) if pin.status else ""
     chip = "wait" if asks and chip not in _NEEDS_YOU_CHIPS else chip
     # Its parent issue's session may not be shown.
-    orphan = bool(pin.parent_id) and pin.parent_id != pin.issue_id and not facts.row.solo
-    return _Words(
+    has_parent_issue = bool(pin.parent_id) and pin.parent_id != pin.issue_id and not facts.row.solo
+    return _Description(
         label,
         title,
         about=next((line for line in lines if line and line != label), ""),
-        role=WORKER if has_parent or orphan else SOLO,
+        role=WORKER if has_parent or has_parent_issue else SOLO,
         chip=chip,
         needs_you=asks or chip in _NEEDS_YOU_CHIPS,
     )
 
 
-def _agent_words(conversation: Conversation) -> _Words:
+def _describe_agent(conversation: Conversation) -> _Description:
     file = conversation.agent_file or _NO_FILE
     label = file.description or file.kind or conversation.agent[:8]
-    return _Words(label, file.description, about=file.kind if file.description else "")
+    return _Description(label, file.description, about=file.kind if file.description else "")

@@ -226,10 +226,10 @@ def _is_settled(before: tuple[AttemptResult, ...], result: AttemptResult, may_do
     if result.kind is ResponseKind.BARE:
         return len(before) + 1 >= MAX_ACCOUNTS  # each account may have too many requests of its own at once
     alike = [r for r in (*before, result) if r.is_like(result)]
-    believed = [r for r in alike if not (may_doubt and r.doubtful)]
-    if len(believed) == len(alike) and len(before) + 1 >= MAX_ACCOUNTS:
+    certain = [r for r in alike if not (may_doubt and r.doubtful)]
+    if len(certain) == len(alike) and len(before) + 1 >= MAX_ACCOUNTS:
         return True
-    return len(believed) >= 2  # the doubtful ones perhaps refuse whatever they are asked
+    return len(certain) >= 2  # the doubtful ones perhaps refuse whatever they are asked
 
 
 def _back_off(state: RetryState, account: str, now: RetryConditions) -> tuple[RetryState, Step]:
