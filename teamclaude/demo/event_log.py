@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ..fakeapi.fake_account import QuotaWindow
 from ..proxy.records.notices import LIMIT, RESET, Notice, clock_line, limit_text, reset_text
+from ..routing.state.decision import Reason
 from ..snapshot import Activity
 
 __all__ = ["DemoTotals", "EventLog", "WindowState"]
@@ -107,7 +108,8 @@ class EventLog:
             self._bound_to[conversation] = accounts[-1]
         route = list(dict.fromkeys(accounts))
         if len(route) > 1:
-            return f"failover {' → '.join(route)}: {reason}"
+            why = f"refused by {', '.join(route[:-1])}" if reason == Reason.FAILOVER else reason
+            return f"failover {' → '.join(route)}: {why}"
         if activity.outcome != "served":
             return f"{activity.outcome}: {reason}"
         if before is None:

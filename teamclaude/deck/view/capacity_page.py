@@ -57,8 +57,11 @@ def _account_state(account: AccountCapacity, color: bool) -> str:
 
 def burn_text(account: AccountCapacity) -> str:
     """Return ` · burn 1.2M/3.4M (5h)`: tokens of the running 5h window and its learned cap."""
-    spent = account.burn_5h
-    return "" if spent is None else f" · burn {format_tokens(spent)}/{format_tokens(account.cap_est_5h)} (5h)"
+    spent, cap = account.burn_5h, account.cap_est_5h
+    if spent is None:
+        return ""
+    against = ", cap not known yet" if cap is None else f"/{format_tokens(cap)}"
+    return f" · burn {format_tokens(spent)}{against} (5h)"
 
 
 def _count(value: Optional[int]) -> str:

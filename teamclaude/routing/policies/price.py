@@ -80,12 +80,13 @@ class QuotaOutlook(NamedTuple):
 
     def describe(self, active: int, rate: Optional[float], now: float) -> str:
         """Say how crowded the account is, and how long a window lasts with one conversation more."""
+        conversations = "1 conversation active" if active == 1 else f"{active} conversations active"
         runway = self.runway(active + 1, rate, now)
         if runway == INFINITE:
-            return f"{active} active"
+            return conversations
         minutes = runway / 60
         lasts = f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.0f} h"
-        return f"{active} active, lasts {lasts}"
+        return f"{conversations}, lasts {lasts}"
 
 
 # Best-case cost (less than 0: the share for each active conversation, with one more), in flight, last picked,
@@ -291,4 +292,4 @@ def _exclusions_of_others(
     for account in accounts:
         if account is not chosen:
             outlook, active = by_account[account]
-            yield Exclusion(account.key, "less plentiful", outlook.describe(active, rate, now))
+            yield Exclusion(account.key, "less quota left", outlook.describe(active, rate, now))

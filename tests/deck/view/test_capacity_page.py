@@ -74,8 +74,10 @@ def test_the_state_of_an_account(fields: dict[str, Any], state: str) -> None:
     assert lines[1] == f"  alice  {state} · burn 1.2M/3.4M (5h)"
 
 
-def test_an_unknown_cap_is_a_dash() -> None:
-    assert capacity_lines(capacity(account("a", capEst5h=None)))[1].endswith(" · burn 1.2M/— (5h)")
+def test_an_unknown_cap_is_said() -> None:
+    assert capacity_lines(capacity(account("a", capEst5h=None)))[1].endswith(
+        " · burn 1.2M, cap not known yet (5h)"
+    )
     assert capacity_lines(capacity(account("a", burn5h=None)))[1] == "  a  live"
 
 

@@ -199,8 +199,8 @@ def test_the_size_of_a_window_is_learned_from_what_was_burned_since_we_came(pric
 def test_the_decision_names_the_rule_for_each_account(priced):
     pool = priced("a", "b")
     decision = pool.choose("s")
-    assert decision.detail == "0 active"
-    assert [(e.rule, e.detail) for e in decision.excluded] == [("less plentiful", "0 active")]
+    assert decision.detail == "0 conversations active"
+    assert [(e.rule, e.detail) for e in decision.excluded] == [("less quota left", "0 conversations active")]
 
 
 def test_in_plenty_a_larger_share_is_no_reason_to_crowd_an_account(priced):
@@ -228,10 +228,10 @@ def test_an_agent_waits_at_the_gate_rather_than_crowd_its_parents_account(priced
 
 def test_the_detail_gives_the_time_a_window_lasts_in_minutes_or_hours(priced):
     pool = nearly_full(priced)
-    assert pool.choose("s").detail == "1 active, lasts 8 min, none passed: 5h rail"
+    assert pool.choose("s").detail == "1 conversation active, lasts 8 min, none passed: 5h rail"
     pool.wait(10.0)
     pool.quota("a", "5h", 0.0, 4.99 * HOUR)
-    assert pool.choose("s").detail == "1 active, lasts 83 min"
+    assert pool.choose("s").detail == "1 conversation active, lasts 83 min"
 
 
 def test_a_conversations_own_activity_is_no_reason_to_leave(priced):

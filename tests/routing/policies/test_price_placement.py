@@ -22,9 +22,9 @@ START = 1_800_000_000.0
 
 def test_the_detail_says_how_long_a_window_lasts_with_one_more() -> None:
     outlook = QuotaOutlook(0.0, 1.0, ((600_000.0, 9000.0),))
-    assert outlook.describe(1, 100.0, 0.0) == "1 active, lasts 50 min"
-    assert outlook.describe(1, 25.0, 0.0) == "1 active"  # it resets before
-    assert outlook.describe(1, None, 0.0) == "1 active"
+    assert outlook.describe(1, 100.0, 0.0) == "1 conversation active, lasts 50 min"
+    assert outlook.describe(1, 25.0, 0.0) == "1 conversation active"  # it resets before
+    assert outlook.describe(1, None, 0.0) == "1 conversation active"
 
 
 class CheckedPolicy(PricePolicy):
@@ -48,7 +48,7 @@ class CheckedPolicy(PricePolicy):
         assert [e.account for e in placement.excluded] == [account.key for account in others]
         for account, exclusion in zip(others, placement.excluded):
             active = self.estimates.active_count(account, pool.now, request.conversation)
-            assert exclusion.detail.startswith(f"{active} active")
+            assert exclusion.detail.startswith(f"{active} conversation")
         self.placed += 1
         return placement
 
