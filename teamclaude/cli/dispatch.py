@@ -91,11 +91,12 @@ def run_guarded(words: Sequence[str]) -> int:
 
 
 def find_command(name: str) -> Command:
-    """Return the command called `name`; raise UsageError that suggests the nearest name."""
+    """Return the command called `name`; raise UsageError that suggests the nearest name or the list."""
     for command in COMMANDS:
         if command.name == name:
             return command
-    raise UsageError(f'no command "{name}"{did_you_mean(name, [command.name for command in COMMANDS])}')
+    near = did_you_mean(name, [command.name for command in COMMANDS])
+    raise UsageError(f'no command "{name}"{near or " (teamclaude help lists them)"}')
 
 
 def parser_for(command: Command) -> argparse.ArgumentParser:

@@ -68,7 +68,8 @@ def parse_policies(words: Sequence[str]) -> list[str]:
     names: list[str] = []
     for word in (part for each in words for part in each.split(",") if part):
         if word != "all" and word not in POLICIES:
-            raise UsageError(f'no policy "{word}"{did_you_mean(word, list(POLICIES))}')
+            known = did_you_mean(word, list(POLICIES)) or f" (known: all, {', '.join(POLICIES)})"
+            raise UsageError(f'no policy "{word}"{known}')
         names.extend(POLICIES if word == "all" else [word])
     return list(dict.fromkeys(names))
 

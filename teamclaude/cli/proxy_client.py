@@ -265,7 +265,10 @@ class RemoteProxyClient(ProxyClient):
         return "this key" if self._key else f"a request without its key: set {KEY_VARIABLE}"
 
     def _down_error(self) -> ProxyDownError:
-        return ProxyDownError(f"no proxy answers at {self.url}")
+        return ProxyDownError(
+            f"no proxy answers at {self.url}; start it there with: teamclaude server "
+            "(its proxy.host must let other machines in)"
+        )
 
     def _other_program_error(self) -> ProxyUnreachableError:
         return ProxyUnreachableError(f"another program answers at {self.url}, not teamclaude")

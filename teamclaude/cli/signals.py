@@ -88,7 +88,7 @@ def _stop(service: Stoppable, say: Callable[[str], None], again: bool) -> None:
         say("teamclaude: stopping now")
         threading.Thread(target=service.stop, args=(0.0,), daemon=True).start()
     else:
-        say("teamclaude: stopping; running answers may finish (once more: stop now)")
+        say("teamclaude: stopping; running answers may finish (Ctrl-C again stops at once)")
         threading.Thread(target=service.stop, daemon=True).start()
 
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from .. import __version__
 from ..errors import BadRequestError, MethodNotAllowedError, NotFoundError
 from ..typed_json import to_json
+from .records.journal import LAST, MAX_REMEMBERED
 from .runtime import Runtime
 
 __all__ = ["EndpointReply", "Endpoints"]
@@ -84,7 +85,9 @@ class Endpoints:
     def _explain(self, body: bytes, request: str) -> EndpointReply:
         record = self._runtime.journal.explain(request)
         if record is None:
-            raise NotFoundError("No such request is remembered; only the latest few hundred are.")
+            if request == LAST:
+                raise NotFoundError("There was no request yet; start a client with: teamclaude run")
+            raise NotFoundError(f"No such request is remembered; only the latest {MAX_REMEMBERED} are.")
         return _json(record)
 
     def _reload(self, body: bytes) -> EndpointReply:

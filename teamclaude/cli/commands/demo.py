@@ -43,7 +43,7 @@ def demo_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--headless", action="store_true", help="plain lines also on a terminal")
     parser.add_argument(
-        "--snapshot", action="store_true", help="print the Deck at its richest moment before the table"
+        "--snapshot", action="store_true", help="print the Deck of the fullest moment before the table"
     )
 
 
@@ -53,7 +53,7 @@ def demo(args: argparse.Namespace) -> int:
     A fake API with quotas that fill and reset, fake Claude Code sessions, and the
     real proxy between them.
 
-    On a terminal it shows the Deck until q, otherwise lines that tell the story.
+    On a terminal it shows the Deck until q, otherwise a line for each event.
     Nothing of yours is read or changed. It ends with a table; the exit status is 0
     unless a session saw an error that another account could have prevented.
     """
@@ -77,7 +77,7 @@ def demo(args: argparse.Namespace) -> int:
         options,
         sys.stdout,
         render_request=lambda activity: activity_line(activity, color, ascii),
-        sampler=RichestFrame() if args.snapshot else None,
+        sampler=FullestFrame() if args.snapshot else None,
         deck=None if on is None else lambda server, finished: _show(server, finished, on),
     )
 
@@ -119,8 +119,8 @@ class DemoControls:
         return self._controls.execute(command)
 
 
-class RichestFrame:
-    """Keep the richest frame: the one with most kinds of things to see."""
+class FullestFrame:
+    """Keep the Deck of the moment with the most kinds of things to see."""
 
     EVERY = 4  # samples
 
@@ -143,7 +143,7 @@ class RichestFrame:
         snapshot = server.snapshot()
         self._reader.set_wanted(sessions_of(snapshot))
         model = deck_model(snapshot, self._reader.refresh())
-        score = _richness(model)
+        score = _fullness(model)
         if score > self._score:
             self._best, self._score = model, score
 
@@ -154,7 +154,7 @@ class RichestFrame:
         return [] if self._best is None else deck_page(self._best, sys.stdout)
 
 
-def _richness(model: DeckModel) -> tuple[int, int]:
+def _fullness(model: DeckModel) -> tuple[int, int]:
     """Return (kinds of things to see, rows of conversations)."""
     nodes = model.nodes.values()
     bars = [bar for account in model.accounts for bar in account.bars if bar.used is not None]

@@ -29,7 +29,8 @@ def help_on(args: argparse.Namespace) -> int:
         parser_for(find_command(args.topic)).print_help()
     else:
         known = [*topics(), *(command.name for command in COMMANDS)]
-        raise UsageError(f'no help on "{args.topic}"{did_you_mean(args.topic, known)}')
+        near = did_you_mean(args.topic, known)
+        raise UsageError(f'no help on "{args.topic}"{near or " (teamclaude help lists the topics)"}')
     return 0
 
 

@@ -17,7 +17,7 @@ from .request_log import RequestLog
 from .request_record import RequestRecord
 from .traffic_recorder import TrafficRecorder
 
-__all__ = ["Journal", "activity_of"]
+__all__ = ["LAST", "MAX_REMEMBERED", "Journal", "activity_of"]
 
 MAX_REMEMBERED = 200
 LAST = "last"
