@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ..errors import UsageError
-from ..lab.heatmap import Heatmap, strips, svg
+from ..lab.heatmap import Heatmap, heatmap_lines, heatmap_svg
 from ..lab.recording import Recording, read_recording, recorded_scenario
 from ..lab.run import PolicyRun, run_policy
 from ..lab.score import Score, TableRow, align_columns, table_lines
@@ -40,10 +40,10 @@ def show_charts(args: argparse.Namespace, heatmaps: Sequence[tuple[str, Heatmap]
     if args.chart and not args.json:
         for title, heatmap in heatmaps:
             print(f"\n{title}")
-            print("\n".join(strips(heatmap, width(), has_color(sys.stdout))))
+            print("\n".join(heatmap_lines(heatmap, width(), has_color(sys.stdout))))
     if args.svg:
         try:
-            Path(args.svg).write_text(svg(heatmaps), "utf-8")
+            Path(args.svg).write_text(heatmap_svg(heatmaps), "utf-8")
         except OSError as error:
             raise UsageError(f"can't write {args.svg}: {error.strerror or error}") from error
 

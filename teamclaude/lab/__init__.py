@@ -4,7 +4,7 @@ No thread, socket or clock lives here, and nothing of the proxy: routing is driv
 
 - api_model: what the API allows an account: windows, burst limit, prompt cache
 - clients: the event queue, and the sessions in progress as the clients' side drives them
-- heatmap: how full the windows were, as strips for a terminal or as SVG
+- heatmap: how full the windows were, as lines for a terminal or as SVG
 - recording: a scenario or sessions from recorded traffic
 - run: one policy in one scenario
 - scenario: a team, its accounts and what is wanted, before any policy acts

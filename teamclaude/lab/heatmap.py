@@ -1,4 +1,4 @@
-"""How full each account's two windows were, hour by hour: heat strips for a terminal, or an SVG picture."""
+"""How full each account's two windows were, hour by hour: as lines for a terminal, or as an SVG picture."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from html import escape
 from .api_model import ApiAccount, ApiWindow
 from .workload import WEEK_SEC
 
-__all__ = ["Heatmap", "strips", "svg"]
+__all__ = ["Heatmap", "heatmap_lines", "heatmap_svg"]
 
 HOUR_SEC = 3600.0
 HOURS_OF_DAY, HOURS_OF_WEEK = 24, int(WEEK_SEC // HOUR_SEC)
@@ -30,16 +30,16 @@ class Heatmap:
     """Used shares (0-1) per account and axis, one per virtual hour."""
 
     def __init__(self) -> None:
-        self.strips: dict[tuple[str, str], list[float]] = {}
+        self.rows: dict[tuple[str, str], list[float]] = {}
 
     def record(self, now: float, api_accounts: dict[str, ApiAccount]) -> None:
         """Record the state at `now`, and that of the hours before it in which nothing happened."""
         for name, api_account in api_accounts.items():
             for window in api_account.windows:
                 if window.axis in AXES:
-                    strip = self.strips.setdefault((name, window.axis), [])
-                    for hour in range(len(strip), int(now // HOUR_SEC) + 1):
-                        strip.append(_used(api_account, window, min(now, (hour + 1) * HOUR_SEC)))
+                    row = self.rows.setdefault((name, window.axis), [])
+                    for hour in range(len(row), int(now // HOUR_SEC) + 1):
+                        row.append(_used(api_account, window, min(now, (hour + 1) * HOUR_SEC)))
 
 
 def _used(api_account: ApiAccount, window: ApiWindow, at: float) -> float:
@@ -48,14 +48,14 @@ def _used(api_account: ApiAccount, window: ApiWindow, at: float) -> float:
     return min(1.0, window.used / window.size) if at < window.resets_at else 0.0
 
 
-def strips(heatmap: Heatmap, width: int, colour: bool) -> list[str]:
-    """Two lines per account, each column as full as the fullest of its hours; a ruler of days above."""
-    room = max((len(name) for name, _ in heatmap.strips), default=0)
-    hours = max((len(strip) for strip in heatmap.strips.values()), default=0)
+def heatmap_lines(heatmap: Heatmap, width: int, colour: bool) -> list[str]:
+    """Return two lines per account, each column as full as its fullest hour; a ruler of days above."""
+    room = max((len(name) for name, _ in heatmap.rows), default=0)
+    hours = max((len(row) for row in heatmap.rows.values()), default=0)
     step = max(1, -(-hours // max(10, width - room - 4)))
     lines = [" " * (room + 4) + _ruler(hours, step)]
-    for (name, axis), strip in heatmap.strips.items():
-        cells = [max(strip[at : at + step]) for at in range(0, len(strip), step)]
+    for (name, axis), row in heatmap.rows.items():
+        cells = [max(row[at : at + step]) for at in range(0, len(row), step)]
         label = name if axis == AXES[0] else ""
         lines.append(f"{label:<{room}} {axis} " + "".join(_cell(used, colour) for used in cells))
     return lines
@@ -82,19 +82,19 @@ def _level(used: float) -> int | None:
     return None if used >= 1.0 else min(9, int(used * 10))
 
 
-def svg(heatmaps: Sequence[tuple[str, Heatmap]]) -> str:
-    """Draw one block of strips per heatmap, under its title."""
+def heatmap_svg(heatmaps: Sequence[tuple[str, Heatmap]]) -> str:
+    """Draw one block of rows per heatmap, under its title."""
     parts, y, width = [], 0, LEFT
     for title, heatmap in heatmaps:
-        hours = max((len(strip) for strip in heatmap.strips.values()), default=0)
+        hours = max((len(row) for row in heatmap.rows.values()), default=0)
         width = max(width, LEFT + CELL_W * hours + 10)
         parts.append(_text(8, y + 16, title, 13))
         for day in range(-(-hours // HOURS_OF_DAY)):
             parts.append(_text(LEFT + CELL_W * HOURS_OF_DAY * day, y + TOP - 4, DAYS[day % 7], 9))
         y += TOP
-        for (name, axis), strip in heatmap.strips.items():
+        for (name, axis), row in heatmap.rows.items():
             parts.append(_text(8, y + 11, f"{name} {axis}", 11))
-            parts.extend(_bars(strip, y))
+            parts.extend(_bars(row, y))
             y += ROW_H + (6 if axis == AXES[-1] else 1)
         y += 10
     body = "\n".join(parts)
@@ -104,14 +104,14 @@ def svg(heatmaps: Sequence[tuple[str, Heatmap]]) -> str:
     )
 
 
-def _bars(strip: Sequence[float], y: int) -> list[str]:
+def _bars(row: Sequence[float], y: int) -> list[str]:
     """Return runs of hours of the same level as one rectangle each."""
     found = []
     begin = 0
-    for hour in range(1, len(strip) + 1):
-        if hour < len(strip) and _level(strip[hour]) == _level(strip[begin]):
+    for hour in range(1, len(row) + 1):
+        if hour < len(row) and _level(row[hour]) == _level(row[begin]):
             continue
-        level = _level(strip[begin])
+        level = _level(row[begin])
         paint = FULL_SVG_COLOUR if level is None else SVG_COLOURS[level]
         x, length = LEFT + CELL_W * begin, CELL_W * (hour - begin)
         found.append(f'<rect x="{x}" y="{y}" width="{length}" height="{ROW_H}" fill="{paint}"/>')

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ...proxy.server import ProxyServer
 
 SECONDS, SPEED = 20.0, 60.0
-DECK_SPEED, DECK_STORY_SEC = 20.0, 150.0  # slow enough to be followed by eye
+DECK_SPEED, DECK_RUN_SEC = 20.0, 150.0  # slow enough to be followed by eye
 
 
 def demo_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +70,7 @@ def demo(args: argparse.Namespace) -> int:
         speed=speed,
         seconds=(SECONDS if on is None else None) if args.seconds is None else args.seconds or None,
         seed=args.seed,
-        length_sec=None if on is None or args.seconds else DECK_STORY_SEC * speed,
+        length_sec=None if on is None or args.seconds else DECK_RUN_SEC * speed,
     )
     color, ascii = has_color(sys.stdout), shows_ascii(sys.stdout)
     return run_demo(

@@ -73,8 +73,8 @@ def lab_arguments(parser: argparse.ArgumentParser) -> None:
         "--lose", type=number(0.1, 84), default=0.0, metavar="D", help="lose an account after D days"
     )
     shown = parser.add_argument_group("what is shown")
-    shown.add_argument("--chart", action="store_true", help="how full the accounts' windows were, as strips")
-    shown.add_argument("--svg", metavar="FILE", help="write the strips of --chart as an SVG picture")
+    shown.add_argument("--chart", action="store_true", help="a heatmap of the accounts' windows")
+    shown.add_argument("--svg", metavar="FILE", help="write the heatmap as an SVG picture")
     shown.add_argument("--json", action="store_true", help="every number as JSON")
 
 
