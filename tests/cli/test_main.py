@@ -123,6 +123,7 @@ def test_an_unknown_option_is_a_usage_error(cli: Callable[..., Any], name: str) 
 def test_a_misspelt_command_is_corrected(cli: Callable[..., Any]) -> None:
     ended = cli("statsu")
     assert ended == (2, "", 'teamclaude: no command "statsu"; did you mean "status"?\n')
+    assert cli("zzz") == (2, "", 'teamclaude: no command "zzz" (teamclaude help lists them)\n')
 
 
 def test_an_option_before_the_command(cli: Callable[..., Any]) -> None:

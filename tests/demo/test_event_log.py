@@ -51,6 +51,13 @@ def test_bindings_moves_and_failovers_have_a_line_and_the_rest_is_only_counted()
     assert totals.served_by == {"alice": 3, "bob": 3, "carol": 1}
 
 
+def test_a_failover_without_another_reason_names_who_refused() -> None:
+    log = EventLog(lambda activity: activity.id)
+    assert lines_of(log, record("bob", "carol", "alice", reason="failover")) == [
+        "failover bob → carol → alice: refused by bob, carol"
+    ]
+
+
 def test_a_retry_on_the_same_account_is_no_failover() -> None:
     log = EventLog(lambda activity: activity.id)
     lines_of(log, record("alice"), record("alice", "alice"))

@@ -257,6 +257,14 @@ def test_a_bad_config_is_not_loaded(stage: Build) -> None:
 # --- explain ------------------------------------------------------------------------------------
 
 
+def test_explain_of_nothing_says_what_there_is(stage: Build) -> None:
+    s = stage("a")
+    unknown = s.send("GET", "/teamclaude/explain/tc-0").json()["error"]["message"]
+    assert unknown == "No such request is remembered; only the latest 200 are."
+    before_any = s.send("GET", "/teamclaude/explain/last").json()["error"]["message"]
+    assert before_any == "There was no request yet; start a client with: teamclaude run"
+
+
 def test_explain_gives_reasons_by_id_and_for_the_last(stage: Build) -> None:
     s = stage("a", "b")
     home = s.ask(session="s1").account

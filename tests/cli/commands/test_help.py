@@ -30,3 +30,5 @@ def test_help_on_a_command(cli: Callable[..., Ended]) -> None:
 
 def test_help_on_nothing_known(cli: Callable[..., Ended]) -> None:
     assert cli("help", "confg") == (2, "", 'teamclaude: no help on "confg"; did you mean "config"?\n')
+    told = 'teamclaude: no help on "zzz" (teamclaude help lists the topics)\n'
+    assert cli("help", "zzz") == (2, "", told)

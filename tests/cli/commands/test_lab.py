@@ -44,7 +44,8 @@ def test_policies_are_separate_words_or_joined_by_commas(words):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["lab", "run", "--policy", "prize"], 'no policy "prize"'),
+        (["lab", "run", "--policy", "prize"], 'no policy "prize"; did you mean "price"?'),
+        (["lab", "run", "--policy", "zzz"], 'no policy "zzz" (known: all, pace, price, '),
         (["lab", "run", "--load", "x"], '"x" is not a number'),
         (["lab", "run", "--traffic", "/nowhere/at/all"], "can't read"),
     ],
