@@ -99,9 +99,9 @@ def section(title: str) -> str:
 def locks_of(path: Path) -> set[str]:
     """Return `Class.attribute` for each lock that a class of the module makes."""
     found = set()
-    for node in ast.parse(path.read_text("utf-8")).body:
-        assigned = [inner for inner in ast.walk(node) if isinstance(inner, ast.Assign)]
-        for inner in assigned if isinstance(node, ast.ClassDef) else []:
+    body = ast.parse(path.read_text("utf-8")).body
+    for node in (each for each in body if isinstance(each, ast.ClassDef)):
+        for inner in (each for each in ast.walk(node) if isinstance(each, ast.Assign)):
             if re.fullmatch(r"threading\.(Lock|RLock|Condition)\(\)", ast.unparse(inner.value)):
                 found |= {ast.unparse(target).replace("self", node.name, 1) for target in inner.targets}
     return found
