@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import threading
@@ -18,6 +19,9 @@ from tests.proxy.conftest import Stage
 # A ceiling: lower it when the list below gets shorter, raise it only for a reason that is written down.
 MAX_FILES = 31
 PACKAGE = Path(teamclaude.__file__).parent
+BODY = json.dumps(
+    {"model": "claude-opus-4-8", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}
+).encode()
 FAKES = ("fakeapi",)  # run in the same process and are not the proxy's
 
 
@@ -58,13 +62,11 @@ def test_a_warm_small_request_passes_few_files(
 
     monkeypatch.setattr(Stage, "_record", on_end)  # which would use files of the package itself
     s = stage("a", "b")
-    document = {"model": "claude-opus-4-8", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}
-    body = json.dumps(document).encode()
     client = s.raw()
     counted: list[list[str]] = []
     for _ in range(24):
         called.recording = True
-        client.request(body=body, headers=[("x-claude-code-session-id", "s1")])
+        client.request(body=BODY, headers=[("x-claude-code-session-id", "s1")])
         assert client.answer().status == 200
         assert ended.acquire(timeout=5)
         called.recording = False
@@ -73,3 +75,31 @@ def test_a_warm_small_request_passes_few_files(
     assert any(path.startswith("proxy/net/") for path in fewest)
     print(len(fewest), *fewest, sep="\n")
     assert len(fewest) <= MAX_FILES
+
+
+def test_a_request_leaves_nothing_to_the_garbage_collector(stage: Callable[..., Stage]) -> None:
+    s = stage("a")
+    client = s.raw()
+
+    def ask() -> None:
+        client.request(body=BODY, headers=[])
+        assert client.answer().status == 200
+
+    ask()
+    s.outcomes(1)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(5):
+            ask()
+        s.outcomes(6)
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        ours = [
+            type(of).__qualname__ for of in gc.garbage if type(of).__module__.startswith("teamclaude.proxy")
+        ]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert ours == []

@@ -74,9 +74,7 @@ class Forwarder:
         self._inference = exchange.route.kind is PathKind.INFERENCE
         self._transport = Transport(context.pool, client.watch, config.head_timeout_sec)
         idle_sec, loop = config.body_idle_timeout_sec, context.event_loop
-        self._writer = ResponseWriter(
-            exchange, client, log, lambda: self._hold, idle_sec, loop, context.monotonic
-        )
+        self._writer = ResponseWriter(exchange, client, log, idle_sec, loop, context.monotonic)
 
     def forward(self) -> RequestCoroutine[None]:
         """Forward until a response has been relayed.
@@ -105,7 +103,9 @@ class Forwarder:
         context, exchange = self._context, self._exchange
         stream, commit_sec = exchange.facts.stream is True, context.config.hold_commit_sec
         draining = context.router.check_draining
-        return Hold(exchange, self._client, stream, commit_sec, draining, context.monotonic)
+        hold = Hold(exchange, self._client, stream, commit_sec, draining, context.monotonic)
+        self._writer.hold = hold
+        return hold
 
     @cached_property
     def _refusals(self) -> Refusals:
