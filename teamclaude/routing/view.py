@@ -220,7 +220,7 @@ def usage_view(usage: Usage, cost: float, unpriced: int, estimated: bool) -> Usa
     # By place and without the properties: there are hundreds, and the lock of the router is held.
     new, output, read, written_5m, written_1h, unmeasured = usage
     total = new + output + read + written_5m + written_1h
-    if unmeasured and not total:
+    if unmeasured and usage.is_unknown:
         return UsageView(None, None, None, None, None, unmeasured, None, estimated, unpriced)
     priced = cost if total == 0 or unpriced < total else None
     written = written_5m + written_1h
