@@ -17,7 +17,7 @@ from teamclaude.accounts.config.config import parse_config
 from teamclaude.accounts.config.config_file import state_path
 from teamclaude.accounts.config.settings_table import SettingRow, settings_table
 from teamclaude.cli import main
-from teamclaude.cli.commands.run import log_path
+from teamclaude.cli.commands.client.run import log_path
 from teamclaude.manual import page
 from teamclaude.proxy.records.traffic_recorder import trace_directory
 from teamclaude.settings import Settings, config_key, setting

@@ -6,11 +6,10 @@ Data goes to stdout, messages to stderr.  `main` imports only the module of the 
 - account_rows: accounts as rows: the config file's values with the proxy's status
 - add_account: store the account that `login` or `import` obtained
 - arguments: argparse types for numbers, and options that several commands share
-- claude_code: Claude Code's login and settings files on this machine
+- claude_code: Claude Code's login, settings files and environment on this machine
 - commands: the commands themselves
 - deck_page: the Deck on a terminal, or as plain text
 - dispatch: the table of commands, and the exit status of every ending
-- environment: the variables that point a client at the proxy, in each shell's syntax
 - lab_options: the lab's options, and the scenario they describe
 - lab_run: the lab's subcommands run, whatif and explain
 - line_printer: lines printed by a background thread, so that a terminal never blocks a request

@@ -27,7 +27,7 @@ OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 class Command(NamedTuple):
     """A row of the table.
 
-    `target` is `module.function` in the `commands` folder; `words` follow the name in a usage line.
+    `target` is `module.function`, below the `commands` folder; `words` follow the name in a usage line.
     """
 
     name: str
@@ -38,8 +38,8 @@ class Command(NamedTuple):
 
 COMMANDS = (
     Command("server", "server.server", "[--port N]", "start the proxy"),
-    Command("run", "run.run", "[ARGS...]", "run claude through the proxy"),
-    Command("env", "env.env", "", "print the environment that points a client at the proxy"),
+    Command("run", "client.run.run", "[ARGS...]", "run claude through the proxy"),
+    Command("env", "client.env.env", "", "print the environment that points a client at the proxy"),
     Command("status", "reports.status", "", "what the running proxy is doing"),
     Command("watch", "watch.watch", "[--url U]", "the Deck of a running server, here or on another machine"),
     Command("capacity", "reports.capacity", "", "can the pool take more work? (exit 0, 10 or 20)"),
@@ -120,7 +120,7 @@ def _help_text(command: Callable[..., Any]) -> str:
 
 def _resolve(command: Command) -> tuple[ModuleType, str]:
     """Import the command's module; return it and the name of the command's function."""
-    module, _, name = command.target.partition(".")
+    module, _, name = command.target.rpartition(".")
     return importlib.import_module(f".commands.{module}", __package__), name
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from teamclaude.accounts.config.config_file import ConfigFile
-from teamclaude.cli.environment import ClientTarget, client_environment
+from teamclaude.cli.claude_code.environment import ClientTarget, client_environment
 from teamclaude.fakeapi.api import FakeApi, LoggedExchange
 from teamclaude.fakeapi.fake_account import FakeAccount
 from teamclaude.proxy.http.header_rewrite import OAUTH_BETA

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from teamclaude.cli.environment import ClientTarget, sdk_environment
+from teamclaude.cli.claude_code.environment import ClientTarget, sdk_environment
 from tests.e2e import packages
 from tests.e2e.client_environment import KEY, ClientEnvironment
 

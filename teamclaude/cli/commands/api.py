@@ -9,7 +9,7 @@ from typing import Optional
 from ...accounts.config.identity import find_account
 from ...errors import TeamClaudeError, UsageError
 from ..arguments import add_port_option
-from ..environment import account_header
+from ..claude_code.environment import account_header
 from ..terminal import note
 from ..user_config import read_config
 

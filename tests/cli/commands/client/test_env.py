@@ -14,7 +14,7 @@ import pytest
 
 from tests.cli.support import KEY, Ended, Stub
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 
 def test_exports_for_a_shell(stub: Stub, cli: Callable[..., Ended]) -> None:

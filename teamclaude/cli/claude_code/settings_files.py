@@ -1,22 +1,20 @@
-"""Look for Claude Code's login and settings files on this machine; nothing is changed.
+"""Claude Code's settings files, in the order in which they take precedence; nothing is changed.
 
 Paths and precedence as of Claude Code 2.1.330.
 """
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..accounts.config.json_file import json_object
-from ..accounts.importing.claude_login import LOGIN_KEY, claude_directory, keychain_query
+from ...accounts.config.json_file import json_object
+from ...accounts.importing.claude_login import claude_directory
 
-__all__ = ["BaseUrl", "base_urls_in_settings", "is_logged_in"]
+__all__ = ["BaseUrl", "base_urls_in_settings"]
 
-KEYCHAIN_TIMEOUT_S = 5.0
 MANAGED = {
     "darwin": "/Library/Application Support/ClaudeCode/managed-settings.json",
     "win32": r"C:\Program Files\ClaudeCode\managed-settings.json",
@@ -28,40 +26,6 @@ class BaseUrl(NamedTuple):
 
     file: Path
     url: str
-
-
-# --- the login ------------------------------------------------------------------------------------
-
-
-def is_logged_in(env: Mapping[str, str], platform: str = sys.platform) -> bool:
-    """Return whether Claude Code has a subscription login: in the environment, its file or the Keychain.
-
-    The credentials are not kept, and the Keychain is only asked whether it has the item.
-    """
-    if env.get("CLAUDE_CODE_OAUTH_TOKEN"):
-        return True
-    if _has_login(_json_object(Path(claude_directory(env), ".credentials.json"))):
-        return True
-    return platform == "darwin" and _keychain_has_login(env)
-
-
-def _has_login(credentials: Mapping[str, Any]) -> bool:
-    nested = credentials.get(LOGIN_KEY)
-    login = nested if isinstance(nested, dict) else credentials
-    return bool(login.get("accessToken") or login.get("refreshToken"))
-
-
-def _keychain_has_login(env: Mapping[str, str]) -> bool:
-    try:
-        found = subprocess.run(
-            keychain_query(env), stdin=subprocess.DEVNULL, capture_output=True, timeout=KEYCHAIN_TIMEOUT_S
-        )
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return found.returncode == 0
-
-
-# --- the settings ---------------------------------------------------------------------------------
 
 
 def base_urls_in_settings(

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 
-from ..arguments import add_port_option
-from ..claude_code import is_logged_in
-from ..environment import (
+from ...arguments import add_port_option
+from ...claude_code.environment import (
     SHELLS,
     ClientTarget,
     client_environment,
@@ -15,8 +14,9 @@ from ..environment import (
     export_statements,
     sdk_environment,
 )
-from ..terminal import note
-from ..user_config import read_config, required_proxy_key, server_url
+from ...claude_code.login import is_logged_in
+from ...terminal import note
+from ...user_config import read_config, required_proxy_key, server_url
 
 
 def env_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from teamclaude.cli.commands.run import own_words
+from teamclaude.cli.commands.client.run import own_words
 from tests.cli.support import KEY, Ended, Stub
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-in for claude is a script")
 
 CLAUDE = """#!{python}

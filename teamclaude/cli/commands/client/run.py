@@ -12,14 +12,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
-from ...accounts.config.identity import find_account
-from ...errors import TeamClaudeError
-from ..arguments import add_port_option
-from ..claude_code import base_urls_in_settings, is_logged_in
-from ..environment import ClientTarget, client_environment, conflicting_variables
-from ..proxy_client import ProxyClient
-from ..terminal import note
-from ..user_config import read_config, required_proxy_key
+from ....accounts.config.identity import find_account
+from ....errors import TeamClaudeError
+from ...arguments import add_port_option
+from ...claude_code.environment import ClientTarget, client_environment, conflicting_variables
+from ...claude_code.login import is_logged_in
+from ...claude_code.settings_files import base_urls_in_settings
+from ...proxy_client import ProxyClient
+from ...terminal import note
+from ...user_config import read_config, required_proxy_key
 
 OPTIONS_WITH_VALUE = ("--account", "--port")
 FLAGS = ("--auto", "-h", "--help")
@@ -191,7 +192,7 @@ def _spawn_detached(config: Path, log: Path, port: Optional[int]) -> subprocess.
                 stderr=output,
                 # The package's parent directory: `-m teamclaude` works there even if it was only copied, and
                 # the server keeps no other directory from being unmounted or removed.
-                cwd=Path(__file__).resolve().parents[3],
+                cwd=Path(__file__).resolve().parents[4],
                 env={**os.environ, "TEAMCLAUDE_CONFIG": str(config)},
                 **options,
             )

@@ -1,4 +1,4 @@
-"""Finding Claude Code's login and settings on this machine."""
+"""Whether Claude Code is logged in on this machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from teamclaude.cli.claude_code import base_urls_in_settings, is_logged_in
+from teamclaude.cli.claude_code.login import is_logged_in
 
 LOGIN = {"claudeAiOauth": {"accessToken": "sk-ant-oat01-FAKE", "refreshToken": "sk-ant-ort01-FAKE"}}
 
@@ -78,31 +78,3 @@ def test_the_keychain_is_not_asked_for_the_secret(
 def test_a_mac_without_the_program(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert not is_logged_in(env, "darwin")
-
-
-def test_base_urls_come_strongest_first(env: dict[str, str], private_home: Path, tmp_path: Path) -> None:
-    def settings(url: str) -> dict[str, object]:
-        return {"env": {"ANTHROPIC_BASE_URL": url}}
-
-    user = put(private_home / ".claude" / "settings.json", settings("http://user"))
-    project = put(tmp_path / ".claude" / "settings.json", settings("http://project"))
-    local = put(tmp_path / ".claude" / "settings.local.json", settings("http://local"))
-    found = base_urls_in_settings(env, tmp_path, "linux")
-    assert [(each.file, each.url) for each in found] == [
-        (local, "http://local"),
-        (project, "http://project"),
-        (user, "http://user"),
-    ]
-
-
-@pytest.mark.parametrize(
-    "text", ["{", "[]", "{}", '{"env": []}', '{"env": {"ANTHROPIC_BASE_URL": 3}}', '{"env": {}}']
-)
-def test_settings_without_a_base_url(env: dict[str, str], tmp_path: Path, text: str) -> None:
-    put(tmp_path / ".claude" / "settings.json", text)
-    assert base_urls_in_settings(env, tmp_path, "linux") == []
-
-
-def test_a_file_is_named_once_when_the_home_is_the_project(env: dict[str, str], private_home: Path) -> None:
-    put(private_home / ".claude" / "settings.json", {"env": {"ANTHROPIC_BASE_URL": "http://x"}})
-    assert len(base_urls_in_settings(env, private_home, "linux")) == 1

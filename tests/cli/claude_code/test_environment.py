@@ -10,7 +10,7 @@ from typing import Optional
 
 import pytest
 
-from teamclaude.cli.environment import (
+from teamclaude.cli.claude_code.environment import (
     SHELLS,
     ClientTarget,
     client_environment,
