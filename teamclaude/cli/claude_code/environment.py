@@ -36,25 +36,45 @@ class ClientTarget(NamedTuple):
     key: str
     certificate: Optional[str] = None  # path, when the proxy serves TLS
     account: Optional[str] = None  # name, when one account is wanted
+    ca_file: Optional[str] = None  # path; when set, the client is to be a first-party one
 
 
 def client_environment(target: ClientTarget, existing: Mapping[str, str], logged_in: bool) -> dict[str, str]:
-    """Return the variables to set; `existing` is the environment they are added to."""
-    own = [("x-teamclaude-key", target.key)] if logged_in else []
-    if target.account is not None:
-        own.append(("x-teamclaude-account", account_header(target.account)))
-    variables = {
-        "ANTHROPIC_BASE_URL": target.url,
-        **_certificate(target, existing),
-        **_no_proxy(target, existing),
-    }
+    """Return the variables to set; `existing` is the environment they are added to.
+
+    With `target.ca_file` the client keeps https://api.anthropic.com and reaches the proxy as its HTTP proxy,
+    else the proxy is its base URL.  ANTHROPIC_BASE_URL must then be unset (`conflicting_variables` says so).
+    """
+    variables = _as_http_proxy(target, existing) if target.ca_file else _as_base_url(target, existing)
     if not logged_in:
         variables["ANTHROPIC_AUTH_TOKEN"] = target.key
+    # Headers of a first-party client reach the API itself whenever the proxy is bypassed: no key in them.
+    own = [("x-teamclaude-key", target.key)] if logged_in and not target.ca_file else []
+    if target.account is not None:
+        own.append(("x-teamclaude-account", account_header(target.account)))
     users = _user_headers(existing.get(HEADERS, ""))
     headers = users + [f"{name}: {value}" for name, value in own]
     if own or headers != existing.get(HEADERS, "").splitlines():
         variables[HEADERS] = "\n".join(headers)
     return variables
+
+
+def _as_base_url(target: ClientTarget, existing: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "ANTHROPIC_BASE_URL": target.url,
+        **_certificate(target, existing),
+        **_no_proxy(target, existing),
+    }
+
+
+def _as_http_proxy(target: ClientTarget, existing: Mapping[str, str]) -> dict[str, str]:
+    parts = urlsplit(target.url)
+    proxy = f"{parts.scheme}://teamclaude:{quote(target.key, safe='')}@{parts.netloc}"
+    return {
+        "HTTPS_PROXY": proxy,
+        "https_proxy": proxy,
+        "NODE_EXTRA_CA_CERTS": target.ca_file or "",
+    }
 
 
 def account_header(name: str) -> str:
@@ -67,9 +87,13 @@ def sdk_environment(target: ClientTarget) -> dict[str, str]:
     return {"ANTHROPIC_BASE_URL": target.url, "ANTHROPIC_API_KEY": target.key}
 
 
-def conflicting_variables(existing: Mapping[str, str], logged_in: bool) -> list[str]:
+def conflicting_variables(
+    existing: Mapping[str, str], logged_in: bool, first_party: bool = False
+) -> list[str]:
     """Return the names of variables that are set and must not reach Claude Code."""
-    return [name for name in CONFLICTING if existing.get(name) and (logged_in or name == "ANTHROPIC_API_KEY")]
+    names = [name for name in CONFLICTING if logged_in or name == "ANTHROPIC_API_KEY"]
+    names += ["ANTHROPIC_BASE_URL"] if first_party else []
+    return [name for name in names if existing.get(name)]
 
 
 def _user_headers(text: str) -> list[str]:

@@ -88,6 +88,36 @@ def test_keys_that_would_override_the_login_conflict() -> None:
     assert conflicting_variables({"ANTHROPIC_API_KEY": ""}, logged_in=True) == []
 
 
+FIRST_PARTY = TARGET._replace(ca_file="/tls/ca.pem", key="tc/FAKE")
+
+
+def test_a_first_party_client_keeps_its_url_and_has_the_proxy_as_its_http_proxy() -> None:
+    assert client_environment(FIRST_PARTY, {}, logged_in=True) == {
+        "HTTPS_PROXY": "http://teamclaude:tc%2FFAKE@127.0.0.1:3456",
+        "https_proxy": "http://teamclaude:tc%2FFAKE@127.0.0.1:3456",
+        "NODE_EXTRA_CA_CERTS": "/tls/ca.pem",
+    }
+
+
+def test_a_first_party_client_without_a_login_has_the_key_as_token() -> None:
+    variables = client_environment(FIRST_PARTY, {}, logged_in=False)
+    assert variables["ANTHROPIC_AUTH_TOKEN"] == "tc/FAKE"
+    assert "ANTHROPIC_CUSTOM_HEADERS" not in variables
+
+
+def test_a_first_party_clients_headers_hold_the_account_and_never_the_key() -> None:
+    existing = {"ANTHROPIC_CUSTOM_HEADERS": "X-Two: 2\nx-teamclaude-key: tc-old"}
+    for logged_in in (False, True):
+        variables = client_environment(FIRST_PARTY._replace(account="bob"), existing, logged_in)
+        assert variables["ANTHROPIC_CUSTOM_HEADERS"] == "X-Two: 2\nx-teamclaude-account: bob"
+
+
+def test_a_base_url_conflicts_with_first_party() -> None:
+    existing = {"ANTHROPIC_BASE_URL": "http://127.0.0.1:3456"}
+    assert conflicting_variables(existing, logged_in=True, first_party=True) == ["ANTHROPIC_BASE_URL"]
+    assert conflicting_variables(existing, logged_in=True) == []
+
+
 @pytest.mark.parametrize(
     ("existing", "no_proxy"),
     [
