@@ -3,6 +3,8 @@
 What is here reads the client's files and computes; only the commands print.
 
 - environment: the variables that point a client at the proxy, in each shell's syntax
+- json_edit: one value in JSON text set or removed, every other character kept
+- json_text: JSON text with comments as nodes that know their place
 - login: whether Claude Code is logged in
 - settings_files: the settings files, in their precedence
 """
