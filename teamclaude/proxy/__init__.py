@@ -3,6 +3,7 @@
 What happens to one request lives in the folders below; nothing there imports a module of this folder.
 
 - clients: requests in flight and usage of each named client key
+- connect: first-party mode: certificates of the proxy's own
 - connection: one client connection, request after request
 - connection_refuser: the 503 for connections there is no room for
 - endpoints: the proxy's own paths: health, capacity, status, explain, operator controls

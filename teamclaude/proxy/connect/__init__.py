@@ -1,0 +1,8 @@
+"""First-party mode: a client that uses the proxy as its HTTPS proxy (method CONNECT).
+
+Nothing here chooses an account: a request out of an opened connection goes the way of any other.
+
+- certificate_plan: which certificates are made, trusted, served and dropped
+- certificates: the certificate files beside the config file, and the TLS contexts made of them
+- openssl: make a certificate authority and its certificate with the openssl program
+"""
