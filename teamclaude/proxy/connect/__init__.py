@@ -5,4 +5,5 @@ Nothing here chooses an account: a request out of an opened connection goes the 
 - certificate_plan: which certificates are made, trusted, served and dropped
 - certificates: the certificate files beside the config file, and the TLS contexts made of them
 - openssl: make a certificate authority and its certificate with the openssl program
+- server_certificates: the certificates of a running server, renewed without a restart
 """

@@ -2,6 +2,7 @@
 
     teamclaude.tls/           mode 0700
       ca.pem                  what clients trust: the authorities, without their keys
+      ca-….pem                the same and what a client trusted before, for one client that has such a file
       server-….pem            one generation: server key, its certificate, the authority's certificate
       lock                    one process at a time changes these files
 
@@ -14,11 +15,13 @@ Rules:
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import ssl
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, NamedTuple, Optional
@@ -29,10 +32,18 @@ from ...errors import ConfigError
 from .certificate_plan import BACKDATED_SEC, LIFETIME_SEC, Generation, Plan, plan_certificates
 from .openssl import CertificateAuthority
 
-__all__ = ["Certificates", "ca_file", "ensure_certificates", "server_context", "tls_directory"]
+__all__ = [
+    "Certificates",
+    "ca_file",
+    "combined_ca_file",
+    "ensure_certificates",
+    "server_context",
+    "tls_directory",
+]
 
 LOCK_TIMEOUT_SEC = 60.0  # the holder runs six commands of openssl
 MAX_FILE_BYTES = 65536
+MAX_OTHER_BYTES = 4 << 20  # of a file with other authorities: a system's own has a quarter of a MiB
 NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME of OpenSSL: dates are compared with our own clock
 # RFC 952 and 1123: letters, digits and hyphens.  Anything else would be syntax in openssl's configuration.
 _LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -84,6 +95,27 @@ def ensure_certificates(
         raise ConfigError(f"the certificates of first-party mode: {where}: {reason}") from error
     served = tuple((host, directory / generation.name) for host, generation in plan.served.items())
     return Certificates(directory / "ca.pem", served)
+
+
+def combined_ca_file(own: Path, other: Path) -> Path:
+    """Return a file with the authorities of `own` (our ca.pem) and of `other`, written beside `own`.
+
+    For a client whose NODE_EXTRA_CA_CERTS is already set, as behind a company's proxy that opens TLS: it
+    reads one file only.  Raise ConfigError when one of them can't be read or `other` holds no certificate.
+    """
+    try:
+        with other.open("rb") as file:
+            theirs = _CERTIFICATE.findall(file.read(MAX_OTHER_BYTES).decode("utf-8", "replace"))
+        if not theirs:
+            raise ConfigError(f"{other} (NODE_EXTRA_CA_CERTS) holds no certificate in PEM format")
+        blocks = dict.fromkeys(block.strip() for block in _CERTIFICATE.findall(_read_text(own)) + theirs)
+        text = "".join(f"{block}\n" for block in blocks)
+        combined = own.with_name(f"ca-{sha256(os.fsencode(other.absolute())).hexdigest()[:8]}.pem")
+        if _read_text(combined, MAX_OTHER_BYTES * 2) != text:
+            write_private(str(combined), text.encode("ascii", "replace"))
+    except OSError as error:
+        raise ConfigError(f"{error.filename or other}: {error.strerror or error}") from error
+    return combined
 
 
 def server_context(certificates: Certificates) -> ssl.SSLContext:
@@ -162,11 +194,11 @@ def _bundle(plan: Plan) -> str:
     return "".join(each.authority for each in plan.trusted)
 
 
-def _read_text(path: Path) -> str:
+def _read_text(path: Path, most: int = MAX_FILE_BYTES) -> str:
     """Return a file's text; empty if there is none.  Raises other OSErrors."""
     try:
         with path.open("rb") as file:
-            return file.read(MAX_FILE_BYTES).decode("ascii", "replace")
+            return file.read(most).decode("ascii", "replace")
     except FileNotFoundError:
         return ""
 

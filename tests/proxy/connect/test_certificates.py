@@ -16,6 +16,7 @@ from teamclaude.errors import ConfigError
 from teamclaude.proxy.connect.certificates import (
     Certificates,
     ca_file,
+    combined_ca_file,
     ensure_certificates,
     server_context,
     tls_directory,
@@ -283,3 +284,30 @@ def test_a_failure_of_openssl_leaves_the_old_files(directory: Path) -> None:
     with pytest.raises(ConfigError, match="openssl failed"):
         ensure_certificates(directory, [HOST], NOW + 380 * DAY, make=fail)
     assert ensure_certificates(directory, [HOST], NOW) == before
+
+
+def test_a_client_with_authorities_of_its_own_gets_a_file_with_both(directory: Path, tmp_path: Path) -> None:
+    ours = ensure_certificates(directory, [HOST], NOW)
+    theirs = ensure_certificates(tmp_path / "company.tls", ["proxy.example"], NOW)
+    file = tmp_path / "company.pem"
+    file.write_text("# of the company\n" + theirs.ca_file.read_text().rstrip())
+    both = combined_ca_file(ours.ca_file, file)
+    assert both == combined_ca_file(ours.ca_file, file)
+    assert both.stat().st_mode & 0o777 == 0o600
+    for made, name in ((ours, HOST), (theirs, "proxy.example")):
+        handshake(server_context(made), client_of(Certificates(both, ())), name)
+    assert ensure_certificates(directory, [HOST], NOW) == ours
+    assert both.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [("nothing", "holds no certificate"), (None, "No such file")]
+)
+def test_authorities_that_cannot_be_read_are_one_line(
+    content: Optional[str], message: str, directory: Path, tmp_path: Path
+) -> None:
+    ours = ensure_certificates(directory, [HOST], NOW)
+    if content is not None:
+        (tmp_path / "company.pem").write_text(content)
+    with pytest.raises(ConfigError, match=message):
+        combined_ca_file(ours.ca_file, tmp_path / "company.pem")
