@@ -3,9 +3,11 @@
 Rules:
 1. Order, indentation, comments, trailing commas, line ends, the byte order mark and a missing final newline
    stay.  A new item goes to the end of its container, in the layout of its neighbours.
-2. `remove_path` takes away what `set_path` has added, character for character; only the blanks in a container
+2. Only `set_path` needs a container where the path leads through one; the others find nothing there.  All
+   raise JsonTextError for text that is not JSON.
+3. `remove_path` takes away what `set_path` has added, character for character; only the blanks in a container
    that was empty before can differ.
-3. Of a key that stands twice the last one is read and replaced; `remove_path` removes them all.
+4. Of a key that stands twice the last one is read and replaced; `remove_path` removes them all.
 
 A path is a sequence of keys.  Its last step may be a `ByName`: the object with this "name" in an array.
 """
@@ -18,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Optional, Union
 
-from .json_text import Item, JsonTextError, Node, comments, is_blank, parse
+from .json_text import BOM, Item, JsonTextError, Node, comments, is_blank, parse
 
 __all__ = [
     "ByName",
@@ -49,7 +51,7 @@ Path = Sequence[Step]
 
 
 def get_path(text: str, path: Path, default: Any = None) -> Any:
-    """Return the value at `path`, else `default`; raise JsonTextError for text that is not JSON."""
+    """Return the value at `path`, else `default`."""
     node = _find(text, path)
     return default if node is None else node.value
 
@@ -89,9 +91,10 @@ def set_path(text: str, path: Path, value: Any, raw: Optional[str] = None) -> st
     text = _with_root(text)
     layout = _Layout(text, parse(text))
     node, multi_line = layout.root, True
-    for depth in range(len(path)):
+    for depth, step in enumerate(path):
         multi_line = layout.is_multi_line(node, multi_line)
-        item = _item_of(node, path[: depth + 1])
+        _require_container(node, path[: depth + 1])
+        item = _item_of(node, step)
         if item is None:
             rest = path[depth:]
             inner = raw if len(rest) == 1 else None
@@ -107,37 +110,31 @@ def set_path(text: str, path: Path, value: Any, raw: Optional[str] = None) -> st
 def remove_path(text: str, path: Path) -> str:
     """Return `text` without the value at `path`; its containers stay, even if they are empty now."""
     while True:
-        node = None if is_blank(text) else parse(text)
-        for depth in range(1, len(path)):
-            item = None if node is None else _item_of(node, path[:depth])
-            node = None if item is None else item.node
-        item = None if node is None else _item_of(node, path)
+        node = _find(text, path[:-1])
+        item = None if node is None else _item_of(node, path[-1])
         if node is None or item is None:
             return text
         text = _without(text, node, item)
 
 
 def _find(text: str, path: Path) -> Optional[Node]:
-    if is_blank(text):
-        return None
-    node = parse(text)
-    for depth in range(1, len(path) + 1):
-        item = _item_of(node, path[:depth])
-        if item is None:
-            return None
-        node = item.node
+    node = None if is_blank(text) else parse(text)
+    for step in path:
+        item = None if node is None else _item_of(node, step)
+        node = None if item is None else item.node
     return node
 
 
-def _item_of(node: Node, path: Path) -> Optional[Item]:
-    """Return the item of `node` that the last step of `path` names; raise JsonTextError for a wrong node."""
-    step = path[-1]
-    if not isinstance(node.value, list if isinstance(step, ByName) else dict):
-        where = ".".join(str(part) for part in path[:-1])
-        kind = "array" if isinstance(step, ByName) else "object"
+def _item_of(node: Node, step: Step) -> Optional[Item]:
+    return next((item for item in reversed(node.items) if _is_at(item, step)), None)
+
+
+def _require_container(node: Node, path: Path) -> None:
+    """Raise JsonTextError unless the last step of `path` can be in `node`."""
+    wanted, kind = (list, "array") if isinstance(path[-1], ByName) else (dict, "object")
+    if not isinstance(node.value, wanted):
+        where = ".".join(str(step) for step in path[:-1])
         raise JsonTextError(f"expected an {kind} in {where}" if where else "expected a JSON object")
-    found = (item for item in reversed(node.items) if _is_at(item, step))
-    return next(found, None)
 
 
 def _is_at(item: Item, step: Step) -> bool:
@@ -151,7 +148,7 @@ def _with_root(text: str) -> str:
     if not is_blank(text):
         return text
     newline = _newline(text)
-    between = newline if list(comments(text, 0, len(text))) and not text.endswith("\n") else ""
+    between = newline if text.strip(BOM + BLANKS) and not text.endswith("\n") else ""
     return f"{text}{between}{{}}{newline}"
 
 

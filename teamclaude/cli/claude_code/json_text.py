@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Optional
 
-__all__ = ["Item", "JsonTextError", "Node", "comments", "is_blank", "next_token", "parse"]
+__all__ = ["BOM", "Item", "JsonTextError", "Node", "comments", "is_blank", "next_token", "parse"]
 
 BOM = "\ufeff"
 _DECODER = json.JSONDecoder()

@@ -182,10 +182,6 @@ def test_the_raw_text_of_a_value_goes_back_as_it_was() -> None:
         ("{} {}", "line 1, column 4: expected nothing more"),
         ("{,}", "line 1, column 2: expected a key in double quotes or }"),
         ("{} /* open", "line 1, column 4: expected nothing more"),
-        ("[1]", "expected a JSON object"),
-        ('"x"', "expected a JSON object"),
-        ('{"env": []}', "expected an object in env"),
-        ('{"env": null}', "expected an object in env"),
         ('{"a": %s}' % ("[" * 100000), "is nested too deeply"),
         ('{"a": %s}' % ("1" * 6000), "line 1, column 7: the number is too long"),
     ],
@@ -199,6 +195,28 @@ def test_what_can_not_be_read_is_refused_in_one_line(text: str, problem: str) ->
         with pytest.raises(JsonTextError) as refusal:
             edit()
         assert str(refusal.value) == problem
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[1]", "expected a JSON object"),
+        ('"x"', "expected a JSON object"),
+        ('{"env": []}', "expected an object in env"),
+        ('{"env": null}', "expected an object in env"),
+        ('{"env": "x"}', "expected an object in env"),
+    ],
+)
+def test_nothing_else_is_replaced_by_a_container(text: str, problem: str) -> None:
+    with pytest.raises(JsonTextError) as refusal:
+        set_path(text, ENV, "u")
+    assert str(refusal.value) == problem
+    assert not has_path(text, ENV)
+    assert get_path(text, ENV, 7) == 7
+    assert remove_path(text, ENV) == text
+    with pytest.raises(JsonTextError) as refusal:
+        set_path('{"a": {}}', ("a", ByName("x")), {"name": "x"})
+    assert str(refusal.value) == "expected an array in a"
 
 
 # --- random texts ---------------------------------------------------------------------------------------

@@ -1,0 +1,383 @@
+"""Edited files get their bytes back, and keep what others have changed meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from teamclaude.cli.claude_code import edited_files
+from teamclaude.cli.claude_code.edit_record import REMOVED, Edit
+from teamclaude.cli.claude_code.edited_files import EditedFiles, undo_directory
+from teamclaude.cli.claude_code.json_edit import get_path
+from teamclaude.errors import TeamClaudeError
+
+URL, KEY = ("env", "URL"), ("env", "KEY")
+EDITS = (Edit(URL, "http://127.0.0.1:1"), Edit(KEY, "tc-1"))
+
+CONTENTS: dict[str, bytes] = {
+    "empty": b"",
+    "an empty object": b"{\n}",
+    "two blanks": b'{\n  "model": "opus",\n  "env": {\n    "X": "x"\n  }\n}\n',
+    "tabs and CRLF": b'{\r\n\t"model": "opus"\r\n}',
+    "byte order mark": b'\xef\xbb\xbf{"model": "opus"}',
+    "comments": b'// mine\n{\n  "env": { // none\n  }, /* x */\n}\n',
+    "our keys with other values": b'{"env": {"URL": "https://gateway.example",   "KEY": "sk"}, "a": 1}',
+    "a number and a wrong type": b'{"env": {"URL": 17, "KEY": [ 1,2 ]}}',
+}
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "config" / "teamclaude.json"
+    path.parent.mkdir()
+    return path
+
+
+@pytest.fixture
+def files(config: Path) -> EditedFiles:
+    return EditedFiles(config)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "home" / ".claude" / "settings.json"
+
+
+def written(file: Path, data: bytes) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(data)
+    return file
+
+
+def tree(directory: Path) -> dict[str, tuple[int, bytes]]:
+    """All paths below with their mode and content; links are followed by their target only."""
+    return {
+        str(path.relative_to(directory)): (
+            stat.S_IMODE(path.lstat().st_mode),
+            os.readlink(path).encode() if path.is_symlink() else path.read_bytes() if path.is_file() else b"",
+        )
+        for path in sorted(directory.rglob("*"))
+        if not path.name.endswith(".lock")
+    }
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+def test_undo_gives_the_same_bytes(files: EditedFiles, file: Path, tmp_path: Path, name: str) -> None:
+    written(file, CONTENTS[name])
+    before = tree(tmp_path)
+    preview = files.preview(file, "setup", EDITS)
+    assert tree(tmp_path) == before
+    change = files.write(file, "setup", EDITS)
+    assert change == preview
+    assert change.after == file.read_bytes()
+    assert get_path(file.read_text("utf-8"), URL) == "http://127.0.0.1:1"
+    assert files.files_of("setup") == [file]
+    assert files.preview_undo(file, "setup").after == CONTENTS[name]
+    assert files.undo(file, "setup").after == CONTENTS[name]
+    assert tree(tmp_path) == before
+    assert files.files_of("setup") == []
+
+
+def test_a_missing_file_is_made_private_and_goes_again(
+    files: EditedFiles, file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "home").mkdir()
+    before = tree(tmp_path)
+    assert files.preview(file, "setup", EDITS).before is None
+    files.write(file, "setup", EDITS)
+    assert json.loads(file.read_text()) == {"env": {"URL": "http://127.0.0.1:1", "KEY": "tc-1"}}
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    assert files.undo(file, "setup").after is None
+    assert tree(tmp_path) == before
+
+
+def test_a_directory_with_something_else_stays(files: EditedFiles, file: Path) -> None:
+    files.write(file, "setup", EDITS)
+    written(file.with_name("history.jsonl"), b"x")
+    files.undo(file, "setup")
+    assert os.listdir(file.parent) == ["history.jsonl"]
+
+
+def test_a_file_that_was_made_and_changed_stays_without_our_values(files: EditedFiles, file: Path) -> None:
+    files.write(file, "setup", EDITS)
+    file.write_text(json.dumps({**json.loads(file.read_text()), "model": "opus"}, indent=2))
+    files.undo(file, "setup")
+    assert json.loads(file.read_text()) == {"model": "opus"}
+    # And one in which nothing else is left goes.
+    files.write(file, "setup", EDITS)
+    file.write_text(json.dumps(json.loads(file.read_text())))
+    files.undo(file, "setup")
+    assert json.loads(file.read_text()) == {"model": "opus"}
+    file.unlink()
+    files.write(file, "setup", EDITS)
+    file.write_text(json.dumps(json.loads(file.read_text())))
+    files.undo(file, "setup")
+    assert not file.exists()
+
+
+def test_two_writes_keep_the_first_original(files: EditedFiles, file: Path) -> None:
+    original = CONTENTS["our keys with other values"]
+    written(file, original)
+    files.write(file, "setup", EDITS)
+    files.write(file, "setup", [Edit(URL, "http://127.0.0.1:2"), EDITS[1]])
+    assert json.loads(file.read_text())["env"]["URL"] == "http://127.0.0.1:2"
+    files.undo(file, "setup")
+    assert file.read_bytes() == original
+
+
+def test_a_second_write_takes_back_what_it_does_not_set(files: EditedFiles, file: Path) -> None:
+    original = CONTENTS["our keys with other values"]
+    written(file, original)
+    files.write(file, "setup", EDITS)
+    files.write(file, "setup", [Edit(("env", "PROXY"), "p"), Edit(URL, REMOVED)])
+    assert json.loads(file.read_text()) == {"env": {"KEY": "sk", "PROXY": "p"}, "a": 1}
+    # The same when somebody has changed the file meanwhile.
+    file.write_bytes(file.read_bytes().replace(b'"a": 1', b'"a": 2'))
+    files.write(file, "setup", [Edit(("env", "OTHER"), "o")])
+    assert json.loads(file.read_text()) == {
+        "env": {"KEY": "sk", "URL": "https://gateway.example", "OTHER": "o"},
+        "a": 2,
+    }
+    files.undo(file, "setup")
+    assert json.loads(file.read_text()) == {"env": {"KEY": "sk", "URL": "https://gateway.example"}, "a": 2}
+
+
+def test_writing_the_same_again_changes_nothing(files: EditedFiles, file: Path) -> None:
+    written(file, CONTENTS["two blanks"])
+    files.write(file, "setup", EDITS)
+    inode = file.stat().st_ino
+    change = files.write(file, "setup", EDITS)
+    assert change.before == change.after
+    assert file.stat().st_ino == inode
+    files.undo(file, "setup")
+    assert file.read_bytes() == CONTENTS["two blanks"]
+
+
+def test_values_that_were_there_already_are_not_ours(files: EditedFiles, file: Path) -> None:
+    written(file, b'{"env": {"URL": "http://127.0.0.1:1", "KEY": "tc-1"}}')
+    files.write(file, "setup", EDITS)
+    assert files.files_of("setup") == []
+
+
+@pytest.mark.parametrize("name", ["two blanks", "our keys with other values", "tabs and CRLF"])
+def test_what_others_changed_since_stays(files: EditedFiles, file: Path, name: str) -> None:
+    written(file, CONTENTS[name])
+    original = json.loads(CONTENTS[name])
+    files.write(file, "setup", EDITS)
+    raw = json.loads(file.read_text())
+    file.write_text(json.dumps({"new": [1], **raw, "last": True}, indent=4))
+    change = files.undo(file, "setup")
+    assert json.loads(file.read_text()) == {"new": [1], **original, "last": True}
+    assert change.kept == []
+    assert files.files_of("setup") == []
+
+
+def test_a_value_of_ours_that_others_changed_stays_and_is_named(files: EditedFiles, file: Path) -> None:
+    written(file, CONTENTS["our keys with other values"])
+    files.write(file, "setup", EDITS)
+    file.write_bytes(file.read_bytes().replace(b"tc-1", b"mine"))
+    change = files.undo(file, "setup")
+    assert change.kept == [KEY]
+    assert json.loads(file.read_text()) == {"env": {"URL": "https://gateway.example", "KEY": "mine"}, "a": 1}
+
+
+def test_a_write_after_others_changed_the_file_keeps_their_changes(files: EditedFiles, file: Path) -> None:
+    written(file, CONTENTS["two blanks"])
+    files.write(file, "setup", EDITS)
+    theirs = file.read_bytes().replace(b'"opus"', b'"haiku"')
+    file.write_bytes(theirs)
+    files.write(file, "setup", [Edit(URL, "http://127.0.0.1:2"), EDITS[1]])
+    assert file.read_bytes() == theirs.replace(b":1", b":2")
+    files.undo(file, "setup")
+    assert file.read_bytes() == CONTENTS["two blanks"].replace(b'"opus"', b'"haiku"')
+
+
+def test_two_owners_in_one_file(files: EditedFiles, file: Path) -> None:
+    line = [Edit(("statusLine",), {"type": "command", "command": "x"})]
+    for first, second in (("setup", "line"), ("line", "setup")):
+        edits: dict[str, Sequence[Edit]] = {"setup": EDITS, "line": line}
+        written(file, CONTENTS["two blanks"])
+        files.write(file, second, edits[second])
+        alone = file.read_bytes()
+        files.undo(file, second)
+        files.write(file, first, edits[first])
+        files.write(file, second, edits[second])
+        files.undo(file, first)
+        assert file.read_bytes() == alone
+        assert (files.files_of(first), files.files_of(second)) == ([], [file])
+        files.undo(file, second)
+        assert file.read_bytes() == CONTENTS["two blanks"]
+
+
+def test_two_owners_and_a_change_of_others(files: EditedFiles, file: Path) -> None:
+    written(file, CONTENTS["two blanks"])
+    files.write(file, "setup", EDITS)
+    files.write(file, "line", [Edit(("statusLine",), 1)])
+    file.write_bytes(file.read_bytes().replace(b'"opus"', b'"haiku"'))
+    files.undo(file, "setup")
+    assert json.loads(file.read_text()) == {"model": "haiku", "env": {"X": "x"}, "statusLine": 1}
+    files.undo(file, "line")
+    assert file.read_bytes() == CONTENTS["two blanks"].replace(b'"opus"', b'"haiku"')
+
+
+def test_undo_without_a_file_or_a_record_does_nothing(files: EditedFiles, file: Path) -> None:
+    assert files.undo(file, "setup") == (str(file), None, None, ())
+    files.write(file, "setup", EDITS)
+    file.unlink()
+    assert files.undo(file, "setup").after is None
+    assert not file.exists()
+    assert files.files_of("setup") == []
+    written(file, b"{}")
+    assert files.undo(file, "setup").after == b"{}"
+
+
+# --- the file system ------------------------------------------------------------------------------------
+
+
+def test_mode_and_link_stay(files: EditedFiles, file: Path, tmp_path: Path) -> None:
+    target = written(tmp_path / "dotfiles" / "claude.json", b"{}")
+    target.chmod(0o640)
+    file.parent.mkdir(parents=True)
+    file.symlink_to(target)
+    before = tree(tmp_path)
+    files.write(file, "setup", EDITS)
+    assert file.is_symlink()
+    assert b"tc-1" in target.read_bytes()
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+    assert os.listdir(target.parent) == ["claude.json"]
+    files.undo(file, "setup")
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can give a file away")
+def test_the_owner_stays(files: EditedFiles, file: Path) -> None:
+    os.chown(written(file, b"{}"), 12345, 54321)
+    files.write(file, "setup", EDITS)
+    assert (file.stat().st_uid, file.stat().st_gid) == (12345, 54321)
+
+
+def test_the_record_is_private(files: EditedFiles, file: Path, config: Path) -> None:
+    written(file, b'{"env": {"KEY": "sk-secret"}}')
+    files.write(file, "setup", EDITS)
+    directory = undo_directory(config)
+    assert directory == config.parent / "teamclaude.undo"
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    (record,) = directory.iterdir()
+    assert stat.S_IMODE(record.stat().st_mode) == 0o600
+
+
+def refused(edit: Callable[[], object]) -> str:
+    with pytest.raises(TeamClaudeError) as refusal:
+        edit()
+    text = str(refusal.value)
+    assert "\n" not in text
+    return text
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b'{"env": ', "line 1, column 9: expected a value; mend it first (nothing was changed)"),
+        (b'{"a": "\xff"}', "line 1: is not UTF-8 text; mend it first (nothing was changed)"),
+        ('{"a": 1}'.encode("utf-16"), "line 1: is not UTF-8 text; mend it first (nothing was changed)"),
+        (b'{"env": "x"}', "expected an object in env; mend it first (nothing was changed)"),
+    ],
+)
+def test_a_file_that_can_not_be_read_is_left(
+    files: EditedFiles, file: Path, tmp_path: Path, data: bytes, problem: str
+) -> None:
+    written(file, data)
+    before = tree(tmp_path)
+    assert refused(lambda: files.write(file, "setup", EDITS)) == f"{file}: {problem}"
+    assert tree(tmp_path) == before
+
+
+def test_a_file_that_was_broken_since_is_left(files: EditedFiles, file: Path, tmp_path: Path) -> None:
+    written(file, b"{}")
+    files.write(file, "setup", EDITS)
+    file.write_bytes(b"{")
+    before = tree(tmp_path)
+    assert "mend it first" in refused(lambda: files.undo(file, "setup"))
+    assert tree(tmp_path) == before
+
+
+def test_a_read_only_file_is_left(files: EditedFiles, file: Path, tmp_path: Path) -> None:
+    written(file, b"{}").chmod(0o444)
+    before = tree(tmp_path)
+    assert "it is read-only (chmod u+w)" in refused(lambda: files.write(file, "setup", EDITS))
+    assert tree(tmp_path) == before
+
+
+def test_a_directory_is_no_file(files: EditedFiles, file: Path) -> None:
+    file.mkdir(parents=True)
+    assert "it is not a regular file" in refused(lambda: files.write(file, "setup", EDITS))
+
+
+@pytest.mark.parametrize("missing", [True, False])
+def test_a_directory_that_can_not_be_written_to(
+    files: EditedFiles, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: bool
+) -> None:
+    if not missing:
+        written(file, b"{}")
+    (tmp_path / "home").mkdir(exist_ok=True)
+    before = tree(tmp_path)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    # The record itself is written as before.
+    monkeypatch.setattr(
+        edited_files, "write_private", lambda path, data: Path(path).parent.mkdir(exist_ok=True)
+    )
+    line = refused(lambda: files.write(file, "setup", EDITS))
+    assert line == f"{file}: can't change it (its directory must be writable): Permission denied"
+    assert tree(tmp_path) == before
+
+
+def test_a_change_by_another_program_meanwhile_is_kept(
+    files: EditedFiles, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(file, b'{"model": "opus"}')
+    fsync, theirs = os.fsync, [b'{"model": "haiku"}']
+
+    def change_meanwhile(handle: int) -> None:
+        fsync(handle)
+        if theirs and b"sync" not in file.read_bytes():
+            file.write_bytes(theirs.pop())
+
+    monkeypatch.setattr(os, "fsync", change_meanwhile)
+    files.write(file, "setup", EDITS)
+    assert json.loads(file.read_text())["model"] == "haiku"
+    files.undo(file, "setup")
+    assert file.read_bytes() == b'{"model": "haiku"}'
+
+
+def test_a_file_that_keeps_changing_is_given_up(
+    files: EditedFiles, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(file, b"{}")
+    fsync, count = os.fsync, iter(range(100))
+
+    def change_meanwhile(handle: int) -> None:
+        fsync(handle)
+        file.write_bytes(b'{"n": %d}' % next(count))
+
+    monkeypatch.setattr(os, "fsync", change_meanwhile)
+    assert "another program keeps changing it" in refused(lambda: files.write(file, "setup", EDITS))
+    assert os.listdir(file.parent) == ["settings.json"]
+    assert files.files_of("setup") == []
+
+
+def test_a_record_that_can_not_be_read_is_named(files: EditedFiles, file: Path, config: Path) -> None:
+    written(file, b"{}")
+    files.write(file, "setup", EDITS)
+    (record,) = undo_directory(config).iterdir()
+    record.write_text("{}")
+    assert f"{record}: can't read this record" in refused(lambda: files.undo(file, "setup"))
