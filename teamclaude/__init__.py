@@ -6,6 +6,7 @@ Each folder is one subject and imports only those below it; manual/design.md is 
 - cli: the commands; the only folder that prints
 - deck: the terminal user interface
 - demo: the proxy with a fake API and fake sessions, without an account
+- dial: connections to servers outside: proxies, the addresses of a host, TLS
 - errors: every error, sorted by whose fault it is, with its HTTP answer
 - fakeapi: the fake API of the demo and of the tests
 - lab: routing policies compared in virtual time

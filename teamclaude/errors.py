@@ -151,6 +151,10 @@ class ConnectFailedError(UpstreamError):
     retry_after = 5
 
 
+class ProxyRefusedError(ConnectFailedError):
+    """A proxy on the way refuses: asked again, it would refuse again, and may lock its user out."""
+
+
 class UpstreamOutageError(UpstreamError):
     """Something on the way to the API (an edge, a filter, a proxy) answers in its place."""
 

@@ -57,7 +57,7 @@ def test_headers_tell_the_client_whether_and_when_to_retry(name: str, headers: d
 
 def test_all_other_errors_have_no_headers() -> None:
     with_headers = {each.__name__ for each in CLASSES if make(each).headers()}
-    assert len(with_headers) == 9
+    assert len(with_headers) == 10
 
 
 @pytest.mark.parametrize(("seconds", "retries"), [(60, True), (61, False)])

@@ -323,7 +323,7 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Pem:
     home = tmp_path_factory.mktemp("pem")
     made = Pem(str(home / "cert.pem"), str(home / "key.pem"))
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,DNS:api.example,IP:127.0.0.1"]
     command = [openssl, "req", "-x509", *curve, *names, "-keyout", made.key, "-out", made.cert]
     subprocess.run(command, check=True, capture_output=True)
     return made

@@ -10,13 +10,21 @@ Rules that hold in this file:
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Optional
 
-from ...errors import ClientGoneError, ConnectFailedError, UpstreamLostError, UpstreamTimeoutError
+from ...dial.connector import Allow
+from ...errors import (
+    ClientGoneError,
+    ConnectFailedError,
+    ProxyRefusedError,
+    UpstreamLostError,
+    UpstreamTimeoutError,
+)
 from ..http.framing import Buffer
 from ..http.origin import Origin
 from .coroutine import ReadUpstream, RequestCoroutine, WriteUpstream
@@ -69,6 +77,12 @@ class UpstreamPool:
     def open(self, origin: Origin, watch: ClientWatch) -> UpstreamConnection:
         """Return a new connection; raises ConnectFailedError, or ClientGoneError once the client has left."""
         return UpstreamConnection(self._dialer.dial(origin, watch), origin)
+
+    def dial_stream(
+        self, host: str, port: int, watch: ClientWatch, allow: Optional[Allow] = None
+    ) -> socket.socket:
+        """Return a connection that is not pooled, to any server: see `Dialer.dial_stream`."""
+        return self._dialer.dial_stream(host, port, watch, allow)
 
     def release(self, connection: UpstreamConnection) -> None:
         """Keep a clean connection for the next request; close those that were idle too long."""
@@ -140,7 +154,7 @@ class Transport:
         if repeatable:
             try:
                 return (yield from self._send_once((yield dial), method, head, body))
-            except UpstreamTimeoutError:
+            except (UpstreamTimeoutError, ProxyRefusedError):
                 raise
             except (ConnectFailedError, UpstreamLostError):
                 yield partial(self._watch.sleep, RETRY_PAUSE_SEC)

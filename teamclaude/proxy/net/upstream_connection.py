@@ -15,12 +15,12 @@ import ssl
 import time
 from typing import Any, Optional
 
+from ...dial.connector import error_text
 from ...errors import UpstreamLostError, UpstreamProtocolError, UpstreamTimeoutError
 from ..http.framing import BodyKind, Buffer, ChunkedDecoder, Framing, keep_alive, response_framing
 from ..http.head import MAX_HEAD_BYTES, ResponseHead, find_head_end, parse_response_head
 from ..http.origin import Origin
 from .body_reader import DiskBody
-from .dialer import error_text
 from .socket_wait import READABLE, WRITABLE, ClientWatch, readable_probe
 
 __all__ = ["UpstreamConnection", "UpstreamResponse", "parse_whole_head", "read_response"]

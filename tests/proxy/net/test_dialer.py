@@ -15,13 +15,14 @@ from typing import Any
 
 import pytest
 
-from teamclaude.errors import ClientGoneError, ConfigError, ConnectFailedError
+from teamclaude.errors import ClientGoneError, ConfigError, ConnectFailedError, ForbiddenError
 from teamclaude.fakeapi.api import FakeApi
 from teamclaude.fakeapi.fake_account import FakeAccount
 from teamclaude.fakeapi.fault import Fault
 from teamclaude.proxy.http.origin import Origin
 from teamclaude.proxy.net.dialer import Dialer
 from teamclaude.proxy.net.socket_wait import ClientWatch
+from tests.dial.scripted_proxies import HttpProxy
 
 Build = Callable[..., Any]
 NOBODY = ClientWatch(None)
@@ -88,8 +89,11 @@ def test_an_unusable_certificate_file_is_reported(tmp_path: Path, content: Any) 
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_text(content)
-    with pytest.raises(ConnectFailedError, match="upstreamCaFile can't be used: "):
-        Dialer(1.0, str(file), None).dial(Origin("https", "127.0.0.1", 9), NOBODY)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        pytest.raises(ConnectFailedError, match=r"upstreamCaFile .*/ca\.pem can't be used: "),
+    ):
+        Dialer(1.0, str(file), None).dial(Origin("https", *server.getsockname()), NOBODY)
 
 
 def test_an_end_without_close_notify_cuts_off_the_response(stage: Build, tls_api: FakeApi, pem: Any) -> None:
@@ -105,58 +109,12 @@ def test_an_end_without_close_notify_cuts_off_the_response(stage: Build, tls_api
 # --- proxies on the way -------------------------------------------------------------------------
 
 
-class Tunnel:
-    """A CONNECT proxy; `asked` are the heads it saw."""
-
-    def __init__(self, status: str = "200 Connection established") -> None:
-        self._status = status
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port = self._server.getsockname()[1]
-        self.asked: list[str] = []
-        self._socks: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                sock, _ = self._server.accept()
-                self._socks.append(sock)
-                threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
-
-    def _serve(self, sock: socket.socket) -> None:
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += sock.recv(4096)
-        self.asked.append(head.decode())
-        sock.sendall(f"HTTP/1.1 {self._status}\r\n\r\n".encode())
-        if not self._status.startswith("200"):
-            return sock.close()
-        host, port = head.split()[1].decode().split(":")
-        onward = socket.create_connection((host, int(port)))
-        self._socks.append(onward)
-        threading.Thread(target=_pump, args=(onward, sock), daemon=True).start()
-        _pump(sock, onward)
-
-    def close(self) -> None:
-        for sock in [self._server, *self._socks]:
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-            sock.close()
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
-
-
 @pytest.fixture
-def tunnel() -> Iterator[Callable[..., Tunnel]]:
-    made: list[Tunnel] = []
+def tunnel() -> Iterator[Callable[..., HttpProxy]]:
+    made: list[HttpProxy] = []
 
-    def make(*args: str) -> Tunnel:
-        made.append(Tunnel(*args))
+    def make(*args: str) -> HttpProxy:
+        made.append(HttpProxy(*args))
         return made[-1]
 
     yield make
@@ -165,7 +123,7 @@ def tunnel() -> Iterator[Callable[..., Tunnel]]:
 
 
 def test_an_https_upstream_through_a_tunnel(
-    stage: Build, tls_api: FakeApi, pem: Any, tunnel: Callable[..., Tunnel]
+    stage: Build, tls_api: FakeApi, pem: Any, tunnel: Callable[..., HttpProxy]
 ) -> None:
     way = tunnel()
     s = stage(
@@ -178,7 +136,9 @@ def test_an_https_upstream_through_a_tunnel(
     assert "Proxy-Authorization" not in asked
 
 
-def test_a_plain_upstream_through_a_tunnel_with_a_login(stage: Build, tunnel: Callable[..., Tunnel]) -> None:
+def test_a_plain_upstream_through_a_tunnel_with_a_login(
+    stage: Build, tunnel: Callable[..., HttpProxy]
+) -> None:
     way = tunnel()
     s = stage("a", upstreamProxy=f"http://us%40r:p%2fw@127.0.0.1:{way.port}")
     assert s.ask().status == 200
@@ -188,48 +148,102 @@ def test_a_plain_upstream_through_a_tunnel_with_a_login(stage: Build, tunnel: Ca
 
 
 def test_a_tunnel_that_refuses_is_a_503_without_the_password(
-    stage: Build, tunnel: Callable[..., Tunnel]
+    stage: Build, tunnel: Callable[..., HttpProxy]
 ) -> None:
     way = tunnel("407 Proxy Authentication Required")
     s = stage("a", upstreamProxy=f"http://user:hunter2@127.0.0.1:{way.port}")
     reply = s.ask()
-    assert (reply.status, "407 Proxy Authentication Required" in reply.message) == (503, True)
-    assert "hunter2" not in reply.message
+    words = (
+        f"the proxy 127.0.0.1:{way.port} (upstreamProxy): it does not accept the user name and password (407)"
+    )
+    assert (reply.status, words in reply.message) == (503, True)
+    assert len(way.asked) == 1, "a wrong password is not repeated"
     assert s.account("a")["status"] == "active"
 
 
-@pytest.mark.parametrize(("no_proxy", "tunnels"), [("", 1), ("localhost,127.0.0.1", 0), ("*", 0)])
+@pytest.fixture
+def api_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let api.example be this machine."""
+    look_up = socket.getaddrinfo
+
+    def answer(host: Any, *args: Any, **kwargs: Any) -> Any:
+        return look_up("127.0.0.1" if host == "api.example" else host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+
+
+@pytest.mark.usefixtures("api_example")
+@pytest.mark.parametrize(
+    ("variable", "no_proxy", "tunnels"),
+    [
+        ("HTTPS_PROXY", "", 1),
+        ("all_proxy", "", 1),
+        ("HTTPS_PROXY", "localhost, .Example", 0),
+        ("HTTPS_PROXY", "*", 0),
+        ("HTTP_PROXY", "", 0),
+    ],
+)
 def test_the_environment_decides_where_nothing_is_configured(
     stage: Build,
     tls_api: FakeApi,
     pem: Any,
-    tunnel: Callable[..., Tunnel],
+    tunnel: Callable[..., HttpProxy],
     monkeypatch: pytest.MonkeyPatch,
+    variable: str,
     no_proxy: str,
     tunnels: int,
 ) -> None:
     way = tunnel()
-    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{way.port}")
+    monkeypatch.setenv(variable, f"http://127.0.0.1:{way.port}")
     monkeypatch.setenv("NO_PROXY", no_proxy)
-    assert stage("a", upstream=tls_api.url, upstreamCaFile=pem.cert).ask().status == 200
+    s = stage("a", upstream=f"https://api.example:{tls_api.port}", upstreamCaFile=pem.cert)
+    assert s.ask().status == 200
     assert len(way.asked) == tunnels
 
 
-def test_the_environment_s_proxy_is_not_for_plain_http(
-    stage: Build, tunnel: Callable[..., Tunnel], monkeypatch: pytest.MonkeyPatch
+def test_the_environment_s_proxy_is_not_for_this_machine(
+    stage: Build, tunnel: Callable[..., HttpProxy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     way = tunnel()
-    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{way.port}")
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{way.port}")
     assert stage("a").ask().status == 200
     assert way.asked == []
 
 
-@pytest.mark.parametrize(
-    "url", ["https://proxy:1", "socks5://proxy:1", "http://proxy:port", "http://", "http://[::1"]
-)
-def test_an_unsupported_proxy_is_reported(url: str) -> None:
-    with pytest.raises(ConfigError, match=r"must be an http:// URL \(HTTPS_PROXY or upstreamProxy\)"):
-        Dialer(1.0, None, url).dial(Origin("http", "127.0.0.1", 9), NOBODY)
+def test_an_unusable_proxy_is_reported() -> None:
+    with pytest.raises(ConfigError, match=r"upstreamProxy: socks4:// is not spoken"):
+        Dialer(1.0, None, "socks4://proxy:1")
+
+
+# --- plain streams ---------------------------------------------------------------------------------
+
+
+def test_a_stream_to_any_server(tunnel: Callable[..., HttpProxy]) -> None:
+    way = tunnel()
+    dialer = Dialer(1.0, None, f"http://127.0.0.1:{way.port}")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with contextlib.closing(dialer.dial_stream("127.0.0.1", port, NOBODY)) as near:
+            far, _ = server.accept()
+            with far:
+                far.sendall(b"hello")
+                assert near.recv(5) == b"hello"
+        assert way.asked == [], "this machine is never reached through a proxy"
+        with contextlib.closing(dialer.dial_stream("git.example", port, NOBODY)) as near:
+            far, _ = server.accept()
+            with far:
+                far.sendall(b"hello")
+                assert near.recv(5) == b"hello"
+    assert [head.split()[1] for head in way.asked] == [f"git.example:{port}"]
+
+
+@pytest.mark.parametrize("proxy", [None, "http://127.0.0.1:1", "socks5://127.0.0.1:1"])
+def test_a_stream_to_an_address_that_is_not_allowed(proxy: Any) -> None:
+    seen: list[str] = []
+    with pytest.raises(ForbiddenError, match=r"10\.0\.0\.1 has no address that may be connected to"):
+        Dialer(1.0, None, proxy).dial_stream("10.0.0.1", 443, NOBODY, lambda ip: bool(seen.append(str(ip))))
+    assert seen == ["10.0.0.1"]
 
 
 # --- failures and disconnects --------------------------------------------------------------------

@@ -1,0 +1,12 @@
+"""How a server outside is reached: directly or by a proxy, and over which of its addresses.
+
+Requests to the API, requests to the token host and blind tunnels all connect here.  No module here knows an
+account, a request or a client.
+
+- connector: `Connector.open`: one connection, from the choice of a proxy to TLS
+- http_tunnel: CONNECT, spoken to an HTTP proxy
+- no_proxy: whether NO_PROXY names a host
+- proxies: the address of a proxy, and which one serves a target
+- race: connect to the first of several addresses that answers (RFC 8305)
+- socks5: CONNECT, spoken to a SOCKS proxy (RFC 1928, RFC 1929)
+"""
