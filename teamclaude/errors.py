@@ -69,6 +69,17 @@ class UnauthorizedError(ClientError):
     kind = "authentication_error"
 
 
+class ProxyKeyNeededError(ClientError):
+    """A CONNECT has no valid proxy key (RFC 9110, 15.5.8)."""
+
+    status = 407
+    kind = "authentication_error"
+
+    def headers(self) -> Sequence[tuple[str, str]]:
+        """Return the challenge; only Basic is a scheme that clients find in a proxy's URL."""
+        return (("Proxy-Authenticate", 'Basic realm="teamclaude"'),)
+
+
 class ForbiddenError(ClientError):
     """The caller may not do this, whatever key it has."""
 
@@ -173,6 +184,16 @@ class UpstreamTimeoutError(UpstreamLostError):
 
 class UpstreamProtocolError(UpstreamLostError):
     """The upstream's bytes are not HTTP that we accept."""
+
+
+class TunnelFailedError(UpstreamError):
+    """No tunnel to the host that a client named: refused, unknown, or no way to it."""
+
+
+class TunnelTimeoutError(TunnelFailedError):
+    """The host that a client named did not accept a connection in time."""
+
+    status = 504
 
 
 # --- the accounts: their logins and quotas ------------------------------------------------------

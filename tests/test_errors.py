@@ -41,6 +41,7 @@ def test_an_error_has_a_status_a_kind_a_reason_and_a_name(each: type[TeamClaudeE
     ("name", "headers"),
     [
         ("MethodNotAllowedError", {"Allow": "GET, HEAD"}),
+        ("ProxyKeyNeededError", {"Proxy-Authenticate": 'Basic realm="teamclaude"'}),
         ("ConnectFailedError", {"Retry-After": "5"}),
         ("UpstreamOutageError", {"Retry-After": "5"}),
         ("WaitQueueFullError", {"Retry-After": "5"}),
@@ -57,7 +58,7 @@ def test_headers_tell_the_client_whether_and_when_to_retry(name: str, headers: d
 
 def test_all_other_errors_have_no_headers() -> None:
     with_headers = {each.__name__ for each in CLASSES if make(each).headers()}
-    assert len(with_headers) == 10
+    assert len(with_headers) == 11
 
 
 @pytest.mark.parametrize(("seconds", "retries"), [(60, True), (61, False)])

@@ -3,7 +3,7 @@
 What happens to one request lives in the folders below; nothing there imports a module of this folder.
 
 - clients: requests in flight and usage of each named client key
-- connect: first-party mode: certificates of the proxy's own
+- connect: the forward proxy: method CONNECT, and the requests inside its tunnels
 - connection: one client connection, request after request
 - connection_refuser: the 503 for connections there is no room for
 - endpoints: the proxy's own paths: health, capacity, status, explain, operator controls
@@ -13,6 +13,7 @@ What happens to one request lives in the folders below; nothing there imports a 
 - messages: what is read of requests and responses
 - net: sockets, connection pools and the event loop
 - records: what is known and kept of each request
+- replies: responses of the proxy's own, as bytes
 - runtime: what lives as long as the server, and configuration reloads
 - server: the whole proxy: start, config watch, ordered shutdown
 - state_file: the observations that survive a restart

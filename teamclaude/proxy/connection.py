@@ -9,24 +9,24 @@ Rules that hold in this file:
 
 from __future__ import annotations
 
-import json
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
-from http import HTTPStatus
 from typing import Optional
 
 from ..errors import (
+    BadRequestError,
     ClientError,
     ClientGoneError,
     DrainingError,
-    MethodNotAllowedError,
-    NotFoundError,
     NotSupportedError,
     TeamClaudeError,
     UpstreamLostError,
 )
+from .connect.handshake import TlsSocket
+from .connect.peer import Peer, TunnelPeer
+from .connect.target import connect_target
 from .endpoints import EndpointReply, Endpoints
 from .forwarding.context import RequestContext
 from .forwarding.forwarder import Forwarder
@@ -34,8 +34,7 @@ from .forwarding.passthrough import pass_through, pass_websocket
 from .forwarding.routing_request import routing_request_of
 from .http.framing import BodyKind, Framing, asks_for_websocket, keep_alive, request_framing
 from .http.head import RequestHead
-from .http.header_rewrite import render_response
-from .http.path_kinds import PathKind, classify_path
+from .http.path_kinds import PathKind, unknown_path_error
 from .messages.access import Caller
 from .net.body_reader import Spool
 from .net.client_connection import ClientConnection
@@ -44,12 +43,12 @@ from .net.connections import AcceptedConnection
 from .net.coroutine import RequestCoroutine, run_coroutine
 from .records.exchange import Exchange, Outcome, SeriesMemo, new_request_id, outcome_of
 from .records.request_record import RequestRecord
+from .replies import render_error, render_reply
 from .runtime import Runtime
 
 __all__ = ["ConnectionHandler"]
 
-# Paths that accept one method only.
-_POST_ONLY_KINDS = (PathKind.INFERENCE, PathKind.COUNT_TOKENS, PathKind.OAUTH_TOKEN)
+_THREAD_KINDS = (PathKind.OWN, PathKind.CONNECT)  # may write a file, look a name up
 _CLIENT_LOGIN_KINDS = (PathKind.CLIENT_LOGIN, PathKind.OAUTH_TOKEN)
 _NOT_COUNTED = nullcontext()
 SMALL_BODY_BYTES = 16384  # of a body that arrives with its head
@@ -69,39 +68,41 @@ class ConnectionHandler:
     def __init__(
         self, runtime: Runtime, accepted: AcceptedConnection, peer_ip: str, mark_proven: Callable[[], None]
     ) -> None:
-        config = runtime.context.config
         self._runtime = runtime
-        self._client = accepted.client = ClientConnection(
-            accepted.sock,
-            config.header_read_sec,
-            config.body_read_idle_sec,
-            config.write_idle_sec,
-            accepted.accepted_at,
-        )
+        self._accepted = accepted
         self._mark_proven = mark_proven
-        self._peer_ip = peer_ip
-        self._local_ip = _local_ip(accepted.sock)
-        self._same_user = accepted.same_user
+        self._peer = Peer(accepted, peer_ip)
+        self._tls: Optional[TlsSocket] = None  # of a tunnel that was opened
         self._has_unread_body = False  # the last request was refused before all of it was read
+        self._use_socket(accepted.sock, accepted.accepted_at)
+
+    def _use_socket(self, sock: socket.socket, since: Optional[float] = None) -> None:
+        """Serve the requests that come from this socket."""
+        runtime, config = self._runtime, self._runtime.context.config
+        self._client = self._accepted.client = ClientConnection(
+            sock, config.header_read_sec, config.body_read_idle_sec, config.write_idle_sec, since
+        )
         self._series: Optional[object] = None  # of the last head
         self._memo: Optional[SeriesMemo] = None  # of that series
         self._loop_task: Optional[ConnectionTask] = None
         if self._client.is_plain:
-            answer_sec = runtime.context.config.head_timeout_sec
             self._loop_task = ConnectionTask(
-                self._client, self._start_request, lambda: not runtime.draining, answer_sec
+                self._client, self._start_request, lambda: not runtime.draining, config.head_timeout_sec
             )
 
     def serve(self) -> None:
         """Serve requests until the client is done, something broke, or the server drains."""
-        client = self._client
-        with suppress(ClientGoneError):
-            # Idle before `draining` is read: a drain closes idle connections, or is noticed here.
-            while not self._runtime.draining and self._serve_next():
-                client.idle = not client.has_buffered
-        if self._has_unread_body:
-            client.idle = True
-            client.linger()
+        try:
+            with suppress(ClientGoneError):
+                # Idle before `draining` is read: a drain closes idle connections, or is noticed here.
+                while not self._runtime.draining and self._serve_next():
+                    self._client.idle = not self._client.has_buffered
+            if self._has_unread_body:
+                self._client.idle = True
+                self._client.linger()
+        finally:
+            if self._tls is not None:
+                self._tls.close()
 
     def _serve_next(self) -> bool:
         """Serve requests, small ones on the event loop; return True when the connection can carry another."""
@@ -122,7 +123,7 @@ class ConnectionHandler:
         if head is None:
             return None
         exchange = self._exchange_of(head)
-        if exchange.route.kind is PathKind.OWN:  # may write a file
+        if exchange.route.kind in _THREAD_KINDS:
             self._client.unread(data)
             return None
         return self._serve_forwarded(exchange)
@@ -133,19 +134,21 @@ class ConnectionHandler:
             head = self._client.next_head()
         except ClientError as error:
             self._has_unread_body = True
-            self._send_error(None, error, close=True)
+            self._client.send(render_error(error, new_request_id(), close=True))
             return False
         if head is None:
             return False
         exchange = self._exchange_of(head)
         if exchange.route.kind is PathKind.OWN:
             return self._serve_endpoint(exchange)
+        if exchange.route.kind is PathKind.CONNECT:
+            return self._serve_connect(exchange)
         return run_coroutine(self._serve_forwarded(exchange))
 
     def _exchange_of(self, head: RequestHead) -> Exchange:
         memo = self._memo
         if memo is None or head.series is not self._series:
-            memo = self._memo = SeriesMemo(classify_path(head.method, head.target))
+            memo = self._memo = SeriesMemo(self._peer.route_of(head, self._runtime.access_policy))
             self._series = head.series
         monotonic = self._runtime.context.monotonic
         return Exchange(head, memo.route, self._runtime.clock(), memo=memo, monotonic=monotonic)
@@ -172,7 +175,8 @@ class ConnectionHandler:
 
     def _counted(self, exchange: Exchange, context: RequestContext) -> AbstractContextManager[None]:
         name = exchange.caller.name if exchange.caller is not None else None
-        if name is None:
+        # Inside a tunnel the client's own requests come, too, for whose number nobody planned.
+        if name is None or (self._tls is not None and exchange.route.kind in _CLIENT_LOGIN_KINDS):
             return _NOT_COUNTED
         return self._runtime.clients.count_request(name, exchange, context.config.proxy.clients)
 
@@ -195,7 +199,7 @@ class ConnectionHandler:
         exchange.caller = self._authorize(exchange)
         exchange.body_read = not exchange.has_body
         if exchange.route.kind is PathKind.UNKNOWN:
-            raise _unknown_path_error(head, exchange.route.path)
+            raise unknown_path_error(head.method, head.target)
         if self._runtime.draining:
             raise DrainingError("The proxy is shutting down; try again in a moment.")
         return framing
@@ -215,7 +219,7 @@ class ConnectionHandler:
         policy, memo = self._runtime.access_policy, exchange.memo
         caller = memo.caller
         if caller is None or memo.access_policy is not policy:
-            caller = policy.authorize(exchange.head, self._peer_ip, self._same_user, self._local_ip)
+            caller = self._peer.authorize(exchange.head, exchange.route, policy)
             memo.caller, memo.access_policy = caller, policy
             if not self._client.admitted:
                 self._client.admitted = True
@@ -276,6 +280,42 @@ class ConnectionHandler:
             self._client.abort()
         return False
 
+    # --- CONNECT ----------------------------------------------------------------------------------
+
+    def _serve_connect(self, exchange: Exchange) -> bool:
+        """Serve a CONNECT; return True when the requests inside follow.
+
+        After a refusal the connection ends: what follows may be meant for the tunnel and is no request.
+        """
+        try:
+            return self._connect(exchange)
+        except Exception as error:
+            log = self._runtime.journal.request_started(exchange)
+            try:
+                return self._handle_error(exchange, error)
+            finally:
+                self._runtime.journal.request_ended(exchange, log)
+
+    def _connect(self, exchange: Exchange) -> bool:
+        config, head = self._runtime.context.config, exchange.head
+        target = connect_target(head, config.proxy)
+        if self._tls is not None:
+            raise BadRequestError("a tunnel inside of a tunnel is not served")
+        exchange.caller = self._authorize(exchange)
+        if self._runtime.draining:
+            raise DrainingError("The proxy is shutting down; try again in a moment.")
+        if not target.opened:
+            raise NotSupportedError(
+                f"{target} is not one of proxy.forwardHosts, and no other is passed on yet"
+            )
+        self._peer.same_user()  # looked up now: TLS empties the socket that this is asked of
+        self._tls = self._runtime.forward_proxy.open_tls(self._client, target.host, config)
+        self._accepted.sock = self._tls.sock
+        self._peer = TunnelPeer(self._peer, target.host, head)
+        self._use_socket(self._tls.sock)
+        self._client.admitted = True
+        return True
+
     # --- own endpoints ----------------------------------------------------------------------------
 
     def _serve_endpoint(self, exchange: Exchange) -> bool:
@@ -283,7 +323,9 @@ class ConnectionHandler:
         try:
             reply = self._endpoint_reply(exchange)
             keep = keep_alive(exchange.head)
-            self._send(exchange, reply.status, reply.headers, reply.body, close=not keep)
+            is_head = exchange.head.method == "HEAD"
+            data = render_reply(reply.status, reply.headers, reply.body, exchange.id, not keep, is_head)
+            self._client.send(data)
         except ClientGoneError:
             return False
         except Exception as error:
@@ -295,42 +337,17 @@ class ConnectionHandler:
         framing = self._framing(exchange)
         path = exchange.route.path
         if endpoints.needs_no_key(path):
-            self._runtime.access_policy.check_origin(exchange.head, self._local_ip, endpoints.is_health(path))
+            self._runtime.access_policy.check_origin(
+                exchange.head, self._peer.local_ip, endpoints.is_health(path)
+            )
         else:
             self._authorize(exchange)
         self._read_body(exchange, framing, ENDPOINT_BODY_BYTES)
         return endpoints.reply_to(exchange.head.method, exchange.route.path, bytes(exchange.body))
 
-    # --- responses of the proxy's own -------------------------------------------------------------
-
-    def _send_error(self, exchange: Optional[Exchange], error: TeamClaudeError, close: bool) -> None:
-        body = json.dumps({"type": "error", "error": {"type": error.kind, "message": str(error)}}).encode()
-        if exchange is not None:
-            exchange.response_started(error.status)
-        self._send(exchange, error.status, error.headers(), body, close)
-
-    def _send(
-        self,
-        exchange: Optional[Exchange],
-        status: int,
-        headers: Sequence[tuple[str, str]],
-        body: bytes,
-        close: bool,
-    ) -> None:
-        fields = [("Content-Type", "application/json"), *headers, ("Content-Length", str(len(body)))]
-        fields.append(("request-id", new_request_id() if exchange is None else exchange.id))
-        if close:
-            fields.append(("Connection", "close"))
-        head = render_response(status, _reason_phrase(status), fields)
-        is_head = exchange is not None and exchange.head.method == "HEAD"
-        self._client.send(head if is_head else head + body)
-
-
-def _local_ip(sock: socket.socket) -> str:
-    try:
-        return str(sock.getsockname()[0])
-    except OSError:  # the client is already disconnected
-        return ""
+    def _send_error(self, exchange: Exchange, error: TeamClaudeError, close: bool) -> None:
+        exchange.response_started(error.status)
+        self._client.send(render_error(error, exchange.id, close, exchange.head.method == "HEAD"))
 
 
 def _single_step(step: Callable[[], None]) -> RequestCoroutine[None]:
@@ -345,18 +362,5 @@ def _is_websocket(exchange: Exchange) -> bool:
     return exchange.route.kind is PathKind.CLIENT_LOGIN and asks_for_websocket(head)
 
 
-def _unknown_path_error(head: RequestHead, path: str) -> ClientError:
-    if classify_path("POST", head.target).kind in _POST_ONLY_KINDS:
-        return MethodNotAllowedError(f"{head.method} is not a method of {path}.", ["POST"])
-    return NotFoundError(f"{head.method} {path[:200]} is not part of the API; nothing was sent.")
-
-
 def _expects_100(head: RequestHead) -> bool:
     return (head.get("expect") or "").lower() == "100-continue"
-
-
-def _reason_phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ""

@@ -11,7 +11,6 @@ Rules that hold in this file:
 
 from __future__ import annotations
 
-import json
 import selectors
 import socket
 import ssl
@@ -22,8 +21,8 @@ from contextlib import suppress
 from typing import Optional, Union
 
 from ..errors import TeamClaudeError
-from .http.header_rewrite import render_response
 from .records.exchange import new_request_id
+from .replies import render_error
 
 __all__ = ["ConnectionRefuser"]
 
@@ -63,7 +62,8 @@ class ConnectionRefuser:
     ) -> None:
         """Answer this connection with `error` and close it; `on_close` is called afterwards."""
         try:
-            refused = _RefusedConnection(sock, self._tls, _render_error(error), self._monotonic(), on_close)
+            answer = render_error(error, new_request_id(), close=True)
+            refused = _RefusedConnection(sock, self._tls, answer, self._monotonic(), on_close)
         except OSError:  # the client is already disconnected
             sock.close()
             on_close()
@@ -167,10 +167,3 @@ class _RefusedConnection:
                 self.advance(self._accepted_at + REQUEST_WAIT_SEC)
             self.sock.close()
             closed()
-
-
-def _render_error(error: TeamClaudeError) -> bytes:
-    body = json.dumps({"type": "error", "error": {"type": error.kind, "message": str(error)}}).encode()
-    fields = [("Content-Type", "application/json"), *error.headers(), ("Content-Length", str(len(body)))]
-    fields += [("request-id", new_request_id()), ("Connection", "close")]
-    return render_response(error.status, "Service Unavailable", fields) + body

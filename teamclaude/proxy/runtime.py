@@ -29,6 +29,7 @@ from ..settings import camel_case
 from ..snapshot import HeldView, Snapshot, SystemView
 from ..typed_json import to_json
 from .clients import ClientUsage
+from .connect.forward_proxy import ForwardProxy
 from .forwarding.account_targets import AccountTargets, CurrentTargets
 from .forwarding.context import RecentlyRefused, RequestContext
 from .forwarding.router import Router
@@ -81,6 +82,8 @@ class Runtime:
         self.journal = journal
         self.connections = Connections()
         self.clients = ClientUsage()
+        self.forward_proxy = ForwardProxy(config_file.path, warn)
+        self.forward_proxy.configure(config)
         self.body_limiter = BodyLimiter(lambda: self.context.config.proxy.max_bodies_mib << 20)
         self.spool = Spool(str(config_file.path.parent / SPOOL_NAME))
         # Returns what a session works on, as read from disk elsewhere; does no I/O.
@@ -196,6 +199,7 @@ class Runtime:
                 config = self._last_good.load(settled)
                 targets = AccountTargets(config, config.accounts, self.token_manager)
                 policy = AccessPolicy(config.proxy, self._listens_on)
+                self.forward_proxy.configure(config)
             except ConfigError as error:
                 raise BadRequestError(f"Not reloaded, the running configuration stays: {error}") from error
             self._last_good.accept()

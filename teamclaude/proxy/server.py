@@ -148,6 +148,7 @@ class ProxyServer:
             with suppress(Exception):  # a defect in a notice must not end the watch
                 self._notices.poll()
             self._check_config()
+            self._runtime.forward_proxy.check(self._runtime.context.config)
 
     def _check_config(self) -> None:
         """Read the file again when it has changed.

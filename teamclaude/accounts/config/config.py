@@ -62,6 +62,14 @@ class ProxyConfig(Section):
         'Local processes of the same user need no key; "any" where the user can\'t be determined.',
     )
     tls: Optional[TlsConfig] = setting(None, "Serve HTTPS with this certificate.")
+    forward: bool = setting(
+        False, "Serve clients that use this proxy as their HTTPS proxy, too (first-party mode)."
+    )
+    forward_hosts: tuple[str, ...] = setting(
+        ("api.anthropic.com",),
+        "Names of the API: a client's TLS connections to them are opened; all others pass as they are.",
+        unit="host",
+    )
     max_body_mib: int = setting(
         64, "Largest request body: above the API's own limit of 32.", unit="MiB", key="maxBodyMiB"
     )

@@ -45,6 +45,10 @@ TOKEN = re.compile(_TCHAR + "+")
 
 _HEAD_END = re.compile(rb"\n\r?\n")
 _REQUEST_LINE = re.compile(rf"({_TCHAR}+) (/[!-~]*) HTTP/1\.([0-9])(?=\r\n)")
+# RFC 9112 3.2.3: authority-form = uri-host ":" port, for CONNECT alone.
+_CONNECT_LINE = re.compile(
+    r"(CONNECT) ((?:\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z._-]{1,255}):[0-9]{1,5}) HTTP/1\.([0-9])(?=\r\n)"
+)
 # RFC 9112 4: the reason may be empty; the space before it may be missing.
 _STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([0-9]{3})(?: ([\t -~\x80-\xff]*))?(?=\r\n)")
 # One well-formed field line with at most one space around its value.
@@ -144,7 +148,7 @@ class Head:
 
 
 class RequestHead(Head):
-    """A request's head; `target` starts with "/" and is printable ASCII, otherwise as it was sent.
+    """A request's head; `target` starts with "/" (of CONNECT: is `host:port`) and is printable ASCII.
 
     Heads of one connection that differ only in the length of their body have the same `series`: what was
     derived from one of them, and does not depend on the length, holds for all.
@@ -247,7 +251,9 @@ def parse_request_head(block: bytes | bytearray) -> RequestHead:
         text = text[2:]
     line = _REQUEST_LINE.match(text)
     if line is None or line[1] == "CONNECT":
-        _raise_request_line_error(text)
+        line = _CONNECT_LINE.match(text)
+        if line is None:
+            _raise_request_line_error(text)
     fields = _match_fields(text, line.end()) or _parse_field_lines(text, line.end(), BadRequestError)
     return RequestHead(line[1], line[2], 0 if line[3] == "0" else 1, fields)
 
@@ -343,7 +349,7 @@ def _raise_request_line_error(text: str) -> NoReturn:
     if not TOKEN.fullmatch(method):
         raise BadRequestError("the request line has no valid method")
     if method == "CONNECT":
-        raise BadRequestError("CONNECT is not served: this is not a forward proxy")
+        raise BadRequestError("the target of CONNECT is not 'host:port'")
     if not version.startswith("HTTP/1."):
         raise BadRequestError("the HTTP version is not 1.0 or 1.1")
     if not target.startswith("/"):

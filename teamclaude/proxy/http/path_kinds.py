@@ -6,6 +6,8 @@ Rules that hold in this file:
    a different one (empty or dot segments, encoded slashes, dots or letters, `;` parameters, fragments,
    backslashes) is unknown: the proxy answers 404 and never forwards it.
 2. A path below /teamclaude is the proxy's own and never goes upstream.
+3. Inside a tunnel to the API (`classify_opened`) the client talks to the API, not to the proxy: no path is
+   the proxy's own and none is unknown.  What gets no account's credential has the client's own.
 
 Sources: the specification of the public API (platform docs) and what Claude Code 2.1 asks for, measured.
 """
@@ -16,7 +18,9 @@ import enum
 import re
 from typing import NamedTuple
 
-__all__ = ["PathKind", "Route", "classify_path"]
+from ...errors import ClientError, MethodNotAllowedError, NotFoundError
+
+__all__ = ["PathKind", "Route", "classify_opened", "classify_path", "unknown_path_error"]
 
 
 class PathKind(enum.Enum):
@@ -28,6 +32,7 @@ class PathKind(enum.Enum):
     API = "api"  # the rest of the public API: an account's credential
     CLIENT_LOGIN = "client login"  # the client's own credential, no account
     OAUTH_TOKEN = "oauth token"  # relayed unchanged to the token host
+    CONNECT = "connect"  # the method: a tunnel to a host
     UNKNOWN = "unknown"  # answered with 404
 
 
@@ -83,6 +88,8 @@ _SAFE_PATH = re.compile(
 
 def classify_path(method: str, target: str) -> Route:
     """Return the route of a request; `target` is that of the request line."""
+    if method == "CONNECT":
+        return Route(PathKind.CONNECT, target)
     path = target.partition("?")[0]
     if path in _OWN_PATHS or path.startswith("/teamclaude/"):
         return Route(PathKind.OWN, path)
@@ -92,6 +99,29 @@ def classify_path(method: str, target: str) -> Route:
     if kind is not None:
         return Route(kind if method == "POST" else PathKind.UNKNOWN, path)
     return Route(_kind_by_tables(path), path, _UPLOAD_MIB.get(path, 0) if method == "POST" else 0)
+
+
+def classify_opened(method: str, target: str, own_login: bool) -> Route:
+    """Return the route of a request inside a tunnel to the API; `own_login`: it has a credential of its own.
+
+    A client with a login makes its files and skills with that login: another account does not have them.
+    Messages are what accounts are for, whatever the client sends along.
+    """
+    route = classify_path(method, target)
+    kind, path = route.kind, route.path
+    if kind in (PathKind.INFERENCE, PathKind.COUNT_TOKENS, PathKind.CONNECT, PathKind.CLIENT_LOGIN):
+        return route
+    if kind is PathKind.API and (not own_login or path.startswith("/v1/messages/")):
+        return route
+    return Route(PathKind.CLIENT_LOGIN, path, route.upload_mib)
+
+
+def unknown_path_error(method: str, target: str) -> ClientError:
+    """Return the error for a request of an unknown kind."""
+    path = target.partition("?")[0][:200]
+    if classify_path("POST", target).kind in _POST_PATHS.values():
+        return MethodNotAllowedError(f"{method} is not a method of {path}.", ["POST"])
+    return NotFoundError(f"{method} {path} is not part of the API; nothing was sent.")
 
 
 def _kind_by_tables(path: str) -> PathKind:

@@ -12,6 +12,11 @@ Rules that hold in this file:
 4. A request without one, or with somebody else's token (Claude Code sends its own login's), is exempt from
    the key only over loopback, from our own user, not forwarded by a reverse proxy and not from a browser.
 
+5. A CONNECT is authorized by Proxy-Authorization in place of the other fields, else by rule 4, or answered
+   407.  Its Host names where it goes, so rule 1 does not apply; no web page can cause one (Fetch standard).
+6. A request inside a tunnel to the API is the tunnel's caller's, unless it carries a key of ours itself.  Its
+   Host must be the tunnel's (421), and rule 2 holds where an account's credential would be spent.
+
 `same_user` and the local address are facts of the connection; everything else is per request, without a
 system call.  A reload makes a new AccessPolicy; connections need not know.
 """
@@ -19,19 +24,25 @@ system call.  A reload makes a new AccessPolicy; connections need not know.
 from __future__ import annotations
 
 import contextlib
-import hmac
 import re
 from functools import lru_cache
 from typing import Callable, NamedTuple
 
 from ...accounts.config.config import ProxyConfig
-from ...errors import BadRequestError, ConfigError, ForbiddenError, MisdirectedRequestError, UnauthorizedError
+from ...errors import (
+    BadRequestError,
+    ConfigError,
+    ForbiddenError,
+    MisdirectedRequestError,
+    ProxyKeyNeededError,
+    UnauthorizedError,
+)
 from ..http.head import RequestHead
 from ..net.peer_user import is_loopback, parse_ip
+from .proxy_keys import Caller, ProxyKeys
 
 __all__ = ["AccessPolicy", "Caller"]
 
-_KEY_FIELDS = ("x-teamclaude-key", "x-api-key")
 # Added by programs that forward for others, whose clients are not on this host (RFC 9110 7.6.3, RFC 7239,
 # and by custom).
 _FORWARDED = (
@@ -50,15 +61,10 @@ _KEY_HINT = (
     "this proxy needs its key: send it as 'Authorization: Bearer <key>' (Claude Code: ANTHROPIC_AUTH_TOKEN) "
     "or as 'x-teamclaude-key: <key>' (x-api-key works too); `teamclaude env` prints it"
 )
-
-
-class Caller(NamedTuple):
-    """Who sent an authorized request."""
-
-    name: str | None
-    """Name of the client key that was presented; None for the proxy key and for none."""
-    authenticated: bool
-    """Whether a key of ours was presented; False for an exempt request and for a keyless endpoint."""
+_PROXY_KEY_HINT = (
+    "this proxy needs its key: put it into the proxy's URL, HTTPS_PROXY=http://teamclaude:<key>@host:port; "
+    "`teamclaude env --first-party` prints it"
+)
 
 
 class _Authority(NamedTuple):
@@ -76,9 +82,7 @@ class AccessPolicy:
     """
 
     def __init__(self, config: ProxyConfig, listens_on: str = "") -> None:
-        # The proxy's own key first; an empty one would authorize everybody.
-        keys = [(None, config.api_key), *((client.name, client.key) for client in config.clients)]
-        self._keys = [(name, key.encode()) for name, key in keys if key]
+        self.keys = ProxyKeys(config)
         self._trust_loopback = config.trust_loopback
         allowed = [_configured_host("allowedHosts", name) for name in config.allowed_hosts]
         self._host_names = {"localhost", *(name for name in allowed if not name.startswith("."))}
@@ -109,7 +113,7 @@ class AccessPolicy:
         Raises BadRequestError, MisdirectedRequestError or ForbiddenError.
         """
         host = _named_host(head)
-        caller = self._identify(head)
+        caller = self.keys.identify(head) or Caller(None, False)
         if host is not None and not (caller.authenticated or any_host or self._is_own_host(host, local_ip)):
             raise MisdirectedRequestError(
                 f"'{host.host[:80]}' is not a name of this proxy; if it should be, add it to "
@@ -119,9 +123,56 @@ class AccessPolicy:
             _refuse_web_pages(head)
         return caller
 
+    def authorize_connect(
+        self, head: RequestHead, peer_ip: str, same_user: Callable[[], bool | None]
+    ) -> Caller:
+        """Return who asks for a tunnel (rule 5).
+
+        Raises BadRequestError, ForbiddenError, ProxyKeyNeededError, or what `same_user` raises.
+        """
+        _named_host(head)
+        caller = self.keys.identify_connect(head)
+        if caller is not None:
+            return caller
+        _refuse_web_pages(head)
+        refusal = self._why_not_exempt(head, peer_ip, same_user)
+        if refusal is not None:
+            raise ProxyKeyNeededError(_PROXY_KEY_HINT + refusal)
+        return Caller(None, False)
+
+    def authorize_inside(self, head: RequestHead, host: str, tunnel: Caller, spends: bool) -> Caller:
+        """Return who sends a request inside the tunnel to `host` that `tunnel` opened (rule 6).
+
+        `spends`: it would get an account's credential.  Raises BadRequestError, MisdirectedRequestError or
+        ForbiddenError.
+        """
+        named = _named_host(head)
+        if named is not None and (named.host != host or named.port not in (None, _DEFAULT_PORT["https"])):
+            raise MisdirectedRequestError(
+                f"this connection goes to {host}; the Host header names another host"
+            )
+        if spends:
+            _refuse_web_pages(head)
+        return self.keys.identify(head) or tunnel
+
+    def is_local_user(
+        self, head: RequestHead, peer_ip: str, same_user: Callable[[], bool | None], caller: Caller
+    ) -> bool:
+        """Return whether a tunnel may reach this machine and its network: the caller could without us.
+
+        That is a process of our own user.  Where its user can't be determined it is one that has the proxy's
+        own key, which only our user can read; not a named key, which was given away.
+        """
+        if not is_loopback(peer_ip) or _forwarded_by(head) is not None or "sec-fetch-site" in head:
+            return False
+        same = same_user()
+        if same is None:
+            return self._trust_loopback == "any" or (caller.authenticated and caller.name is None)
+        return same
+
     def is_proxy_secret(self, value: str) -> bool:
-        """Return whether a credential field's value is one of our own keys, with or without `Bearer`."""
-        return self._match([value.strip(), _bearer_token(value)]) is not None
+        """Return whether a credential field's value is one of our own keys, whatever its scheme."""
+        return self.keys.is_own(value)
 
     def _is_own_host(self, host: _Authority, local_ip: str) -> bool:
         name = host.host
@@ -129,29 +180,15 @@ class AccessPolicy:
             return True
         return bool(local_ip) and name == _canonical_host(local_ip)
 
-    def _identify(self, head: RequestHead) -> Caller:
-        presented = [value for field in _KEY_FIELDS for value in head.get_all(field)]
-        presented += [_bearer_token(value) for value in head.get_all("authorization")]
-        return self._match(presented) or Caller(None, False)
-
-    def _match(self, presented: list[str]) -> Caller | None:
-        # No early return: the time must not reveal which key or field came close.
-        found = None
-        for candidate in map(_bytes, presented):
-            for name, key in self._keys:
-                if hmac.compare_digest(candidate, key) and found is None:
-                    found = Caller(name, True)
-        return found
-
     def _why_not_exempt(
         self, head: RequestHead, peer_ip: str, same_user: Callable[[], bool | None]
     ) -> str | None:
         """Return None for an exempt request, else what to add to the refusal."""
         if not self._trust_loopback or not is_loopback(peer_ip):
             return ""
-        for field in _FORWARDED:
-            if field in head:
-                return f" (a request with '{field}' counts as forwarded and is not exempt)"
+        field = _forwarded_by(head)
+        if field is not None:
+            return f" (a request with '{field}' counts as forwarded and is not exempt)"
         # undici sends Sec-Fetch-Mode for plain Node programs; only -Site means a browser.
         if "sec-fetch-site" in head:
             return " (a browser is not exempt)"
@@ -161,6 +198,11 @@ class AccessPolicy:
         if same is False:
             return " (another user's process is not exempt)"
         return None
+
+
+def _forwarded_by(head: RequestHead) -> str | None:
+    """Return the field that says that another program forwards this request, or None."""
+    return next((field for field in _FORWARDED if field in head), None)
 
 
 def _named_host(head: RequestHead) -> _Authority | None:
@@ -227,14 +269,3 @@ def _configured_host(key: str, entry: str) -> str:
     if authority is None:
         raise ConfigError(f"proxy.{key}: '{entry}' is not a host name or an IP address")
     return authority.host
-
-
-def _bearer_token(value: str) -> str:
-    """Return the token of an Authorization value; empty for another scheme."""
-    scheme, _, token = value.strip().partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def _bytes(value: str) -> bytes:
-    """Return a header value as the bytes on the wire; heads are decoded as latin-1."""
-    return value.encode("latin-1", "replace")

@@ -116,6 +116,12 @@ def test_odd_field_lines_are_refused_with_their_reason(line, words, before):
     assert f"line {len(before) + 1} " in str(caught.value)
 
 
+@pytest.mark.parametrize("target", ["api.anthropic.com:443", "[::1]:22", "a_b-c.d:0", "127.1:99999"])
+def test_connect_takes_a_host_and_a_port(target):
+    head = parse_request_head(request("Host: a", start=f"CONNECT {target} HTTP/1.0"))
+    assert (head.method, head.target, head.minor) == ("CONNECT", target, 0)
+
+
 @pytest.mark.parametrize(
     ("start", "words"),
     [
@@ -129,8 +135,19 @@ def test_odd_field_lines_are_refused_with_their_reason(line, words, before):
         ("GET http://a/v1/messages HTTP/1.1", "'/'"),
         ("GET v1 HTTP/1.1", "'/'"),
         ("OPTIONS * HTTP/1.1", "'/'"),
-        ("CONNECT api.anthropic.com:443 HTTP/1.1", "CONNECT"),
-        ("CONNECT /x HTTP/1.1", "CONNECT"),
+        ("CONNECT /x HTTP/1.1", "'host:port'"),
+        ("CONNECT api.anthropic.com HTTP/1.1", "'host:port'"),
+        ("CONNECT https://api.anthropic.com:443 HTTP/1.1", "'host:port'"),
+        ("CONNECT user@api.anthropic.com:443 HTTP/1.1", "'host:port'"),
+        ("CONNECT api.anthropic.com:443/ HTTP/1.1", "'host:port'"),
+        ("CONNECT api.anthropic.com:443?x HTTP/1.1", "'host:port'"),
+        ("CONNECT api.anthropic.com:044300 HTTP/1.1", "'host:port'"),
+        ("CONNECT api.anthropic.com:-1 HTTP/1.1", "'host:port'"),
+        ("CONNECT [::1%lo]:443 HTTP/1.1", "'host:port'"),
+        ("CONNECT a%2eb:443 HTTP/1.1", "'host:port'"),
+        ("CONNECT a:443 HTTP/2.0", "'host:port'"),
+        ("GET api.anthropic.com:443 HTTP/1.1", "'/'"),
+        ("connect api.anthropic.com:443 HTTP/1.1", "'/'"),
         ("GET / HTTP/2.0", "version"),
         ("GET / HTTP/0.9", "version"),
         ("GET / http/1.1", "version"),

@@ -1,0 +1,73 @@
+"""The forward proxy: open the tunnels to the API, and pass all others on as they are.
+
+Rules that hold in this file:
+
+1. Nothing is sent before the decision: 200 is the promise that the tunnel stands.
+2. Certificates exist once `proxy.forward` is on: made at the start, or by the reload that switches it on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Optional
+
+from ...accounts.config.config import Config
+from ...errors import ClientGoneError, OverloadedError
+from ..net.client_connection import ClientConnection
+from .certificates import tls_directory
+from .handshake import HandshakeWarnings, TlsSocket, accept_tls
+from .server_certificates import ServerCertificates
+
+__all__ = ["ESTABLISHED", "ForwardProxy"]
+
+# RFC 9110 9.3.6: a 2xx to CONNECT has no length and no coding.
+ESTABLISHED = b"HTTP/1.1 200 Connection Established\r\n\r\n"
+HANDSHAKE_SEC = 10.0
+
+
+class ForwardProxy:
+    """The forward proxy of one server.  Any thread.
+
+    `config_path` is the config file: certificates are kept beside it.  `warn` prints one line; `clock`
+    returns the true epoch seconds, by which clients check certificates.
+    """
+
+    def __init__(
+        self, config_path: Path, warn: Callable[[str], None], clock: Callable[[], float] = time.time
+    ) -> None:
+        self._directory = tls_directory(config_path)
+        self._clock = clock
+        self._warn = warn
+        self._warnings = HandshakeWarnings(warn)
+        self._certificates: Optional[ServerCertificates] = None  # once they were needed
+
+    def configure(self, config: Config) -> None:
+        """Make the certificates that this configuration needs; raises ConfigError where there are none."""
+        if not config.proxy.forward:
+            return
+        hosts = config.proxy.forward_hosts
+        if self._certificates is None:
+            self._certificates = ServerCertificates(self._directory, hosts, self._clock, self._warn)
+        else:
+            self._certificates.check(hosts)
+
+    def check(self, config: Config) -> None:
+        """Renew certificates that are due; for a timer."""
+        if config.proxy.forward and self._certificates is not None:
+            self._certificates.check()
+
+    def open_tls(self, client: ClientConnection, host: str, config: Config) -> TlsSocket:
+        """Answer 200 and return the decrypted stream; raises ClientGoneError, OverloadedError."""
+        certificates = self._certificates
+        if certificates is None:
+            raise OverloadedError("The certificate of first-party mode is not ready; see the log.", 5)
+        client.send(ESTABLISHED)
+        try:
+            limit = min(HANDSHAKE_SEC, config.header_read_sec)
+            return accept_tls(client.sock, client.take_buffered(), certificates.context, limit)
+        except OSError as error:
+            raise self._warnings.failed(host, error, str(certificates.certificates.ca_file)) from error
+        except ValueError as error:  # the socket was closed meanwhile
+            raise ClientGoneError("the client closed its connection") from error

@@ -1,0 +1,63 @@
+"""Who is at the other end of a connection, and what its requests are: of a plain one, or inside a tunnel."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from ..http.head import RequestHead
+from ..http.path_kinds import PathKind, Route, classify_opened, classify_path
+from ..messages.access import AccessPolicy, Caller
+from ..net.connections import AcceptedConnection
+
+__all__ = ["Peer", "TunnelPeer"]
+
+_OWN_LOGIN_KINDS = (PathKind.CLIENT_LOGIN, PathKind.OAUTH_TOKEN)
+
+
+class Peer:
+    """The other end of an accepted connection; `ip` is its address."""
+
+    def __init__(self, accepted: AcceptedConnection, ip: str) -> None:
+        self.ip = ip
+        self.same_user = accepted.same_user
+        try:
+            self.local_ip = str(accepted.sock.getsockname()[0])
+        except OSError:  # the client is already disconnected
+            self.local_ip = ""
+
+    def route_of(self, head: RequestHead, policy: AccessPolicy) -> Route:
+        """Return what kind of request it is."""
+        return classify_path(head.method, head.target)
+
+    def authorize(self, head: RequestHead, route: Route, policy: AccessPolicy) -> Caller:
+        """Return who sends the request; raises what `AccessPolicy` raises."""
+        if route.kind is PathKind.CONNECT:
+            return policy.authorize_connect(head, self.ip, self.same_user)
+        return policy.authorize(head, self.ip, self.same_user, self.local_ip)
+
+    def is_local_user(self, head: RequestHead, policy: AccessPolicy, caller: Caller) -> bool:
+        """Return whether a tunnel of this caller may end on this machine or in its network."""
+        return policy.is_local_user(head, self.ip, self.same_user, caller)
+
+
+class TunnelPeer(Peer):
+    """A client inside the tunnel to `host` that the request `connect` has opened."""
+
+    def __init__(self, outside: Peer, host: str, connect: RequestHead) -> None:
+        self.ip, self.local_ip, self.same_user = outside.ip, outside.local_ip, outside.same_user
+        self._host = host
+        self._connect = connect
+        self._policy: Optional[AccessPolicy] = None  # the one that `_caller` was authorized by
+        self._caller = Caller(None, False)
+
+    def route_of(self, head: RequestHead, policy: AccessPolicy) -> Route:
+        """Return what kind of request to the API it is."""
+        return classify_opened(head.method, head.target, policy.keys.has_other(head))
+
+    def authorize(self, head: RequestHead, route: Route, policy: AccessPolicy) -> Caller:
+        """Return who sends the request; after a reload the tunnel must still be allowed."""
+        if policy is not self._policy:
+            self._caller = policy.authorize_connect(self._connect, self.ip, self.same_user)
+            self._policy = policy
+        spends = route.kind not in _OWN_LOGIN_KINDS
+        return policy.authorize_inside(head, self._host, self._caller, spends)
