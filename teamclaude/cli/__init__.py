@@ -13,6 +13,7 @@ Data goes to stdout, messages to stderr.  `main` imports only the module of the 
 - lab_options: the lab's options, and the scenario they describe
 - lab_run: the lab's subcommands run, whatif and explain
 - line_printer: lines printed by a background thread, so that a terminal never blocks a request
+- mcp: the Model Context Protocol server: messages, tools, and its loop
 - proxy_client: the HTTP client of a running proxy, local or remote
 - signals: run a server until it ends, and handle signals meanwhile
 - streams: stdin, stdout and stderr that are closed, full, or a broken pipe

@@ -43,6 +43,7 @@ COMMANDS = (
     Command("status", "reports.status", "", "what the running proxy is doing"),
     Command("watch", "watch.watch", "[--url U]", "the Deck of a running server, here or on another machine"),
     Command("capacity", "reports.capacity", "", "can the pool take more work? (exit 0, 10 or 20)"),
+    Command("mcp", "client.mcp.mcp", "", "answer agents: an MCP server on stdin and stdout"),
     Command("login", "login.login", "", "add an account, or renew its login"),
     Command("import", "import_.import_login", "", "import the login of Claude Code"),
     Command("accounts", "accounts.accounts", "", "list the accounts of the config file"),

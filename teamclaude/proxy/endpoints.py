@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 from urllib.parse import unquote
 
 from .. import __version__
@@ -72,8 +72,8 @@ class Endpoints:
         status = 503 if draining or verdict == "red" else 200
         return _json({"verdict": verdict, "draining": draining}, status)
 
-    def _capacity(self, body: bytes) -> EndpointReply:
-        return _json(to_json(self._runtime.snapshot(requests=False).capacity))
+    def _capacity(self, body: bytes, model: Optional[str] = None) -> EndpointReply:
+        return _json(to_json(self._runtime.snapshot(requests=False, model=model).capacity))
 
     def _status(self, body: bytes) -> EndpointReply:
         return _json(self._runtime.snapshot(requests=False).to_json(requests=False))
@@ -88,6 +88,12 @@ class Endpoints:
             if request == LAST:
                 raise NotFoundError("There was no request yet; start a client with: teamclaude run")
             raise NotFoundError(f"No such request is remembered; only the latest {MAX_REMEMBERED} are.")
+        return _json(record)
+
+    def _explain_session(self, body: bytes, session: str) -> EndpointReply:
+        record = self._runtime.journal.explain_last(session)
+        if record is None:
+            raise NotFoundError(f"No request of session {session[:80]} is remembered.")
         return _json(record)
 
     def _reload(self, body: bytes) -> EndpointReply:
@@ -119,9 +125,11 @@ _TABLE: Sequence[tuple[str, str, Callable[..., EndpointReply]]] = (
     ("GET", r"/|/health|/api/hello", Endpoints._health),
     ("GET", r"/health/ready", Endpoints._ready),
     ("GET", r"(?:/teamclaude)?/capacity", Endpoints._capacity),
+    ("GET", r"/teamclaude/capacity/([^/]+)", Endpoints._capacity),
     ("GET", r"/teamclaude/status", Endpoints._status),
     ("GET", r"/teamclaude/deck", Endpoints._deck),
     ("GET", r"/teamclaude/explain/([^/]+)", Endpoints._explain),
+    ("GET", r"/teamclaude/sessions/([^/]+)/explain", Endpoints._explain_session),
     ("POST", r"/teamclaude/accounts/reload", Endpoints._reload),
     ("POST", r"/teamclaude/switch", Endpoints._switch),
     ("GET", r"/teamclaude/record", Endpoints._record),

@@ -152,10 +152,13 @@ class Runtime:
 
     # --- readers ----------------------------------------------------------------------------------
 
-    def snapshot(self, requests: bool = True) -> Snapshot:
-        """Return all that is known now; `requests`: with those that run and the last ones that ended."""
+    def snapshot(self, requests: bool = True, model: Optional[str] = None) -> Snapshot:
+        """Return all that is known now; `requests`: with those that run and the last ones that ended.
+
+        `model`: as of `snapshot_of`.
+        """
         held = tuple(one for _, one in self.held())
-        found = self.router.snapshot(self.token_manager.statuses())
+        found = self.router.snapshot(self.token_manager.statuses(), model)
         longest = max((one.held_sec for one in held), default=0.0)
         return replace(
             found,

@@ -72,13 +72,18 @@ def states_of(fleet: Fleet, now: float) -> tuple[AccountState, ...]:
 _NO_TOKENS: Mapping[str, TokenView] = {}
 
 
-def snapshot_of(fleet: Fleet, now: float, tokens: Mapping[str, TokenView] = _NO_TOKENS) -> Snapshot:
+def snapshot_of(
+    fleet: Fleet, now: float, tokens: Mapping[str, TokenView] = _NO_TOKENS, model: Optional[str] = None
+) -> Snapshot:
     """Copy what readers may see; call it under the lock that guards `fleet`.
 
-    `tokens` are the states of the logins by account key.
+    `tokens` are the states of the logins by account key.  With `model` an account is usable if it serves that
+    model, and the capacity is that of the accounts that do; else the windows of single models do not count.
     """
     names = {key: account.name for key, account in fleet.accounts.items()}
-    accounts = [_account(fleet, account, tokens.get(key), now) for key, account in fleet.accounts.items()]
+    accounts = [
+        _account(fleet, account, tokens.get(key), now, model) for key, account in fleet.accounts.items()
+    ]
     shown = [binding for binding in fleet.bindings.values() if not binding.is_evicted(fleet.rules, now)]
     bindings = tuple(_binding(fleet, binding, names, now) for binding in shown)
     capacity = capacity_of(accounts, bindings, fleet.rules, now)
@@ -105,9 +110,11 @@ def snapshot_of(fleet: Fleet, now: float, tokens: Mapping[str, TokenView] = _NO_
     )
 
 
-def _account(fleet: Fleet, account: Account, token: Optional[TokenView], now: float) -> AccountView:
+def _account(
+    fleet: Fleet, account: Account, token: Optional[TokenView], now: float, model: Optional[str]
+) -> AccountView:
     rules, spec = fleet.rules, account.spec
-    block = account.block(None, rules, now)
+    block = account.block(model, rules, now)
     is_benched = account.is_benched(now)
     return AccountView(
         name=spec.name,

@@ -17,6 +17,7 @@ Build = Callable[..., Any]
 KEY = "tc-test-key-000000000000000000000000"
 OPEN = ["/", "/health", "/health/ready", "/api/hello"]
 READ = ["/capacity", "/teamclaude/capacity", "/teamclaude/status", "/teamclaude/deck"]
+READ += ["/teamclaude/capacity/claude-opus-4-8"]
 WRITE = [
     "/teamclaude/accounts/reload",
     "/teamclaude/switch",
@@ -147,6 +148,17 @@ def test_capacity_is_pretty_and_the_same_in_both_places(stage: Build) -> None:
     assert one.body == other.body
     assert one.body.startswith(b'{\n  "verdict": ')
     assert [a["name"] for a in one.json()["accounts"]] == ["a", "b"]
+
+
+def test_the_capacity_of_a_model_is_that_of_the_accounts_that_serve_it(stage: Build) -> None:
+    s = stage("a", "b")
+    s.api.script.once(Fault.quota("7d_opus"))
+    s.ask(session="s1", model="claude-opus-4-8")
+    counts = [
+        s.send("GET", path).json()["liveAccounts"]
+        for path in ("/teamclaude/capacity", "/teamclaude/capacity/claude-opus-4-8")
+    ]
+    assert counts == [2, 1]
 
 
 # --- switch -------------------------------------------------------------------------------------
@@ -297,6 +309,15 @@ def test_explain_of_an_unknown_request_is_a_404(stage: Build) -> None:
     s = stage("a")
     for request in ("tc-0000", "last"):
         assert s.send("GET", f"/teamclaude/explain/{request}").status == 404
+
+
+def test_the_last_request_of_a_session_is_explained_by_the_sessions_id(stage: Build) -> None:
+    s = stage("a")
+    request = s.ask(session="s/1").headers["x-teamclaude-request"]
+    s.ask(session="s2")
+    assert s.send("GET", "/teamclaude/sessions/s%2F1/explain").json()["request"] == request
+    reply = s.send("GET", "/teamclaude/sessions/s3/explain")
+    assert (reply.status, reply.message) == (404, "No request of session s3 is remembered.")
 
 
 # --- the client's token requests ----------------------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 from teamclaude.routing.capacity import capacity_of
 from teamclaude.routing.persistence import dump_state, restore_state
 from teamclaude.routing.quota.rules import Rules
+from teamclaude.routing.quota.windows import Window
 from teamclaude.routing.state.account import AccountSpec
 from teamclaude.routing.view import snapshot_of
 
@@ -344,3 +345,23 @@ def test_the_verdict_is_red_if_and_only_if_a_request_asked_now_gets_no_account_o
             assert pool.choose("new").account not in (None, "key")
         verdicts.add(found.verdict)
     assert verdicts >= {"yellow", "red"}
+
+
+# --- of one model -----------------------------------------------------------------------------
+
+
+def of_model(pool, model):
+    return snapshot_of(pool.fleet, pool.now, model=model).capacity
+
+
+def test_the_capacity_of_a_model_leaves_out_the_accounts_that_refuse_it(pool):
+    full = {"7d_opus": Window(1.0, pool.now + HOUR, "rejected", pool.now)}
+    for name in ("a", "b"):
+        pool[name].windows.update(full, pool.now)
+    assert capacity(pool).headroom == of_model(pool, "claude-sonnet-4-6").headroom == 9
+    for model in ("claude-opus-4-8", "opus"):
+        found = of_model(pool, model)
+        assert (found.headroom, found.live_accounts, found.soonest_reset_sec) == (3, 1, HOUR)
+    pool["c"].windows.update(full, pool.now)
+    assert of_model(pool, "opus").verdict == "red"
+    assert capacity(pool).verdict == "green"

@@ -48,6 +48,7 @@ def status(args: argparse.Namespace) -> int:
 def capacity_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `teamclaude capacity`."""
     parser.add_argument("--json", action="store_true", help="one line of JSON, for scripts")
+    parser.add_argument("--model", metavar="M", help="count only accounts that serve this model")
     add_port_option(parser)
 
 
@@ -64,7 +65,8 @@ def capacity(args: argparse.Namespace) -> int:
     from ..proxy_client import configured_proxy
 
     try:
-        answer = configured_proxy(args.port).get("/capacity")
+        path = f"/teamclaude/capacity/{quote(args.model, safe='')}" if args.model else "/capacity"
+        answer = configured_proxy(args.port).get(path)
         from ...snapshot import CapacityView  # only now: it takes 25 ms to load
         from ...typed_json import from_json
 

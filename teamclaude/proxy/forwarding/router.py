@@ -362,10 +362,10 @@ class Router:
                 return 0
             return binding.prefix
 
-    def snapshot(self, tokens: Mapping[str, TokenView]) -> Snapshot:
-        """Return what routing knows; `tokens` are the states of the logins by account key."""
+    def snapshot(self, tokens: Mapping[str, TokenView], model: Optional[str] = None) -> Snapshot:
+        """Return what routing knows; arguments as of `snapshot_of`."""
         with self._lock:
-            return snapshot_of(self._fleet, self._clock(), tokens)
+            return snapshot_of(self._fleet, self._clock(), tokens, model)
 
     def outlook(self, waiter: Waiter) -> ExpectedAccount:
         """Return the account that a waiting request is expected to get, and when."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Optional
 
 from ...routing.quota.usage import NO_USAGE
@@ -100,20 +100,29 @@ class Journal:
 
     def explain(self, request: str) -> Optional[dict[str, Any]]:
         """Return the decision record of a remembered request, by the proxy's id or the word `last`."""
+        if request == LAST:
+            return self.explain_last()
         with self._lock:
-            if request == LAST:
-                exchange = self._last()
-            else:
-                exchange = self._ended.get(request) or self._running.get(request)
+            exchange = self._ended.get(request) or self._running.get(request)
         return None if exchange is None else exchange.explain_json(self.names())
 
-    def _last(self) -> Optional[Exchange]:
+    def explain_last(self, session: Optional[str] = None) -> Optional[dict[str, Any]]:
+        """Return the decision record of the last remembered request: of a session, or of all."""
+        with self._lock:
+            exchange = self._last(session)
+        return None if exchange is None else exchange.explain_json(self.names())
+
+    def _last(self, session: Optional[str]) -> Optional[Exchange]:
         """Return the later of the last decided and the last waiting request; else the last in flight."""
-        decided = next((e for e in reversed(self._ended.values()) if e.attempts), None)
-        waits = next((e for e in reversed(self._running.values()) if e.waiting is not None), None)
+
+        def latest(exchanges: Iterable[Exchange]) -> Iterator[Exchange]:
+            return (e for e in exchanges if session is None or e.routing_request.session == session)
+
+        decided = next((e for e in latest(reversed(self._ended.values())) if e.attempts), None)
+        waits = next((e for e in latest(reversed(self._running.values())) if e.waiting is not None), None)
         if decided is not None and waits is not None:
             return waits if waits.started >= decided.started else decided
-        return decided or waits or next(reversed(self._running.values()), None)
+        return decided or waits or next(latest(reversed(self._running.values())), None)
 
     def close(self) -> None:
         """Write out what the recorder and the log still hold."""

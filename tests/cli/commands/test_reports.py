@@ -68,6 +68,11 @@ def test_capacity_has_an_exit_status(
     assert ended.out.count("\n") == 1
 
 
+def test_capacity_of_one_model(stub: Stub, cli: Callable[..., Ended]) -> None:
+    stub.answers["GET /teamclaude/capacity/claude%2Fopus"] = (200, {**CAPACITY, "verdict": "red"})
+    assert cli("capacity", "--model", "claude/opus").status == 20
+
+
 def test_capacity_without_a_server_is_red(down: Path, cli: Callable[..., Ended]) -> None:
     ended = cli("capacity", "--json")
     assert ended.status == 20

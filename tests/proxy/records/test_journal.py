@@ -77,6 +77,27 @@ def test_the_last_one_is_the_one_that_waits_unless_another_was_decided_that_came
     assert journal.inflight()[0].waiting is None
 
 
+def of_session(session: str) -> Exchange:
+    exchange = exchange_of("/v1/messages", "a")
+    exchange.routing_request = exchange.routing_request._replace(session=session)
+    return exchange
+
+
+def test_the_last_one_of_a_session_is_found_beside_those_of_others() -> None:
+    journal = Journal()
+    ids = {session: ended(journal, of_session(session)).id for session in ("s1", "s2", "s1", "s3")}
+    for session, request in ids.items():
+        record = journal.explain_last(session)
+        assert record is not None
+        assert (record["request"], record["session"]) == (request, session)
+    assert journal.explain_last("s4") is None
+    running = of_session("s4")
+    journal.request_started(running)
+    record = journal.explain_last("s4")
+    assert record is not None
+    assert record["request"] == running.id
+
+
 def test_only_so_many_are_remembered_and_no_body(monkeypatch: Any) -> None:
     monkeypatch.setattr(journal_module, "MAX_REMEMBERED", 3)
     journal = Journal()
