@@ -55,7 +55,7 @@ class ClientEnvironment:
     """The chain of one test; `home` is the client's HOME, empty at first; `program` is the client."""
 
     def __init__(self, directory: Path, home: Path, program: Path) -> None:
-        self._home, self._program = home, program
+        self._home, self.program = home, program
         self.project = directory / "project"
         self.project.mkdir()
         self.config = directory / "teamclaude.json"
@@ -76,7 +76,7 @@ class ClientEnvironment:
     @property
     def version(self) -> str:
         """The version of the client."""
-        return packages.version_of(self._program)
+        return packages.version_of(self.program)
 
     def close(self) -> None:
         self.service.stop(0)
@@ -105,7 +105,7 @@ class ClientEnvironment:
         logged_in = (self._home / ".claude" / ".credentials.json").exists()
         target = ClientTarget(self.tee.url, KEY)
         env = {**self.environment(), **client_environment(target, self.environment(), logged_in)}
-        return _popen([str(self._program), "-p", *words, "--output-format", "json"], self.project, env, stdin)
+        return _popen([str(self.program), "-p", *words, "--output-format", "json"], self.project, env, stdin)
 
     def claude(self, *words: str, stdin: Optional[str] = None) -> Ended:
         return end(self.start(*words, stdin=stdin is not None), stdin)
@@ -119,7 +119,7 @@ class ClientEnvironment:
     def environment(self) -> dict[str, str]:
         """Return the client's environment variables, with no route off this machine."""
         return {
-            "PATH": os.pathsep.join([str(self._program.parent), os.environ["PATH"]]),
+            "PATH": os.pathsep.join([str(self.program.parent), os.environ["PATH"]]),
             "HOME": str(self._home),
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
             "DISABLE_AUTOUPDATER": "1",

@@ -37,6 +37,7 @@ INPUT = object_of(
 OUTPUT = object_of(
     {
         "allowed": truth("all of them may be started now"),
+        "answer": text("the same in words"),  # Claude Code shows the model only this object, not the text
         "asked": integer("sub-agents asked for"),
         "startNow": integer("how many of them may be started now"),
         "headroom": integer("conversations that the pool has room for"),
@@ -67,8 +68,12 @@ def capacity_result(view: CapacityView, asked: int, model: Optional[str] = None)
     paid = [row.name for row in view.last_resort.accounts if row.live] if view.last_resort else []
     now = epoch_seconds(view.at)
     waiting_for = [f"{clean(row.name)}: {_why(row.status, row.reason)}" for row in closed]
+    lines = [_verdict(asked, start_now, room, view.verdict, model), *_when(view, start_now, asked, wait)]
+    if view.verdict == "red" and paid:
+        lines.append(f"Requests would be served by a paid API key ({', '.join(map(clean, paid))}).")
     structured = {
         "allowed": start_now == asked,
+        "answer": " ".join(lines),
         "asked": asked,
         "startNow": start_now,
         "headroom": room,
@@ -80,11 +85,7 @@ def capacity_result(view: CapacityView, asked: int, model: Optional[str] = None)
         "waitingFor": waiting_for,
         "paidKeys": [clean(name) for name in paid],
     }
-    lines = [_verdict(asked, start_now, room, view.verdict, model), *_when(view, start_now, asked, wait)]
-    if view.verdict == "red" and paid:
-        lines.append(f"Requests would be served by a paid API key ({', '.join(map(clean, paid))}).")
-    lines += waiting_for
-    return ToolResult("\n".join(lines), structured)
+    return ToolResult("\n".join([*lines, *waiting_for]), structured)
 
 
 def _verdict(asked: int, start_now: int, room: int, verdict: str, model: Optional[str]) -> str:

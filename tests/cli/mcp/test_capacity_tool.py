@@ -44,6 +44,7 @@ def test_room_for_nine(asked: int, allowed: bool, now: int) -> None:
     result = ask(GREEN, sub_agents=asked)
     assert facts(result, "allowed", "startNow", "asked", "headroom") == (allowed, now, asked, 9)
     assert result.text.startswith("Yes: " if allowed else "No: ")
+    assert facts(result, "answer") == (result.text.replace("\n", " "),)
 
 
 def test_one_is_asked_for_if_nothing_is_said() -> None:
