@@ -53,6 +53,7 @@ __all__ = [
     "Snapshot",
     "SystemView",
     "TokenView",
+    "TunnelView",
     "UsageView",
     "WaitView",
     "WeeklyPace",
@@ -366,6 +367,19 @@ class SystemView:
     held: int = 0
 
 
+class TunnelView(NamedTuple):
+    """The tunnels to one host that are passed on unopened (CONNECT)."""
+
+    host: str = ""  # with its port
+    open: int = 0
+    tunnels: int = 0  # made so far, open ones among them
+    failed: int = 0  # that could not be made
+    bytes_up: int = 0  # from the client
+    bytes_down: int = 0
+    last_at: Optional[Moment] = None  # when the last one was asked for
+    problem: str = ""  # why the last one could not be made; empty if it was
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """Everything at `at`: all countdowns are measured from it."""
@@ -383,6 +397,7 @@ class Snapshot:
     usage_by_issue: tuple[IssueView, ...] = ()
     held: tuple[HeldView, ...] = ()  # in the order they came
     clients: tuple[ClientView, ...] = ()
+    tunnels: tuple[TunnelView, ...] = ()  # the host used last first
     activity: tuple[Activity, ...] = ()  # finished requests, newest first
     inflight: tuple[InflightView, ...] = ()  # newest first
 

@@ -304,12 +304,13 @@ class ConnectionHandler:
         exchange.caller = self._authorize(exchange)
         if self._runtime.draining:
             raise DrainingError("The proxy is shutting down; try again in a moment.")
+        forward, policy = self._runtime.forward_proxy, self._runtime.access_policy
         if not target.opened:
-            raise NotSupportedError(
-                f"{target} is not one of proxy.forwardHosts, and no other is passed on yet"
-            )
+            is_local = self._peer.is_local_user(head, policy, exchange.caller)
+            forward.pass_on(self._accepted, self._client, target, is_local, self._runtime.context.pool)
+            return False
         self._peer.same_user()  # looked up now: TLS empties the socket that this is asked of
-        self._tls = self._runtime.forward_proxy.open_tls(self._client, target.host, config)
+        self._tls = forward.open_tls(self._client, target.host, config)
         self._accepted.sock = self._tls.sock
         self._peer = TunnelPeer(self._peer, target.host, head)
         self._use_socket(self._tls.sock)

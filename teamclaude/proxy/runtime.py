@@ -166,6 +166,7 @@ class Runtime:
             system=self._system(len(held)),
             held=held,
             clients=self.clients.view(),
+            tunnels=self.forward_proxy.tunnels.view(),
             activity=self.journal.recent() if requests else (),
             inflight=self.journal.inflight() if requests else (),
         )

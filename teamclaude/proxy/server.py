@@ -85,6 +85,7 @@ class ProxyServer:
             lambda: self._runtime.router.changes,
             clock,
             on_notice,
+            self._runtime.forward_proxy.tunnels.take_notices,
         )
         self._listeners: list[Listener] = []
         self._stop_lock = threading.Lock()

@@ -10,4 +10,5 @@ Nothing here chooses an account: a request out of an opened connection goes the 
 - peer: who is at the other end of a connection, outside or inside a tunnel
 - server_certificates: the certificates of a running server, renewed without a restart
 - target: what a CONNECT asks for, and which addresses are public
+- tunnel_records: how many tunnels there are to which host, for status and log
 """

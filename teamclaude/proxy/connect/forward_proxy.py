@@ -8,17 +8,33 @@ Rules that hold in this file:
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Optional
 
 from ...accounts.config.config import Config
-from ...errors import ClientGoneError, OverloadedError
+from ...dial.no_proxy import IpAddress
+from ...errors import (
+    ClientGoneError,
+    ConfigError,
+    ConnectFailedError,
+    ForbiddenError,
+    OverloadedError,
+    TeamClaudeError,
+    TunnelFailedError,
+    TunnelTimeoutError,
+)
 from ..net.client_connection import ClientConnection
+from ..net.connections import AcceptedConnection
+from ..net.transport import UpstreamPool
+from ..net.tunnel import TUNNEL_IDLE_SEC, Tunnel
 from .certificates import tls_directory
 from .handshake import HandshakeWarnings, TlsSocket, accept_tls
 from .server_certificates import ServerCertificates
+from .target import ConnectTarget, is_public
+from .tunnel_records import TunnelRecords
 
 __all__ = ["ESTABLISHED", "ForwardProxy"]
 
@@ -41,6 +57,7 @@ class ForwardProxy:
         self._clock = clock
         self._warn = warn
         self._warnings = HandshakeWarnings(warn)
+        self.tunnels = TunnelRecords(clock)
         self._certificates: Optional[ServerCertificates] = None  # once they were needed
 
     def configure(self, config: Config) -> None:
@@ -71,3 +88,55 @@ class ForwardProxy:
             raise self._warnings.failed(host, error, str(certificates.certificates.ca_file)) from error
         except ValueError as error:  # the socket was closed meanwhile
             raise ClientGoneError("the client closed its connection") from error
+
+    def pass_on(
+        self,
+        accepted: AcceptedConnection,
+        client: ClientConnection,
+        target: ConnectTarget,
+        is_local: bool,
+        pool: UpstreamPool,
+    ) -> None:
+        """Connect to the target, answer 200 and copy bytes both ways until the tunnel is over.
+
+        `is_local`: its caller may reach this machine and its network.  Raises TunnelFailedError,
+        ForbiddenError or ClientGoneError.
+        """
+        try:
+            allow = None if is_local else _is_elsewhere
+            upstream = pool.dial_stream(target.host, target.port, client.watch, allow)
+        except (ConnectFailedError, ConfigError, ForbiddenError) as error:
+            failure = _refusal(target, error)
+            self.tunnels.count_failure(str(target), str(failure))
+            raise failure from error
+        with upstream:
+            client.send(ESTABLISHED)
+            tunnel = Tunnel(client.sock, upstream, to_upstream=client.take_buffered(), half_close=True)
+            accepted.client = tunnel
+            with self.tunnels.count(str(target), tunnel):
+                tunnel.run(TUNNEL_IDLE_SEC)
+
+
+def _refusal(target: ConnectTarget, error: TeamClaudeError) -> TeamClaudeError:
+    if isinstance(error, ForbiddenError):
+        return ForbiddenError(
+            f"{target} is on this machine or in a private network; through this proxy only processes of its "
+            "own user may go there"
+        )
+    kind = TunnelTimeoutError if isinstance(error.__cause__, socket.timeout) else TunnelFailedError
+    return kind(f"{error}" if str(target) in str(error) else f"{target}: {error}")
+
+
+def _is_elsewhere(address: IpAddress) -> bool:
+    """Return whether an address is one of the Internet, and not one of this machine."""
+    return is_public(address) and not _is_this_machine(address)
+
+
+def _is_this_machine(address: IpAddress) -> bool:
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((str(address), 9))  # sends nothing: the kernel chooses the way
+            return bool(probe.getsockname()[0] == str(address))
+    except OSError:  # no way there
+        return False

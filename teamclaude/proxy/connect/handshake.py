@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Optional
 
 from ...errors import ClientGoneError
-from ..net.tunnel import tunnel
+from ..net.tunnel import Tunnel
 
 __all__ = ["HandshakeWarnings", "TlsSocket", "accept_tls"]
 
@@ -71,7 +71,7 @@ def _through_pair(client: socket.socket, early: bytes) -> tuple[socket.socket, t
 
     def carry() -> None:
         with far:
-            tunnel(client, far, b"", early, RELAY_IDLE_SEC)
+            Tunnel(client, far, b"", early).run(RELAY_IDLE_SEC)
 
     thread = threading.Thread(target=carry, name="tls-relay", daemon=True)
     try:

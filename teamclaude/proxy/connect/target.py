@@ -14,9 +14,10 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from typing import NamedTuple, Union
+from typing import NamedTuple
 
 from ...accounts.config.config import ProxyConfig
+from ...dial.no_proxy import IpAddress
 from ...errors import BadRequestError, ForbiddenError
 from ..http.framing import request_framing
 from ..http.head import RequestHead
@@ -24,7 +25,6 @@ from ..http.head import RequestHead
 __all__ = ["HTTPS_PORT", "ConnectTarget", "connect_target", "is_public", "parse_target"]
 
 HTTPS_PORT = 443
-IpAddress = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
 # RFC 9110 7.2: a port is needed; the head parser has checked the characters.
 _TARGET = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9A-Za-z._-]+)):([0-9]+)")
@@ -121,20 +121,16 @@ def _named_host(text: str) -> str:
     return host
 
 
-def is_public(address: str) -> bool:
+def is_public(address: IpAddress) -> bool:
     """Return whether an IP address is one of the Internet: not this machine, its network or a group.
 
     An IPv6 address that stands for an IPv4 one counts as that one.
     """
-    try:
-        ip: IpAddress = ipaddress.ip_address(address)
-    except ValueError:  # also one with a zone, which is link-local
-        return False
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip in _NAT64:
-            ip = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        elif ip.ipv4_mapped is not None:
-            ip = ip.ipv4_mapped
-    if isinstance(ip, ipaddress.IPv4Address):
-        return not any(ip in network for network in _NOT_PUBLIC_V4)
-    return ip in _GLOBAL_UNICAST_V6 and not any(ip in network for network in _NOT_PUBLIC_V6)
+    if isinstance(address, ipaddress.IPv6Address):
+        if address in _NAT64:
+            address = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        elif address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+    if isinstance(address, ipaddress.IPv4Address):
+        return not any(address in network for network in _NOT_PUBLIC_V4)
+    return address in _GLOBAL_UNICAST_V6 and not any(address in network for network in _NOT_PUBLIC_V6)

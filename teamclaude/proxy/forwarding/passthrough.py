@@ -24,7 +24,7 @@ from ..net.client_connection import ClientConnection
 from ..net.coroutine import run_coroutine
 from ..net.relay import Observer, relay
 from ..net.transport import Transport
-from ..net.tunnel import tunnel
+from ..net.tunnel import TUNNEL_IDLE_SEC, Tunnel
 from ..net.upstream_connection import UpstreamResponse, read_response
 from ..records.exchange import Exchange, Outcome
 from ..records.request_record import RequestRecord
@@ -91,10 +91,8 @@ def pass_websocket(
         exchange.response_started(response.head.status)
         client.send(render_response(response.head.status, response.head.reason, fields))
         early = b"".join(response.read(client.watch, 0.0)) if response.has_buffered else b""
-        idle_sec = config.body_idle_timeout_sec
-        exchange.end(
-            Outcome.SERVED, tunnel(client.sock, connection.sock, early, client.take_buffered(), idle_sec)
-        )
+        both = Tunnel(client.sock, connection.sock, early, client.take_buffered())
+        exchange.end(Outcome.SERVED, both.run(TUNNEL_IDLE_SEC))
     finally:
         connection.close()
 

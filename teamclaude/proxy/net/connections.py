@@ -19,10 +19,9 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, Protocol
 
 from ...errors import OverloadedError
-from .client_connection import ClientConnection
 from .peer_user import PeerUserCheck
 from .socket_wait import readable_probe
 
@@ -67,6 +66,14 @@ def connection_limits(configured: int, descriptors: Optional[int]) -> Connection
     return ConnectionLimits(configured, min(MAX_UNADMITTED, (configured + 1) // 2))
 
 
+class ServedConnection(Protocol):
+    """What the thread of a connection tells of it."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether a shutdown may close it now."""
+
+
 class AcceptedConnection:
     """One connection; `client` is set by the thread that serves it."""
 
@@ -76,7 +83,7 @@ class AcceptedConnection:
         self.sock = sock
         self.accepted_at = since  # monotonic
         self.same_user = PeerUserCheck(sock)
-        self.client: Optional[ClientConnection] = None
+        self.client: Optional[ServedConnection] = None
 
     def replace_socket(self, sock: socket.socket) -> None:
         """Go on with this socket: TLS has wrapped the accepted one."""

@@ -1,10 +1,13 @@
-"""Copy bytes both ways between a client and the upstream after a protocol switch (RFC 9110 7.8).
+"""Copy bytes both ways between a client and a server: after a protocol switch (RFC 9110 7.8) or a CONNECT.
 
 Rules that hold in this file:
 
 1. One thread serves both directions: two threads may not read and write one TLS object at once.
 2. An end is read only while the other one has taken what was read before: `MAX_UNSENT` bytes per direction.
-3. When either end closes, what it sent before is delivered; then the tunnel is over for both.
+3. When an end closes, what it sent before is delivered.  Then the tunnel is over for both; with `half_close`
+   only this direction is, as far as the other end can be told so: TLS has no half-closed connection.
+4. Silence is no end: who waits at one end for news of the other says nothing for long.  That a machine at an
+   end is gone is found out by TCP's own probes.
 """
 
 from __future__ import annotations
@@ -13,12 +16,18 @@ import selectors
 import socket
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Optional
 
-__all__ = ["tunnel"]
+__all__ = ["TUNNEL_IDLE_SEC", "Tunnel"]
 
 MAX_UNSENT = 65536
+# Without a byte.  Long-polling connections are often silent for minutes; what is older was forgotten.
+TUNNEL_IDLE_SEC = 3600.0
+HALF_CLOSED_SEC = 60.0  # the same for the rest, once one end has closed
+QUIET_SEC = 2.0  # afterwards a shutdown does not wait for it
+_PROBES = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 _WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _Selector: Any = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
@@ -28,8 +37,11 @@ class _Endpoint:
 
     def __init__(self, sock: socket.socket, unsent: bytes) -> None:
         sock.settimeout(0.0)
+        _probe_peer(sock)
         self.sock = sock
         self.unsent = unsent
+        self.taken = 0  # bytes
+        self.ended = False  # it sends no more
 
     @property
     def has_decrypted(self) -> bool:
@@ -50,52 +62,103 @@ class _Endpoint:
         except _WOULD_BLOCK:
             return False
         self.unsent = self.unsent[sent:]
+        self.taken += sent
         return sent > 0
 
+    def tell_end(self) -> bool:
+        """Close our sending side; False where that can't be done alone.  Raises OSError."""
+        if isinstance(self.sock, ssl.SSLSocket):
+            return False
+        self.sock.shutdown(socket.SHUT_WR)
+        return True
 
-def tunnel(
-    client: socket.socket, upstream: socket.socket, to_client: bytes, to_upstream: bytes, idle: float
-) -> str:
-    """Copy bytes until either end closes or nothing has moved for `idle` seconds; return which, as text.
 
-    `to_client` and `to_upstream` were received before.  The sockets are left open, in non-blocking mode.
+class Tunnel:
+    """Two sockets; `to_client` and `to_upstream` were received before.
+
+    `run` is for one thread; the others may read the rest.
     """
-    endpoints = (_Endpoint(client, to_client), _Endpoint(upstream, to_upstream))
-    try:
-        return _copy_both_ways(endpoints, idle)
-    except OSError:
-        return "the connection broke"
+
+    def __init__(
+        self,
+        client: socket.socket,
+        upstream: socket.socket,
+        to_client: bytes = b"",
+        to_upstream: bytes = b"",
+        half_close: bool = False,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._monotonic = monotonic
+        self._half_close = half_close
+        self._client, self._upstream = _Endpoint(client, to_client), _Endpoint(upstream, to_upstream)
+        self._moved_at = monotonic()
+        self._over = False  # nothing more is read
+        self._reason = ""
+
+    @property
+    def idle(self) -> bool:
+        """Whether a shutdown may end it: nothing has moved for a while."""
+        return self._monotonic() - self._moved_at >= QUIET_SEC
+
+    @property
+    def bytes_up(self) -> int:
+        """Bytes that the upstream has taken."""
+        return self._upstream.taken
+
+    @property
+    def bytes_down(self) -> int:
+        """Bytes that the client has taken."""
+        return self._client.taken
+
+    def run(self, idle: float) -> str:
+        """Copy until it is over, or nothing has moved for `idle` seconds; return how it ended, as text.
+
+        The sockets are left open, in non-blocking mode.
+        """
+        both = (self._client, self._upstream)
+        try:
+            while not (self._over or all(end.ended for end in both)) or any(end.unsent for end in both):
+                limit = min(idle, HALF_CLOSED_SEC) if self._reason else idle
+                left = self._moved_at + limit - self._monotonic()
+                if left <= 0:
+                    return self._reason or f"nothing was sent for {limit:g} s"
+                ready = _wait_ready(both, self._over, left)
+                self._copy(self._client, self._upstream, ready, "the client closed it")
+                self._copy(self._upstream, self._client, ready, "the upstream closed it")
+        except OSError:
+            return "the connection broke"
+        return self._reason
+
+    def _copy(self, end: _Endpoint, other: _Endpoint, ready: set[Any], name: str) -> None:
+        """Send to `end` what waits for it; read from it what `other` can take."""
+        if end.unsent and end.write():
+            self._moved_at = self._monotonic()
+        if self._over or end.ended or other.unsent or not (end.has_decrypted or end.sock in ready):
+            return
+        data = end.read()
+        if data is None:
+            return
+        self._moved_at = self._monotonic()
+        other.unsent = data
+        if not data:
+            end.ended = True
+            self._reason = self._reason or name
+            self._over = not (self._half_close and other.tell_end())
 
 
-def _copy_both_ways(endpoints: Sequence[_Endpoint], idle: float) -> str:
-    ended = ""
-    moved_at = time.monotonic()
-    while not ended or any(end.unsent for end in endpoints):
-        left = moved_at + idle - time.monotonic()
-        if left <= 0:
-            return ended or f"nothing was sent for {idle:g} s"
-        ready = _wait_ready(endpoints, not ended, left)
-        for end, other, name in (
-            (endpoints[0], endpoints[1], "the client closed it"),
-            (endpoints[1], endpoints[0], "the upstream closed it"),
-        ):
-            if end.unsent and end.write():
-                moved_at = time.monotonic()
-            if ended or other.unsent or not (end.has_decrypted or end.sock in ready):
-                continue
-            data = end.read()
-            if data is not None:
-                moved_at = time.monotonic()
-                other.unsent = data
-                ended = "" if data else name
-    return ended
+def _probe_peer(sock: socket.socket) -> None:
+    with suppress(OSError):  # not TCP, or already closed
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _PROBES:
+            if hasattr(socket, name):
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
-def _wait_ready(endpoints: Sequence[_Endpoint], reading: bool, timeout: float) -> set[Any]:
+def _wait_ready(endpoints: Sequence[_Endpoint], over: bool, timeout: float) -> set[Any]:
     """Wait until something can be done, for `timeout` seconds at most; return the readable sockets."""
     with _Selector() as selector:
         for end, other in ((endpoints[0], endpoints[1]), (endpoints[1], endpoints[0])):
-            may_read = reading and not other.unsent
+            may_read = not (over or end.ended or other.unsent)
             if may_read and end.has_decrypted:
                 timeout = 0.0
             wanted = selectors.EVENT_READ * may_read | selectors.EVENT_WRITE * bool(end.unsent)

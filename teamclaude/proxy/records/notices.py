@@ -9,6 +9,7 @@ Rules that hold in this file:
    than 3 requests are held, one line counts them all.
 4. A request that is refused by one account and held again continues its hold: the hold ends with the response
    of an account, a refusal, or the client's disconnect.
+5. Of tunnels to other hosts the first to each has a line: what a client asks besides the API.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ __all__ = [
     "HELD",
     "LIMIT",
     "RESET",
+    "TUNNEL",
     "HoldNotices",
     "Notice",
     "Notices",
@@ -39,7 +41,7 @@ __all__ = [
     "reset_text",
 ]
 
-BENCH, HELD, LIMIT, RESET = "BENCH", "HELD", "LIMIT", "RESET"
+BENCH, HELD, LIMIT, RESET, TUNNEL = "BENCH", "HELD", "LIMIT", "RESET", "TUNNEL"
 REPEAT_SEC = 300.0  # between two lines about the same hold
 MAX_SEPARATE_LINES = 3  # held requests that have a repeated line each
 MAX_REASON_CHARS = 300
@@ -243,7 +245,7 @@ class Notices:
     """Call `emit` with what is new since the last poll, in order.  Any thread may poll.
 
     `revision` is cheap and changes whenever something happened to an account; changes by the passing of time
-    alone are found here.
+    alone are found here.  `others` returns further lines since its last call.
     """
 
     def __init__(
@@ -253,7 +255,9 @@ class Notices:
         revision: Callable[[], Hashable],
         clock: Callable[[], float],
         emit: Callable[[Notice, float], None],
+        others: Callable[[], list[Notice]] = list,
     ) -> None:
+        self._others = others
         self._accounts, self._held, self._revision = accounts, held, revision
         self._clock, self._emit = clock, emit
         self._before: Optional[Sequence[AccountState]] = None
@@ -266,7 +270,8 @@ class Notices:
         """Emit what is new; raises what `emit` raises."""
         with self._lock:
             now = self._clock()
-            for notice in [*self._of_accounts(now), *self._holds.update(self._held(), now)]:
+            found = [*self._of_accounts(now), *self._holds.update(self._held(), now), *self._others()]
+            for notice in found:
                 self._emit(notice, now)
 
     def _of_accounts(self, now: float) -> list[Notice]:

@@ -187,9 +187,12 @@ def test_a_client_that_closes_ends_it(stage: Build, upstream: Any) -> None:
     assert "client" in s.records[0]["reason"]
 
 
-def test_one_that_says_nothing_ends_in_time(stage: Build, upstream: Any) -> None:
+def test_one_that_says_nothing_ends_in_time(
+    stage: Build, upstream: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     far = upstream()
-    s = stage("a", upstream=far.url, bodyIdleTimeoutSec=0.1)
+    monkeypatch.setattr("teamclaude.proxy.forwarding.passthrough.TUNNEL_IDLE_SEC", 0.1)
+    s = stage("a", upstream=far.url)
     raw = s.raw().request("/v1/code/ws", method="GET", headers=WEBSOCKET)
     assert raw.answer().status == 101
     assert raw.rest() == (b"", "fin")

@@ -44,7 +44,7 @@ class Crowd:
         self.far[near] = far
         accepted.same_user = lambda: same_user  # type: ignore[assignment]
         if not idle:
-            accepted.client = SimpleNamespace(idle=False)  # type: ignore[assignment]
+            accepted.client = SimpleNamespace(idle=False)
         self.now += age
         return near
 
