@@ -12,6 +12,7 @@ Each folder is one subject and imports only those below it; manual/design.md is 
 - lab: routing policies compared in virtual time
 - manual: the pages that `teamclaude help TOPIC` prints
 - proxy: the server: connections, forwarding, records
+- request_views: requests, clients and tunnels, as the snapshot has them
 - routing: which account serves a request, and when; pure
 - settings: how a setting is declared
 - snapshot: what the proxy knows at one instant, as one typed value

@@ -1,0 +1,108 @@
+"""Requests, clients and tunnels as the snapshot has them; the rules of `snapshot.py` hold here, too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Optional
+
+from .typed_json import Dollars, Flat, Moment, RoundedDown, Tenths
+
+__all__ = ["Activity", "ClientView", "HeldView", "InflightView", "TunnelView", "WaitView"]
+
+
+class Activity(NamedTuple):
+    """One client request."""
+
+    id: str = ""
+    at: Moment = 0.0  # when it came
+    method: str = ""
+    path: str = ""  # without the query, which may hold a credential
+    model: str = ""
+    effort: str = ""
+    session: str = ""
+    agent: str = ""
+    client: str = ""  # the name of the client key it came with
+    accounts: tuple[str, ...] = ()  # every account tried, in order
+    status: Optional[int] = None  # as sent to the client; None when nothing was
+    ttfb_sec: Optional[float] = None
+    duration_sec: Optional[float] = None
+    input_tokens: Optional[int] = None
+    output_tokens: Optional[int] = None
+    cache_read_tokens: Optional[int] = None
+    cache_write_tokens: Optional[int] = None
+    cost: Optional[float] = None  # dollars at list prices
+    cost_estimated: bool = False  # by the price of another version of the model
+    outcome: str = ""  # empty while under way
+    reason: str = ""  # why that account, or why not
+    unmeasured: bool = False  # it was answered, and how many tokens that took could not be read
+    waited_sec: Optional[float] = None  # in all, for an account or to try again; None: not at all
+    wait_reason: str = ""  # what it waited for last
+
+    @property
+    def tokens(self) -> int:
+        """All that are known, of every kind."""
+        kinds = (self.input_tokens, self.output_tokens, self.cache_read_tokens, self.cache_write_tokens)
+        return sum(count or 0 for count in kinds)
+
+
+@dataclass(frozen=True)
+class WaitView:
+    """What a request waits for, or waited for."""
+
+    kind: str = ""  # `held` (no account), `slot` (of an account) or `pause` (between two attempts)
+    at: Optional[Moment] = None  # its beginning
+    sec: Tenths = 0.0
+    over: bool = False
+    reason: str = ""
+    detail: str = ""
+    account: Optional[str] = None  # name of the account that is expected to serve it
+    back_at: Optional[Moment] = None  # when that account is back
+
+
+@dataclass(frozen=True)
+class InflightView:
+    """A request under way."""
+
+    request: Flat[Activity]
+    waiting: Optional[WaitView] = None  # None while it does not wait
+
+
+class HeldView(NamedTuple):
+    """A request that no account can serve for now."""
+
+    request: str = ""  # its id
+    session: str = ""
+    agent: str = ""
+    model: str = ""
+    held_sec: RoundedDown = 0.0  # in all: a short attempt in between that was refused begins no new hold
+    reason: str = ""
+    detail: str = ""
+    account: Optional[str] = None  # name of the account that is expected to serve it
+    back_at: Optional[Moment] = None  # when that account is back
+
+
+@dataclass(frozen=True)
+class ClientView:
+    """What the bearer of a named client key has used since the server started."""
+
+    name: str = ""
+    inflight: int = 0
+    requests: int = 0
+    tokens: Optional[int] = None
+    unmeasured: int = 0
+    cost: Optional[Dollars] = None
+    cost_estimated: bool = False
+    unpriced_tokens: int = 0
+
+
+class TunnelView(NamedTuple):
+    """The tunnels to one host that are passed on unopened (CONNECT)."""
+
+    host: str = ""  # with its port
+    open: int = 0
+    tunnels: int = 0  # made so far, open ones among them
+    failed: int = 0  # that could not be made
+    bytes_up: int = 0  # from the client
+    bytes_down: int = 0
+    last_at: Optional[Moment] = None  # when the last one was asked for
+    problem: str = ""  # why the last one could not be made; empty if it was
