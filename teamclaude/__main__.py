@@ -1,7 +1,7 @@
 """Entry point of `python -m teamclaude` and of the `teamclaude` command.
 
 This file and `teamclaude/__init__.py` compile on Python 3.6, which has no `annotations` in `__future__`:
-an old interpreter prints one line instead of a SyntaxError.
+an old interpreter prints one line instead of a SyntaxError.  It may also be run as a file, from anywhere.
 """
 
 import sys
@@ -13,7 +13,13 @@ def main() -> int:
         found = ".".join(str(part) for part in sys.version_info[:3])
         sys.stderr.write("teamclaude needs Python 3.9 or newer; this is " + found + "\n")
         return 2
-    from .cli import main as run
+    if not __package__:  # `python DIRECTORY/teamclaude/__main__.py`: 4 ms less than `-m`, and no PYTHONPATH
+        import os
+
+        here = os.path.dirname(os.path.abspath(__file__))
+        # Not the directory itself: its modules would stand for others of the same name.
+        sys.path[:] = [os.path.dirname(here)] + [entry for entry in sys.path if entry != here]
+    from teamclaude.cli import main as run
 
     return run()
 

@@ -1,7 +1,7 @@
 """The command line: `main`, the table of commands, and the code they share; the only folder that prints.
 
 Data goes to stdout, messages to stderr.  `main` imports only the module of the command that runs:
-`--version` loads neither argparse nor sockets.  Nothing below this folder imports it.
+`--version` and `statusline` load no argparse.  Nothing below this folder imports it.
 
 - account_rows: accounts as rows: the config file's values with the proxy's status
 - add_account: store the account that `login` or `import` obtained
@@ -16,6 +16,7 @@ Data goes to stdout, messages to stderr.  `main` imports only the module of the 
 - mcp: the Model Context Protocol server: messages, tools, and its loop
 - proxy_client: the HTTP client of a running proxy, local or remote
 - signals: run a server until it ends, and handle signals meanwhile
+- status_line: the line that `statusline` prints below Claude Code's prompt
 - streams: stdin, stdout and stderr that are closed, full, or a broken pipe
 - terminal: what the terminal can show, and questions to a person
 - user_config: the user's config file as a command opens it, and its server's address
@@ -44,6 +45,11 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         except OSError as error:  # unbuffered output; buffered output fails in flush_streams
             return flush_streams(output_failed(error))
         return flush_streams(0)
+    if words[:1] == ["statusline"]:  # Claude Code runs it with every update: no argparse (8 ms)
+        from .status_line.output import print_for_client
+
+        if print_for_client(words[1:]):
+            return flush_streams(0)
     from .dispatch import run_guarded
 
     return flush_streams(run_guarded(words))

@@ -17,5 +17,6 @@ What happens to one request lives in the folders below; nothing there imports a 
 - runtime: what lives as long as the server, and configuration reloads
 - server: the whole proxy: start, config watch, ordered shutdown
 - state_file: the observations that survive a restart
+- status_line: what a status line shows of one session
 - warmup: the request that asks each account for its quota at the start
 """

@@ -16,6 +16,7 @@ from ..errors import BadRequestError, MethodNotAllowedError, NotFoundError
 from ..typed_json import to_json
 from .records.journal import LAST, MAX_REMEMBERED
 from .runtime import Runtime
+from .status_line import status_line_facts
 
 __all__ = ["EndpointReply", "Endpoints"]
 
@@ -82,6 +83,11 @@ class Endpoints:
         snapshot = self._runtime.snapshot()
         return _json({**snapshot.to_json(), "fleet": self._runtime.sessions_on_disk(snapshot)})
 
+    def _status_line(self, body: bytes, session: str) -> EndpointReply:
+        running = self._runtime.journal.running_of(session)
+        facts = status_line_facts(self._runtime.snapshot(requests=False), running, session)
+        return _json(facts.to_json())
+
     def _explain(self, body: bytes, request: str) -> EndpointReply:
         record = self._runtime.journal.explain(request)
         if record is None:
@@ -128,6 +134,7 @@ _TABLE: Sequence[tuple[str, str, Callable[..., EndpointReply]]] = (
     ("GET", r"/teamclaude/capacity/([^/]+)", Endpoints._capacity),
     ("GET", r"/teamclaude/status", Endpoints._status),
     ("GET", r"/teamclaude/deck", Endpoints._deck),
+    ("GET", r"/teamclaude/statusline/([^/]*)", Endpoints._status_line),
     ("GET", r"/teamclaude/explain/([^/]+)", Endpoints._explain),
     ("GET", r"/teamclaude/sessions/([^/]+)/explain", Endpoints._explain_session),
     ("POST", r"/teamclaude/accounts/reload", Endpoints._reload),

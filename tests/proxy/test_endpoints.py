@@ -17,7 +17,7 @@ Build = Callable[..., Any]
 KEY = "tc-test-key-000000000000000000000000"
 OPEN = ["/", "/health", "/health/ready", "/api/hello"]
 READ = ["/capacity", "/teamclaude/capacity", "/teamclaude/status", "/teamclaude/deck"]
-READ += ["/teamclaude/capacity/claude-opus-4-8"]
+READ += ["/teamclaude/capacity/claude-opus-4-8", "/teamclaude/statusline/s1"]
 WRITE = [
     "/teamclaude/accounts/reload",
     "/teamclaude/switch",

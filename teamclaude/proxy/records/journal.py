@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Optional
 
 from ...routing.quota.usage import NO_USAGE
@@ -87,6 +87,15 @@ class Journal:
         """Return the requests in flight, newest first; `waiting` says what one of them waits for."""
         with self._lock:
             running = list(self._running.values())
+        return self._views(running)
+
+    def running_of(self, session: str) -> tuple[InflightView, ...]:
+        """Return the requests of one session that are in flight, newest first."""
+        with self._lock:
+            running = list(self._running.values())
+        return self._views([each for each in running if each.routing_request.session == session])
+
+    def _views(self, running: Sequence[Exchange]) -> tuple[InflightView, ...]:
         names = self.names()
         return tuple(
             InflightView(activity_of(exchange), exchange.waiting_view(names))

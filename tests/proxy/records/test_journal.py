@@ -11,7 +11,7 @@ from teamclaude.proxy.records.exchange import Attempt, Exchange, Outcome
 from teamclaude.proxy.records.journal import Journal
 from teamclaude.proxy.records.request_wait import RequestWait
 from teamclaude.routing.quota.usage import Usage
-from teamclaude.routing.state.decision import Decision, Exclusion, Wait
+from teamclaude.routing.state.decision import Decision, Exclusion, RoutingRequest, Wait
 
 
 def exchange_of(target: str = "/v1/messages", *accounts: str) -> Exchange:
@@ -51,6 +51,18 @@ def test_a_request_under_way_is_in_flight_until_its_end() -> None:
     journal.request_ended(one, None)
     assert [row.request.id for row in journal.inflight()] == [two.id]
     assert [(row.outcome, row.reason) for row in journal.recent()] == [("client gone", "left")]
+
+
+def test_the_requests_of_one_session() -> None:
+    journal = Journal()
+    for session in ("s1", "s2", "s1"):
+        exchange = exchange_of()
+        exchange.routing_request = RoutingRequest(session)
+        journal.request_started(exchange)
+    assert [row.request.session for row in journal.running_of("s1")] == ["s1", "s1"]
+    newest_first = [row.request.id for row in journal.inflight()]
+    assert [row.request.id for row in journal.running_of("s1")] == newest_first[::2]
+    assert journal.running_of("s3") == ()
 
 
 def waits(exchange: Exchange) -> Exchange:

@@ -3,4 +3,5 @@
 - env: the client's environment as shell statements
 - mcp: tools for agents, by the Model Context Protocol
 - run: start claude with the proxy's environment, and the proxy with --auto
+- statusline: one line about the session, for Claude Code's setting statusLine
 """
