@@ -8,7 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["NotInstalledError", "claude", "claude_versions", "python_with", "version_of"]
+__all__ = [
+    "CLAUDE_VERSIONS",
+    "NotInstalledError",
+    "claude",
+    "claude_version",
+    "claude_versions",
+    "node_modules",
+    "python_with",
+    "version_of",
+]
 
 # Read on import: the tests themselves run with an empty HOME.
 ENVIRONMENT = dict(os.environ)
@@ -16,7 +25,7 @@ CACHE = Path(
     os.environ.get("TEAMCLAUDE_E2E_CACHE") or os.path.join(os.path.expanduser("~"), ".cache/teamclaude-e2e")
 )
 # The second one is the last that is plain JavaScript: it needs node, and no binary for this platform.
-CLAUDE_VERSIONS = ("2.1.330", "2.1.112")
+CLAUDE_VERSIONS = ("2.1.332", "2.1.112")
 INSTALL_SEC = 600.0
 
 
@@ -35,7 +44,7 @@ def claude() -> Path:
     refusals = []
     for version in claude_versions():
         try:
-            return _claude(version)
+            return claude_version(version)
         except NotInstalledError as refusal:
             refusals.append(f"claude {version}: {refusal}")
     raise NotInstalledError("; ".join(refusals))
@@ -46,21 +55,31 @@ def version_of(program: Path) -> str:
     return program.parents[2].name.partition("-")[2]
 
 
-def _claude(version: str) -> Path:
-    directory = CACHE / f"claude-{version}"
-    program = directory / "node_modules" / ".bin" / "claude"
-    if not program.exists():
-        npm = shutil.which("npm", path=ENVIRONMENT.get("PATH"))
-        if npm is None:
-            raise NotInstalledError("npm is not on the PATH")
-        package = f"@anthropic-ai/claude-code@{version}"
-        part = _empty(directory)
-        _run(npm, "install", "--prefix", str(part), "--no-save", "--no-audit", "--no-fund", package)
-        part.rename(directory)
+def claude_version(version: str) -> Path:
+    """Return the program `claude` of one version; raise NotInstalledError."""
+    modules = _node_modules(CACHE / f"claude-{version}", f"@anthropic-ai/claude-code@{version}")
+    program = modules / ".bin" / "claude"
     said = _run(str(program), "--version")
     if version not in said:
         raise NotInstalledError(f"{program} says it is {said.strip()}")
     return program
+
+
+def node_modules(package: str) -> Path:
+    """Return a directory `node_modules` that has a package of npm's; raise NotInstalledError."""
+    return _node_modules(CACHE / package.strip("@").replace("/", "-"), package)
+
+
+def _node_modules(directory: Path, package: str) -> Path:
+    modules = directory / "node_modules"
+    if not modules.exists():
+        npm = shutil.which("npm", path=ENVIRONMENT.get("PATH"))
+        if npm is None:
+            raise NotInstalledError("npm is not on the PATH")
+        part = _empty(directory)
+        _run(npm, "install", "--prefix", str(part), "--no-save", "--no-audit", "--no-fund", package)
+        part.rename(directory)
+    return modules
 
 
 def python_with(requirement: str) -> Path:

@@ -1,0 +1,56 @@
+"""Every way to start Claude Code, pointed at the proxy in every way, is served by an account of the pool.
+
+The table in `teamclaude help clients` is what these tests find.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import packages
+from tests.e2e.client_environment import CLIENT_TOKEN, KEY, ClientEnvironment
+from tests.e2e.ways import MODES, WAYS, Mode, Way
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(params=packages.CLAUDE_VERSIONS)
+def client(request: pytest.FixtureRequest, tmp_path: Path, private_home: Path) -> Iterator[ClientEnvironment]:
+    """A logged-in client that has been used before, in its newest and an old version."""
+    try:
+        program = packages.claude_version(request.param)
+    except packages.NotInstalledError as refusal:
+        pytest.skip(f"the client could not be installed: {refusal}")
+    environment = ClientEnvironment(tmp_path, private_home, program)
+    environment.log_in()
+    used = {
+        "hasCompletedOnboarding": True,
+        "theme": "dark",
+        "projects": {str(environment.project): {"hasTrustDialogAccepted": True}},
+    }
+    (private_home / ".claude.json").write_text(json.dumps(used))
+    yield environment
+    environment.close()
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
+def test_a_turn_is_served_by_an_account(client: ClientEnvironment, mode: Mode, way: Way) -> None:
+    if way.versions is not None and client.version not in way.versions:
+        pytest.skip(f"{client.version} can't be started this way")
+    try:
+        way.start(client, (mode.sdk if way.is_sdk else mode.prepare)(client))
+    except packages.NotInstalledError as refusal:
+        pytest.skip(f"the package could not be installed: {refusal}")
+    assert client.turns
+    for turn in client.turns:
+        assert turn.header("authorization") == f"Bearer sk-ant-oat01-FAKE-{turn.account}"
+        assert turn.header("x-api-key") is None
+        assert CLIENT_TOKEN not in str(turn.headers)
+    for exchange in client.api.log:
+        assert KEY not in str(exchange.headers)
+    client.assert_quiet()
