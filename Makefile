@@ -1,4 +1,4 @@
-# Targets: demo test coverage test-all lint types faults fuzz soak bench bench-deck bench-limits screenshot e2e clean.
+# Targets: demo test coverage test-all lint types faults fuzz soak bench bench-deck bench-limits screenshot e2e e2e-modes clean.
 # Each makes the virtual environment it needs.
 
 PYTHON ?= python3
@@ -14,7 +14,7 @@ MINUTES ?= 10
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := test
-.PHONY: demo test coverage test-all lint types faults fuzz soak bench bench-deck bench-limits screenshot e2e clean
+.PHONY: demo test coverage test-all lint types faults fuzz soak bench bench-deck bench-limits screenshot e2e e2e-modes clean
 
 demo:
 	@$(PYTHON) -m teamclaude demo $(DEMO)
@@ -68,6 +68,10 @@ screenshot: $(VENV)/.ready
 
 e2e: $(VENV)/.ready
 	@$(VENV)/bin/python -m pytest tests/e2e -m e2e $(TESTS)
+
+# What the newest client does behind a base URL, in first-party mode and without a proxy, as a table.
+e2e-modes: $(VENV)/.ready
+	@$(VENV)/bin/python -m tests.e2e.compare_modes
 
 clean:
 	rm -rf .venv .venvs .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info

@@ -94,7 +94,7 @@ class ClientEnvironment:
             "accessToken": CLIENT_TOKEN,
             "refreshToken": "sk-ant-ort01-FAKE",
             "expiresAt": FAR,
-            "scopes": ["user:inference", "user:profile"],
+            "scopes": ["user:inference", "user:profile", "user:mcp_servers", "user:sessions:claude_code"],
             "subscriptionType": "max",
         }
         file.write_text(json.dumps({"claudeAiOauth": login}))
@@ -190,7 +190,7 @@ def _config(upstream: str) -> dict[str, Any]:
         for name in ACCOUNTS
     ]
     # No exemption for the machine's owner: the key must have been sent.
-    proxy = {"host": "127.0.0.1", "port": 0, "apiKey": KEY, "trustLoopback": False}
+    proxy = {"host": "127.0.0.1", "port": 0, "apiKey": KEY, "trustLoopback": False, "forward": True}
     return {"proxy": proxy, "upstream": upstream, "accounts": accounts}
 
 

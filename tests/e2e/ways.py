@@ -5,24 +5,17 @@ A way starts the client once, waits until its turn has reached an API, and ends 
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
-import os
-import pty
-import select
-import struct
 import subprocess
 import sys
-import termios
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Optional
 
 from tests.e2e import packages
 from tests.e2e.client_environment import ROOT, ClientEnvironment, Ended, end
+from tests.e2e.terminal import Terminal
 
 __all__ = ["MODES", "WAYS", "Launch", "Mode", "Way"]
 
@@ -163,53 +156,18 @@ def _sub_agent(environment: ClientEnvironment, launch: Launch) -> None:
 
 def _interactive(environment: ClientEnvironment, launch: Launch) -> None:
     """Start the terminal interface with a first prompt; end it once the turn has arrived."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-    child = subprocess.Popen(
-        [*launch.prefix, PROMPT],
-        cwd=environment.project,
-        env={**launch.env, "TERM": "xterm-256color"},
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        start_new_session=True,
-    )
-    shown = bytearray()
-    try:
-        with _drained(master, shown):
-            _await_turn(environment, lambda: shown[-3000:].decode("utf-8", "replace"))
-    finally:
-        child.kill()
-        child.wait()
-        os.close(master)
-        os.close(slave)
+    with Terminal([*launch.prefix, PROMPT], environment.project, launch.env) as terminal:
+        terminal.keep_reading(lambda: _has_turn(environment), TURN_SEC)
+        assert _has_turn(environment), terminal.shown[-3000:]
 
 
-@contextlib.contextmanager
-def _drained(descriptor: int, into: bytearray) -> Iterator[None]:
-    """Read a terminal meanwhile, so that its program is never blocked."""
-    stop = threading.Event()
-
-    def read() -> None:
-        while not stop.is_set():
-            if select.select([descriptor], [], [], 0.1)[0]:
-                try:
-                    into.extend(os.read(descriptor, 65536))
-                except OSError:
-                    return
-
-    thread = threading.Thread(target=read, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+def _has_turn(environment: ClientEnvironment) -> bool:
+    return any(turn.status == 200 for turn in environment.turns)
 
 
 def _await_turn(environment: ClientEnvironment, said: Callable[[], str]) -> None:
     deadline = time.monotonic() + TURN_SEC
-    while not any(turn.status == 200 for turn in environment.turns):
+    while not _has_turn(environment):
         assert time.monotonic() < deadline, f"no turn arrived within {TURN_SEC:g} s: {said()}"
         time.sleep(0.05)
 
