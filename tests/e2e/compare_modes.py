@@ -26,6 +26,7 @@ from teamclaude.fakeapi.answer import ApiAnswer
 from teamclaude.fakeapi.api import FakeApi, LoggedExchange
 from teamclaude.fakeapi.fake_account import FakeAccount
 from teamclaude.proxy.connect.certificates import ca_file, ensure_certificates, server_context, tls_directory
+from teamclaude.proxy.net.tunnel import Tunnel
 from tests.e2e import packages
 from tests.e2e.client_environment import CLIENT_TOKEN, KEY, ClientEnvironment
 from tests.e2e.terminal import Terminal
@@ -98,15 +99,13 @@ class TlsFront:
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock: socket.socket) -> None:
-        from teamclaude.proxy.net.tunnel import tunnel
-
         try:
             secure = self._context.wrap_socket(sock, server_side=True)
         except (OSError, ssl.SSLError):
             sock.close()
             return
         with secure, socket.create_connection(("127.0.0.1", self._behind)) as behind:
-            tunnel(secure, behind, b"", b"", 60.0)
+            Tunnel(secure, behind).run(60.0)
 
 
 def answer_own_requests(api: FakeApi) -> None:
