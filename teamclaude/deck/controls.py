@@ -14,10 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from ..accounts.config.config import AccountConfig
 from ..accounts.config.edits import Placement, remove_account
-from ..accounts.importing.claude_login import find_login, read_login
-from ..accounts.importing.enroll import check_api_key, enroll, enroll_key
+from ..accounts.importing.enroll import check_api_key, enroll, enroll_key, followed
+from ..accounts.importing.find_login import find_login
 from ..accounts.oauth.login_flow import add_profile
 from ..errors import TeamClaudeError
 from ..proxy.server import ProxyServer
@@ -111,40 +110,30 @@ class LocalControls:
         return self._enrolled(self._file.update(lambda raw: enroll_key(raw, key, None)))
 
     def _import(self, command: Command) -> CommandResult:
-        source = find_login(self._env, None, sys.platform)
-        account = read_login(source, time.time())
+        now = time.time()
+        found = find_login(self._env, None, sys.platform, now)
+        account, path = found.account, found.source.path
         config = self._file.load()
         known = [(other.account_uuid, other.org_uuid) for other in config.accounts]
         if account.account_uuid is None or (account.account_uuid, account.org_uuid) not in known:
             account, _ = add_profile(config, account)
-        if source.path is not None:
-            # Claude Code keeps refreshing this login, which would invalidate a second copy: follow its file.
-            account = _with_import_source(account, source.path)
-        entry = replace(account, source="import")
-        fresh = source.path is not None
-        return self._enrolled(self._file.update(lambda raw: enroll(raw, entry, None, "imported", fresh)))
+        # Claude Code keeps refreshing the login in its file, which would invalidate a second copy: follow it.
+        entry = replace(account, source="import") if path is None else followed(account, path)
+        fresh = path is not None
+        placed = self._file.update(lambda raw: enroll(raw, entry, None, "imported", fresh))
+        return self._enrolled(placed, found.note)
 
-    def _enrolled(self, placement: Placement) -> CommandResult:
+    def _enrolled(self, placement: Placement, note: str = "") -> CommandResult:
         self._service.reload()
         outcomes = {"added": "is added", "updated": "has its new login", "kept": "was there already"}
-        return CommandResult(f"{placement.name} {outcomes[placement.outcome]}", "good")
+        words = f"{placement.name} {outcomes[placement.outcome]}"
+        return CommandResult(f"{words}; {note}" if note else words, "good")
 
     def _explain(self, command: Command) -> CommandResult:
         record = self._service.runtime.journal.explain(command.request)
         if record is None:
             return CommandResult("that request is no longer recorded", "warn")
         return CommandResult(page=decision_page(record))
-
-
-def _with_import_source(account: AccountConfig, path: str) -> AccountConfig:
-    return replace(
-        account,
-        import_from=path,
-        access_token=None,
-        refresh_token=None,
-        expires_at=None,
-        refresh_token_expires_at=None,
-    )
 
 
 def decision_page(record: JsonObject) -> Page:

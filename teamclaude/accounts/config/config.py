@@ -162,7 +162,9 @@ class AccountConfig(Section):
         "Let this account continue with paid extra usage when a window is full; not set: allowExtraUsage.",
     )
     upstream: Optional[str] = setting(None, "API of this account alone.", unit="base URL")
-    source: Optional[str] = setting(None, "How the account was added: login or import.")
+    source: Optional[str] = setting(
+        None, "How the account was added: login, import or token (claude setup-token)."
+    )
     subscription_type: Optional[str] = setting(None, "The plan (max, pro, team...), for display.")
     rate_limit_tier: Optional[str] = setting(None, "The plan's size, for display.")
     refresh_token_expires_at: Optional[float] = setting(
@@ -193,7 +195,7 @@ class AccountConfig(Section):
             return f'the name "{self.name[:20]}..." has {size} characters; {MAX_NAME_LENGTH} are the most'
         if self.type == "apikey" and not self.api_key:
             return f'API-key account "{self.name}" has no apiKey; add one or remove the account'
-        if self.type == "oauth" and not (self.access_token or self.import_from):
+        if self.type == "oauth" and not (self.access_token or self.refresh_token or self.import_from):
             other = ' (or set "type": "apikey")' if self.api_key else ""
             return f'account "{self.name}" has neither accessToken nor importFrom; log in again{other}'
         return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 from collections.abc import Sequence
@@ -10,13 +11,35 @@ from typing import Any, Optional
 from ...errors import ConfigError
 from .value_types import safe_repr
 
-__all__ = ["decode", "encode", "fingerprint", "json_object"]
+__all__ = ["decode", "decode_text", "encode", "fingerprint", "json_object"]
+
+# PowerShell 5 writes UTF-16 with a byte order mark; editors on Windows write UTF-8 with one.
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+def decode_text(data: bytes, errors: str = "strict") -> str:
+    """Return the text of a JSON file: UTF-8, or UTF-16 with a byte order mark or without.
+
+    NULs at the end are dropped: after a power cut some file systems leave them there.  `errors` is the one of
+    bytes.decode; "strict" raises UnicodeDecodeError.
+    """
+    for mark, encoding in BYTE_ORDER_MARKS:
+        if data.startswith(mark):
+            return data[len(mark) :].decode(encoding, errors).rstrip("\0")
+    # JSON begins with ASCII characters (RFC 4627, 3): in UTF-16 one of the first two bytes is 0.
+    zeros = [byte == 0 for byte in data[:2]]
+    encoding = "utf-16-be" if zeros == [True, False] else "utf-16-le" if zeros == [False, True] else "utf-8"
+    return data.decode(encoding, errors).rstrip("\0")
 
 
 def decode(data: bytes, source: str) -> dict[str, Any]:
     """Parse a JSON object.  Raise ConfigError with line and column; it never quotes the file."""
     try:
-        text = data.decode("utf-8-sig")  # editors on Windows write a byte order mark
+        text = decode_text(data)
         raw = json.loads(
             text, object_pairs_hook=_unique_keys, parse_constant=_reject_constant, parse_float=_finite_float
         )

@@ -2,6 +2,9 @@
 
 Nothing here refreshes a token.
 
-- claude_login: find, read and check a login of Claude Code, in a file or the macOS Keychain
+- claude_login: read a login of Claude Code as it really comes, and say whether it can be used
 - enroll: add a login or an API key to the config file, and name the account
+- find_login: where a login is on this machine, and which one is taken when there are two
+- keychain: the login in the macOS Keychain
+- login_fields: times, tokens and labels of a login as other programs write them
 """

@@ -1,47 +1,47 @@
-"""Find and read a login that Claude Code made, and check that it can be used here.
+"""Read a login that Claude Code made, as it really comes, and say whether it can be used here.
 
-The login is in a file or, on macOS, in the Keychain, which is read with the `security` command.  The JSON:
-`{"claudeAiOauth": {"accessToken", "refreshToken", "expiresAt", ...}}`, or those keys alone, with times in
-milliseconds.  Source of paths, keys and item names: Claude Code 2.1.330.  No text made here contains a
-credential.
+One reader for every place where such a JSON text is met: `import`, a followed file, "is it logged in?".
+
+1. The text may be UTF-8 or UTF-16, with a byte order mark, CRLF and NULs at its end.
+2. The JSON is `{"claudeAiOauth": {"accessToken", "refreshToken", "expiresAt", ...}}` or those keys alone,
+   in camelCase or snake_case; other keys are ignored.
+3. A time may be in milliseconds, seconds, quotes or ISO text; any other value is an unknown time.
+4. A login can be used while its access token lives, or has no known end, or while its refresh token lives.
+
+Source of the keys: Claude Code 2.1.112 to 2.1.332.  No text made here contains a credential.
 """
 
 from __future__ import annotations
 
-import hashlib
+import json
 import os
-import re
-import subprocess
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple, Optional
 
 from ...errors import ConfigError, TeamClaudeError
 from ..config.config import AccountConfig
-from ..config.json_file import decode
-from ..config.schema import read
+from ..config.json_file import decode_text
+from .login_fields import read_label, read_moment, read_token
 
-__all__ = ["LOGIN_KEY", "LoginSource", "claude_directory", "find_login", "keychain_query", "read_login"]
+__all__ = [
+    "LoginSource",
+    "has_login",
+    "is_live",
+    "is_renewable",
+    "login_object",
+    "parse_login",
+    "read_login",
+    "unusable_reason",
+    "write_tokens",
+]
 
 LOGIN_KEY = "claudeAiOauth"
 MAX_BYTES = 1 << 20
-FIELD_NAMES = {
-    "accessToken": "accessToken",
-    "refreshToken": "refreshToken",
-    "expiresAt": "expiresAt",
-    "refreshTokenExpiresAt": "refreshTokenExpiresAt",
-    "subscriptionType": "subscriptionType",
-    "rateLimitTier": "rateLimitTier",
-    "accountUuid": "accountUuid",
-    "organizationUuid": "orgUuid",
-    "organizationName": "orgName",
-}
 # Other credentials by prefix, found where an access token should be.
 OTHER_CREDENTIALS = {
     "sk-ant-api": "an API key: add it with teamclaude login --api",
     "sk-ant-ort": "a refresh token",
 }
-IMPORT_AGAIN = "run claude once, which renews it, and import again; or use teamclaude login"
 
 
 class LoginSource(NamedTuple):
@@ -51,138 +51,190 @@ class LoginSource(NamedTuple):
     label: str
     path: Optional[str] = None
 
-
-def claude_directory(env: Mapping[str, str]) -> str:
-    """Return the directory of Claude Code's files: $CLAUDE_CONFIG_DIR or ~/.claude."""
-    home = env.get("HOME") or env.get("USERPROFILE") or os.path.expanduser("~")
-    return env.get("CLAUDE_CONFIG_DIR") or os.path.join(home, ".claude")
-
-
-def find_login(env: Mapping[str, str], named: Optional[str], platform: str) -> LoginSource:
-    """Return the file `named` (or in the directory `named`), else Claude Code's file, else the Keychain item.
-
-    Raise TeamClaudeError when there is none.
-    """
-    own = os.path.join(claude_directory(env), ".credentials.json")
-    path = os.path.abspath(os.path.expanduser(named) if named else own)
-    if os.path.isdir(path):
-        path = os.path.join(path, ".credentials.json")
-    try:
-        with open(path, "rb") as file:
-            return LoginSource(file.read(MAX_BYTES + 1), path, path)
-    except FileNotFoundError:
-        if named:
-            raise TeamClaudeError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise TeamClaudeError(f"{path}: can't read it: {error.strerror or error}") from error
-    text = read_keychain(env) if platform == "darwin" else None
-    if text is not None:
-        return LoginSource(text.encode(), "the Keychain item of Claude Code")
-    raise TeamClaudeError(f"{path}: Claude Code is not logged in here; run teamclaude login instead")
+    def __repr__(self) -> str:
+        return f"LoginSource({self.label!r})"
 
 
 def read_login(source: LoginSource, now: float) -> AccountConfig:
     """Return the login in a source as an account that has no name yet.
 
-    Raise TeamClaudeError when it is not JSON, has another shape, is an API key, expired before `now` (epoch
-    seconds) or has no refresh token, without which it would not last.
+    Raise TeamClaudeError when there is none, or none that can be used or renewed at `now` (epoch seconds).
     """
-    if len(source.text) > MAX_BYTES:
-        raise TeamClaudeError(f"{source.label}: is too long to be a login of Claude Code")
-    if not source.text.strip():
-        raise TeamClaudeError(f"{source.label}: is empty")
-    raw = decode(source.text, source.label)
-    path = LOGIN_KEY if LOGIN_KEY in raw else ""
-    login = raw[path] if path else raw
-    where = f"{source.label}: {path}" if path else source.label
-    if not isinstance(login, dict):
-        raise TeamClaudeError(f"{where}: expected an object with accessToken, refreshToken and expiresAt")
-    _check_shape(raw, login, where)
-    known = {ours: login[theirs] for theirs, ours in FIELD_NAMES.items() if theirs in login}
+    account = parse_login(source)
+    reason = unusable_reason(account, now)
+    if reason:
+        raise TeamClaudeError(f"{source.label}: {reason}")
+    return account
+
+
+def parse_login(source: LoginSource) -> AccountConfig:
+    """Return the login in a source, also one that has expired; its name is empty.
+
+    Raise TeamClaudeError when the text is not JSON, or holds something else than a login.
+    """
+    raw = login_object(source)
+    login = _login_in(raw)
+    if login is None:
+        raise TeamClaudeError(f"{source.label}: {LOGIN_KEY}: {_expected(raw[LOGIN_KEY])}")
+    if not _tokens_in(login):
+        raise TeamClaudeError(f"{source.label}: {_what_else(raw, login)}")
     try:
-        account = read(AccountConfig, {**known, "name": "-", "type": "oauth"}, path)
+        return _account(_by_plain_name(login), "" if login is raw else f"{LOGIN_KEY}.")
     except ConfigError as error:
         raise TeamClaudeError(f"{source.label}: {error}") from None
-    _check_usable(account, where, now)
-    return replace(account, name="")
 
 
-def _check_shape(raw: Mapping[str, Any], login: Mapping[str, Any], where: str) -> None:
-    if login.get("accessToken") or login.get("refreshToken"):
-        return
-    values = [value for part in (raw, login) for value in part.values() if isinstance(value, str)]
-    if any(value.startswith("sk-ant-api") for value in values):
-        raise TeamClaudeError(f"{where}: holds an API key, not a login; add it with teamclaude login --api")
-    raise TeamClaudeError(f"{where}: holds no login of Claude Code ({LOGIN_KEY}.accessToken)")
-
-
-def _check_usable(account: AccountConfig, where: str, now: float) -> None:
-    token = account.access_token or ""
-    for prefix, what in OTHER_CREDENTIALS.items():
-        if token.startswith(prefix):
-            raise TeamClaudeError(f"{where}: its accessToken is {what}")
-    if not token.startswith("sk-ant-"):
-        raise TeamClaudeError(f"{where}: its accessToken is no token of Claude (sk-ant-oat...)")
-    if not account.refresh_token:
-        raise TeamClaudeError(
-            f"{where}: has no refreshToken, so it can't be renewed; use teamclaude login "
-            "(a token of claude setup-token goes into the config file: teamclaude help config)"
-        )
-    ends = account.refresh_token_expires_at
-    if ends is not None and ends <= now:
-        raise TeamClaudeError(f"{where}: this login has ended; use teamclaude login")
-    if account.expires_at is not None and account.expires_at <= now:
-        raise TeamClaudeError(f"{where}: its accessToken has expired; {IMPORT_AGAIN}")
-
-
-SERVICE = "Claude Code-credentials"
-DEFAULT_USER = "claude-code-user"
-# macOS may ask the person for permission or for the Keychain's password.
-TIMEOUT_S = 120.0
-NOT_FOUND_STATUS = 44  # errSecItemNotFound, as an exit status
-# `security -w` prints a password in hexadecimal when it holds anything but ASCII characters.
-HEX = re.compile(r"(?:[0-9a-f]{2})+")
-
-
-def keychain_query(env: Mapping[str, str]) -> list[str]:
-    """Return the command that looks for the item; each non-default config directory has its own item."""
-    directory = env.get("CLAUDE_CONFIG_DIR")
-    suffix = f"-{hashlib.sha256(directory.encode()).hexdigest()[:8]}" if directory else ""
-    return [
-        "security",
-        "find-generic-password",
-        "-a",
-        env.get("USER") or DEFAULT_USER,
-        "-s",
-        SERVICE + suffix,
-    ]
-
-
-def read_keychain(env: Mapping[str, str], timeout_s: float = TIMEOUT_S) -> Optional[str]:
-    """Return the item's text, None when there is none; raise TeamClaudeError when access is refused."""
-    command = keychain_query(env)
-    service = command[-1]
+def has_login(text: bytes) -> bool:
+    """Return whether the text holds a login, expired or not."""
     try:
-        found = subprocess.run(
-            [*command, "-w"], stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, env=dict(env)
-        )
-    except subprocess.TimeoutExpired:
-        raise TeamClaudeError(
-            f'the Keychain did not give "{service}" within {timeout_s:g} s: allow it when macOS asks'
-        ) from None
-    except OSError as error:
-        raise TeamClaudeError(f"can't run security, the Keychain's command: {error.strerror}") from error
-    if found.returncode == NOT_FOUND_STATUS:
-        return None
-    if found.returncode:
-        raise TeamClaudeError(
-            f'the Keychain refused "{service}" (status {found.returncode}): allow it when macOS asks; '
-            "over ssh, run first: security unlock-keychain"
-        )
-    return _decode_hex(found.stdout.decode("utf-8", "replace").strip())
+        login = _login_in(login_object(LoginSource(text, "")))
+    except TeamClaudeError:
+        return False
+    return login is not None and _tokens_in(login)
 
 
-def _decode_hex(text: str) -> str:
-    if not HEX.fullmatch(text):
-        return text
-    return bytes.fromhex(text).decode("utf-8", "replace")
+# --- the text -----------------------------------------------------------------------------------
+
+
+def login_object(source: LoginSource, errors: str = "replace") -> dict[str, Any]:
+    """Return the JSON object that a source holds; raise TeamClaudeError with line and column.
+
+    `errors`: what becomes of bytes that are not text, as for bytes.decode.  Tokens are ASCII, so they can be
+    replaced; a text that is to be written back is decoded strictly.
+    """
+    label = source.label
+    if len(source.text) > MAX_BYTES:
+        raise TeamClaudeError(f"{label}: is too long to be a login of Claude Code")
+    text = ""
+    try:
+        text = decode_text(source.text, errors).strip()
+        # Line breaks inside a text (strict=False) come from a terminal that wrapped a pasted token.
+        raw = json.loads(text, parse_constant=lambda word: None, strict=False)
+    except json.JSONDecodeError as error:
+        raise TeamClaudeError(f"{label}: {_json_problem(text, error)}") from None
+    except RecursionError:
+        raise TeamClaudeError(f"{label}: is nested too deeply") from None
+    except ValueError:  # bytes that are not text; numbers of thousands of digits
+        raise TeamClaudeError(f"{label}: is not a JSON text") from None
+    if isinstance(raw, list) and len(raw) == 1:
+        (raw,) = raw
+    if not isinstance(raw, dict):
+        raise TeamClaudeError(f"{label}: {_expected(raw)}")
+    return raw
+
+
+def _json_problem(text: str, error: json.JSONDecodeError) -> str:
+    place = f"line {error.lineno}, column {error.colno}"
+    if not text:
+        return "is empty"
+    if error.pos >= len(text) or error.msg.startswith("Unterminated string"):
+        return f"{place}: it ends in the middle; run claude once, which writes it anew, or teamclaude login"
+    if error.msg == "Extra data":
+        return f"{place}: something follows the end of the JSON; remove that, or use teamclaude login"
+    if text.startswith("{") and '"' not in text:
+        return f"{place}: its quotes are missing (a shell took them away): use --json - and paste it"
+    return f"{place}: {error.msg[:1].lower()}{error.msg[1:]}"
+
+
+def _expected(value: object) -> str:
+    if isinstance(value, list):
+        return f"is a list of {len(value)}, not a login; import takes one login at a time (--json -)"
+    return "expected an object with accessToken, refreshToken and expiresAt"
+
+
+def _login_in(raw: dict[str, Any]) -> Optional[dict[str, Any]]:
+    """Return the object with the keys of the login; None: there is something else in its place."""
+    nested = raw.get(LOGIN_KEY)
+    if isinstance(nested, dict):
+        return nested
+    return raw if LOGIN_KEY not in raw or _tokens_in(raw) else None
+
+
+# --- the login ----------------------------------------------------------------------------------
+
+
+def _by_plain_name(login: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values by key without `_`, `-` and case; a key in camelCase goes before other spellings."""
+    names = sorted(login, key=lambda key: "_" not in key and "-" not in key)
+    return {_plain(key): login[key] for key in names}
+
+
+def _plain(key: str) -> str:
+    return key.replace("_", "").replace("-", "").lower()
+
+
+def _tokens_in(login: Mapping[str, Any]) -> bool:
+    return any(value for key, value in login.items() if _plain(key) in ("accesstoken", "refreshtoken"))
+
+
+def _account(values: Mapping[str, Any], where: str) -> AccountConfig:
+    token = read_token(values.get("accesstoken"), f"{where}accessToken")
+    for prefix, what in OTHER_CREDENTIALS.items():
+        if token is not None and token.startswith(prefix):
+            raise ConfigError(f"{where}accessToken is {what}")
+    if token is not None and not token.startswith("sk-ant-"):
+        raise ConfigError(f"{where}accessToken is no token of Claude (sk-ant-oat...)")
+    return AccountConfig(
+        name="",
+        access_token=token,
+        refresh_token=read_token(values.get("refreshtoken"), f"{where}refreshToken"),
+        expires_at=read_moment(values.get("expiresat")),
+        refresh_token_expires_at=read_moment(values.get("refreshtokenexpiresat")),
+        subscription_type=read_label(values.get("subscriptiontype")),
+        rate_limit_tier=read_label(values.get("ratelimittier")),
+        account_uuid=read_label(values.get("accountuuid")),
+        org_uuid=read_label(values.get("organizationuuid")),
+        org_name=read_label(values.get("organizationname")),
+    )
+
+
+def _what_else(raw: Mapping[str, Any], login: Mapping[str, Any]) -> str:
+    """Return what JSON without tokens is, and what to do."""
+    values = [value for part in (raw, login) for value in part.values()]
+    if any(isinstance(value, str) and value.startswith("sk-ant-api") for value in values):
+        return "holds an API key, not a login; add it with teamclaude login --api"
+    if isinstance(raw.get("accounts"), (list, dict)):
+        count = len(raw["accounts"])
+        return f"holds {count} accounts, not a login; import takes one login at a time (--json -)"
+    if isinstance(raw.get("keychainOverflow"), dict):
+        return "keeps its login in another item, encrypted; use teamclaude login"
+    # Claude Code leaves empty tokens and expiresAt 0 when its login has ended.
+    if "accesstoken" in _by_plain_name(login):
+        return "Claude Code's login there has ended; log in with teamclaude login, or in claude"
+    return f"holds no login of Claude Code ({LOGIN_KEY}.accessToken)"
+
+
+# --- use ----------------------------------------------------------------------------------------
+
+
+def is_live(account: AccountConfig, now: float) -> bool:
+    """Return whether the access token may be used at `now`; without a known end it may, until refused."""
+    return account.access_token is not None and (account.expires_at is None or account.expires_at > now)
+
+
+def is_renewable(account: AccountConfig, now: float) -> bool:
+    """Return whether the refresh token may be spent at `now`."""
+    ends = account.refresh_token_expires_at
+    return account.refresh_token is not None and (ends is None or ends > now)
+
+
+def unusable_reason(account: AccountConfig, now: float) -> str:
+    """Return why the login can't be used at `now` nor renewed; an empty text when it can."""
+    if is_live(account, now) or is_renewable(account, now):
+        return ""
+    if account.refresh_token is not None:
+        return "this login has ended; use teamclaude login"
+    return "its accessToken has expired, and there is no refreshToken to renew it; use teamclaude login"
+
+
+def write_tokens(text: bytes, path: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON of the credentials file `path` with other values of accessToken, expiresAt...
+
+    Every other key stays.  Raise TeamClaudeError when the text can't be read without loss.
+    """
+    raw = login_object(LoginSource(text, os.path.basename(path)), errors="strict")
+    login = _login_in(raw) or raw
+    spelled = {_plain(key): key for key in login}
+    for key, value in values.items():
+        login[key if key in login else spelled.get(_plain(key), key)] = value
+    return raw

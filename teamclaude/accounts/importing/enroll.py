@@ -15,7 +15,7 @@ from ...errors import TeamClaudeError
 from ..config.config import AccountConfig
 from ..config.edits import Placement, account_json, add_or_replace_account, edit_account
 
-__all__ = ["check_api_key", "enroll", "enroll_key"]
+__all__ = ["check_api_key", "enroll", "enroll_key", "enroll_token", "followed"]
 
 
 def enroll(
@@ -48,6 +48,33 @@ def enroll_key(raw: dict[str, Any], key: str, wanted: Optional[str]) -> Placemen
     return add_or_replace_account(raw, account_json(account))
 
 
+def enroll_token(raw: dict[str, Any], account: AccountConfig, wanted: Optional[str]) -> Placement:
+    """Put the account of a setup token into the file's JSON, named `wanted`, its email or `token-N`.
+
+    An account of that name gets the token in place of its credentials.  Raise TeamClaudeError when the file
+    already has this token, or when the name is an API key's.
+    """
+    for entry in raw.get("accounts") or []:
+        if entry.get("accessToken") == account.access_token:
+            raise TeamClaudeError(f'this token is there already, as "{entry["name"]}"')
+        if entry["name"] == wanted and entry.get("type") == "apikey":
+            raise TeamClaudeError(f'"{wanted}" is an API key: give the token another --name')
+    return enroll(raw, replace(account, name=wanted or account.name), wanted, "token", True)
+
+
+def followed(account: AccountConfig, path: str) -> AccountConfig:
+    """Return an account that follows the file `path`, without tokens: only one of two copies stays valid."""
+    return replace(
+        account,
+        import_from=path,
+        access_token=None,
+        refresh_token=None,
+        expires_at=None,
+        refresh_token_expires_at=None,
+        source="import",
+    )
+
+
 def numbered_name(word: str, taken: set[str]) -> str:
     """Return the first free name of `api-1`, `api-2`..."""
     number = 1
@@ -62,7 +89,7 @@ def _account_names(raw: dict[str, Any]) -> set[str]:
 
 API_KEY_PATTERN = re.compile(r"sk-ant-api[0-9A-Za-z_-]+")
 OTHER_CREDENTIALS = {
-    "sk-ant-oat": "is a token of a subscription, not an API key: use teamclaude login",
+    "sk-ant-oat": "is a token of a subscription, not an API key: use teamclaude login --token",
     "sk-ant-ort": "is a refresh token of a subscription, not an API key: use teamclaude login",
     "sk-ant-admin": "is an admin key, which can't call models; an API key begins with sk-ant-api",
 }

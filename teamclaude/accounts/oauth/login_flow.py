@@ -224,15 +224,18 @@ def account_from_grant(grant: TokenGrant) -> AccountConfig:
     )
 
 
-def add_profile(config: Config, account: AccountConfig) -> tuple[AccountConfig, str]:
-    """Return the account completed from its profile, and the error text if that failed (else empty)."""
+def add_profile(config: Config, account: AccountConfig) -> tuple[AccountConfig, Optional[TeamClaudeError]]:
+    """Return the account completed from its profile, and why that failed.
+
+    That is a LoginRefusedError when the API does not accept the access token for it.
+    """
+    if not account.access_token:
+        return account, LoginRefusedError("there is no access token to ask with")
     try:
-        profile = fetch_profile(
-            config.oauth, account.access_token or "", route=OutboundRoute.from_config(config)
-        )
+        profile = fetch_profile(config.oauth, account.access_token, route=OutboundRoute.from_config(config))
     except (LoginRefusedError, TokenEndpointUnavailableError) as error:
-        return account, str(error)
+        return account, error
     fields: dict[str, Any] = {
         name: getattr(account, name) or getattr(profile, name) for name in PROFILE_FIELDS
     }
-    return replace(account, name=account.name or profile.email or "", **fields), ""
+    return replace(account, name=account.name or profile.email or "", **fields), None

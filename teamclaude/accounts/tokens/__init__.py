@@ -4,6 +4,7 @@ Nothing here decides which account serves a request.
 
 - account_tokens: the in-memory state of one account's tokens and its next refresh
 - claude_credentials: Claude Code's credentials file as a token store
+- import_renewal: renew a login while it is imported
 - last_good: restore a running server's config file when it is lost
 - refresh: one refresh, in an order that survives crashes and races
 - refresh_journal: the write-ahead record of spending one refresh token

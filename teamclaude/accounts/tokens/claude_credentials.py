@@ -11,13 +11,13 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 from ...errors import ConfigError, TeamClaudeError
 from ..config.atomic_write import write_private
-from ..config.json_file import decode, encode
+from ..config.json_file import encode
 from ..config.value_types import epoch_ms
-from ..importing.claude_login import LOGIN_KEY, LoginSource, read_login
+from ..importing.claude_login import LoginSource, parse_login, write_tokens
 from .token_pair import TokenPair
 
 __all__ = ["ClaudeCredentialsFile"]
@@ -61,21 +61,18 @@ class ClaudeCredentialsFile:
 
     def read(self, held: Optional[TokenPair] = None) -> TokenPair:
         """Return the pair in the file; `held` is ignored, since the file is not ours alone."""
-        # now=0: an expired token is accepted, because it may be the one to refresh.
-        return TokenPair.from_account(read_login(LoginSource(self._bytes(), self.path, self.path), now=0.0))
+        return TokenPair.from_account(parse_login(LoginSource(self._bytes(), self.path, self.path)))
 
     def write(self, spent: Optional[str], pair: TokenPair) -> TokenPair:
         """Replace the pair if its refresh token is still `spent`, keeping all other keys of the file."""
         stored = self.read()
         if stored.refresh_token != spent:
             return stored
-        raw = decode(self._bytes(), self.path)
-        login = raw.get(LOGIN_KEY, raw)
-        login["accessToken"], login["refreshToken"] = pair.access_token, pair.refresh_token
+        values: dict[str, Any] = {"accessToken": pair.access_token, "refreshToken": pair.refresh_token}
         for key, moment in (("expiresAt", pair.expires_at), ("refreshTokenExpiresAt", pair.login_ends_at)):
             if moment is not None:
-                login[key] = epoch_ms(moment)
-        write_private(self.path, encode(raw))
+                values[key] = epoch_ms(moment)
+        write_private(self.path, encode(write_tokens(self._bytes(), self.path, values)))
         return pair
 
     def _bytes(self) -> bytes:

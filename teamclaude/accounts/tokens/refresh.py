@@ -80,15 +80,23 @@ class RefreshResult(NamedTuple):
 class SpendingRefresher:
     """Refresh the tokens in `store` at the token endpoint (a TokenRefresher).
 
-    `side`: path prefix of the account's lock and journal (`token_side_path`).
+    `side`: path prefix of the account's lock and journal (`token_side_path`).  `remedy`: what its owner can
+    do when the login has ended.
     """
 
     spends = True
 
-    def __init__(self, side: str, store: TokenStore, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        side: str,
+        store: TokenStore,
+        clock: Callable[[], float] = time.time,
+        remedy: str = LOGIN_AGAIN,
+    ) -> None:
         self._side = side
         self.store = store
         self._clock = clock
+        self.remedy = remedy
 
     def journal(self, token: str) -> RefreshJournal:
         """Return this refresh token's journal as it is now, for reading only."""
@@ -118,8 +126,12 @@ class SpendingRefresher:
             if good and (journal is None or journal.started_at is None):
                 return found
             if token is None or journal is None:
-                raise LoginRefusedError(f"there is no refresh token to renew it with; {LOGIN_AGAIN}")
+                raise LoginRefusedError(self._ended_text(rejected_token is not None))
             return self._spend(pair, token, journal, spend, locks)
+
+    def _ended_text(self, refused: bool) -> str:
+        what = "the API refused its token" if refused else "its token is at its end"
+        return f"{what}, and there is no refresh token to renew it with; {self.remedy}"
 
     def _lock(self, held: contextlib.ExitStack) -> None:
         try:

@@ -8,12 +8,15 @@ from typing import Callable, Optional, Protocol
 from ...errors import TeamClaudeError
 from ..config.config import AccountConfig, Config
 from ..config.config_file import ConfigFile
-from .refresh import RefreshResult, Spend, SpendingRefresher
+from .refresh import LOGIN_AGAIN, RefreshResult, Spend, SpendingRefresher
 from .refresh_journal import RefreshJournal, token_side_path
 from .token_pair import RefreshNeed, TokenPair, refresh_need
 from .token_store import ConfigStore, TokenStore
 
 __all__ = ["FollowingRefresher", "TokenRefresher", "refresher_for"]
+
+# {}: the account's name.  Quotes are for the shell.
+NEW_SETUP_TOKEN = 'make a new one: claude setup-token, then: teamclaude login --token --name "{}"'
 
 
 class TokenRefresher(Protocol):
@@ -22,6 +25,8 @@ class TokenRefresher(Protocol):
     spends: bool
     """Whether a refresh spends a refresh token; False: another program refreshes, and its file is read."""
     store: TokenStore
+    remedy: str
+    """What the owner can do before the login ends, and after."""
 
     def refresh(
         self, spend: Spend, rejected_token: Optional[str] = None, held: Optional[TokenPair] = None
@@ -36,6 +41,7 @@ class FollowingRefresher:
     """The login that another program refreshes and stores at `path`."""
 
     spends = False
+    remedy = "log in again in Claude Code, or with teamclaude login"
 
     def __init__(self, path: str, store: TokenStore, clock: Callable[[], float]) -> None:
         self._path = path
@@ -67,7 +73,8 @@ def refresher_for(
     # One lock per person: the account key changes when an organisation becomes known.
     side = token_side_path(file.path, account.account_uuid or account.name)
     if not account.import_from:
-        return SpendingRefresher(side, ConfigStore(file, account.key), clock)
+        remedy = NEW_SETUP_TOKEN.format(account.name) if account.source == "token" else LOGIN_AGAIN
+        return SpendingRefresher(side, ConfigStore(file, account.key), clock, remedy)
     from .claude_credentials import ClaudeCredentialsFile  # most configs need none of its modules
 
     store = ClaudeCredentialsFile(account.import_from)

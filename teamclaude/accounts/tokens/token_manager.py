@@ -24,7 +24,6 @@ from ..oauth import token_endpoint
 from ..oauth.token_endpoint import OutboundRoute
 from ..oauth.token_response import TokenGrant
 from .account_tokens import AccountTokens
-from .refresh import LOGIN_AGAIN
 from .refreshers import refresher_for
 from .token_pair import NEVER, NO_TOKENS, USABLE, RefreshNeed, TokenPair, Usability
 
@@ -98,7 +97,8 @@ class TokenManager:
     def _tokens_for(
         self, account: AccountConfig, config: Config, known: Optional[AccountTokens]
     ) -> AccountTokens:
-        refresher_key = (account.import_from, config.refresh_imported)
+        remedy = account.source == "token" and account.name
+        refresher_key = (account.import_from, config.refresh_imported, remedy)
         tokens = known
         if tokens is None or tokens.refresher_key != refresher_key:
             tokens = AccountTokens(refresher_for(self._file, account, config, self._clock), refresher_key)
@@ -298,7 +298,8 @@ class TokenManager:
         ends = tokens.consume_expiry_warning(now)
         if ends is not None:
             self._warn(
-                f"{tokens.name}: its login ends in {_time_left(ends - now)}; before that, {LOGIN_AGAIN}"
+                f"{tokens.name}: its login ends in {_time_left(ends - now)}; before that, "
+                f"{tokens.refresher.remedy}"
             )
         words = tokens.consume_auth_failure(now)
         if words:

@@ -9,10 +9,10 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from ...accounts.config.json_file import json_object
-from ...accounts.importing.claude_login import LOGIN_KEY, claude_directory, keychain_query
+from ...accounts.importing.claude_login import has_login
+from ...accounts.importing.find_login import credentials_file
+from ...accounts.importing.keychain import keychain_query
 
 __all__ = ["is_logged_in"]
 
@@ -26,15 +26,16 @@ def is_logged_in(env: Mapping[str, str], platform: str = sys.platform) -> bool:
     """
     if env.get("CLAUDE_CODE_OAUTH_TOKEN"):
         return True
-    if _has_login(_json_object(Path(claude_directory(env), ".credentials.json"))):
+    if _file_has_login(credentials_file(env)):
         return True
     return platform == "darwin" and _keychain_has_login(env)
 
 
-def _has_login(credentials: Mapping[str, Any]) -> bool:
-    nested = credentials.get(LOGIN_KEY)
-    login = nested if isinstance(nested, dict) else credentials
-    return bool(login.get("accessToken") or login.get("refreshToken"))
+def _file_has_login(path: str) -> bool:
+    try:
+        return has_login(Path(path).read_bytes())
+    except OSError:
+        return False
 
 
 def _keychain_has_login(env: Mapping[str, str]) -> bool:
@@ -45,10 +46,3 @@ def _keychain_has_login(env: Mapping[str, str]) -> bool:
     except (OSError, subprocess.SubprocessError):
         return False
     return found.returncode == 0
-
-
-def _json_object(file: Path) -> Mapping[str, Any]:
-    try:
-        return json_object(file.read_bytes()) or {}
-    except OSError:
-        return {}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...accounts.config.json_file import json_object
-from ...accounts.importing.claude_login import claude_directory
+from ...accounts.importing.find_login import claude_directory
 
 __all__ = ["BaseUrl", "base_urls_in_settings"]
 

@@ -78,8 +78,10 @@ def _with_profile(config: Config, account: AccountConfig) -> AccountConfig:
     from ...accounts.oauth.login_flow import add_profile
 
     note("the code is good; asking whose login it is ...")
+    missing = ""
     try:
-        account, missing = add_profile(config, account)
+        account, error = add_profile(config, account)
+        missing = str(error or "")
     except KeyboardInterrupt:
         missing = "interrupted"
     if missing:

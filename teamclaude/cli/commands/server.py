@@ -97,7 +97,7 @@ def _serve(args: argparse.Namespace) -> int:
     def begin() -> bool:
         proxy.start()
         # Load the Deck afterwards: that takes 22 ms, and the first response needs none of it.
-        from ...accounts.importing.claude_login import claude_directory
+        from ...accounts.importing.find_login import claude_directory
         from ...deck.sources.reader import SourceReader
 
         reader = SourceReader(claude_directory(os.environ))

@@ -22,6 +22,8 @@ from teamclaude.errors import ConfigError
         (b"[]", "f: expected a JSON object, got a list"),
         (b'"sk-FAKE"', 'f: expected a JSON object, got "***"'),
         (b'{"a":\n"\xff"}', "f: line 2: is not UTF-8 text"),
+        (b"\xff\xfe{", "f: line 1: is not UTF-8 text"),
+        (b"\0" * 512, "f: is empty; remove it to start anew"),
         (b'{"a": NaN}', "f: NaN is not a JSON number"),
         (b'{"a": -Infinity}', "f: -Infinity is not a JSON number"),
         (b'{"a": 1e999}', "f: the number 1e999 is too large"),
@@ -35,6 +37,19 @@ def test_anything_but_a_json_object_is_one_line_that_quotes_nothing(data: bytes,
     assert str(caught.value).startswith(text)
     assert "\n" not in str(caught.value)
     assert "FAKE" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "mark_and_encoding",
+    [(b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")]
+    + [(b"", encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be")],
+)
+@pytest.mark.parametrize(
+    "text", ['{"name": "Zo\u00eb"}', '{"name": "Zo\u00eb"}\r\n', '{"name": "Zo\u00eb"}\0\0\0']
+)
+def test_the_encodings_of_other_systems(mark_and_encoding: tuple[bytes, str], text: str) -> None:
+    mark, encoding = mark_and_encoding
+    assert decode(mark + text.encode(encoding), "f") == {"name": "Zo\u00eb"}
 
 
 def test_numbers_of_thousands_of_digits_are_refused_or_kept() -> None:

@@ -1,24 +1,25 @@
-"""A login of Claude Code: where it is found and whether it can be used."""
+"""The reader of a login of Claude Code: what it takes, what it refuses, and that it fails in one line."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import stat
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+import random
+import re
+import sys
+from typing import Any, Optional
 
 import pytest
 
 from teamclaude.accounts.importing.claude_login import (
     MAX_BYTES,
     LoginSource,
-    claude_directory,
-    find_login,
-    read_keychain,
+    has_login,
+    is_live,
+    is_renewable,
+    parse_login,
     read_login,
+    unusable_reason,
+    write_tokens,
 )
 from teamclaude.errors import TeamClaudeError
 
@@ -45,8 +46,15 @@ def source(value: Any) -> LoginSource:
     return LoginSource(text, "/x.json", "/x.json")
 
 
-@pytest.mark.parametrize("shape", [{"claudeAiOauth": FULL, "mcpOAuth": {}}, FULL])
-def test_nested_or_flat(shape: dict[str, Any]) -> None:
+def without(key: str) -> dict[str, Any]:
+    return {name: value for name, value in LOGIN.items() if name != key}
+
+
+# --- what it takes ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [{"claudeAiOauth": FULL, "mcpOAuth": {}}, FULL, [FULL]])
+def test_nested_or_flat(shape: Any) -> None:
     account = read_login(source(shape), NOW)
     assert (account.name, account.type) == ("", "oauth")
     assert (account.access_token, account.refresh_token) == ("sk-ant-oat01-FAKE", "sk-ant-ort01-FAKE")
@@ -55,29 +63,158 @@ def test_nested_or_flat(shape: dict[str, Any]) -> None:
     assert (account.subscription_type, account.rate_limit_tier) == ("max", "default_claude_max_20x")
 
 
-def test_older_files_lack_the_newer_keys() -> None:
-    account = read_login(source({"claudeAiOauth": {**LOGIN, "subscriptionType": None}}), NOW)
+def test_the_token_endpoints_own_spelling() -> None:
+    login = {
+        "access_token": "sk-ant-oat01-FAKE",
+        "refresh_token": "sk-ant-ort01-FAKE",
+        "expires_at": NOW + 60,
+    }
+    account = read_login(source({**login, "token_type": "Bearer"}), NOW)
+    assert account.refresh_token == "sk-ant-ort01-FAKE"
+    assert account.expires_at == NOW + 60
+    both = {**LOGIN, "access_token": "sk-ant-oat01-OTHER"}
+    assert read_login(source(both), NOW).access_token == "sk-ant-oat01-FAKE"
+
+
+ODD: list[dict[str, Any]] = [
+    {"subscriptionType": None},
+    {"subscriptionType": {"plan": "max"}, "rateLimitTier": 7, "accountUuid": ["p"]},
+    {"scopes": "user:inference user:profile"},
+    {"scopes": ["user:inference"]},
+    {"scopes": None},
+    {"refreshTokenExpiresAt": "soon"},
+    {"clientId": "x", "acessToken": "a misspelt key", "name": {"first": "ann"}},
+    {"accessToken": " sk-ant-oat01-\r\n  FAKE\n"},
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_values_beside_the_tokens_do_no_harm(odd: dict[str, Any]) -> None:
+    account = read_login(source({"claudeAiOauth": {**LOGIN, **odd}, "extra": [1]}), NOW)
+    assert (account.access_token, account.refresh_token) == ("sk-ant-oat01-FAKE", "sk-ant-ort01-FAKE")
     assert account.account_uuid is None
+    assert account.subscription_type is None
     assert account.refresh_token_expires_at is None
 
 
-def test_seconds_are_taken_for_seconds() -> None:
-    assert read_login(source({**LOGIN, "expiresAt": NOW + 60}), NOW).expires_at == NOW + 60
+# An end of the access token, and how it is understood.
+ENDS: list[tuple[str, Optional[float]]] = [
+    ("1800003600000", NOW + 3600),
+    ("1800003600", NOW + 3600),
+    ('"1800003600000"', NOW + 3600),
+    ('" 1800003600 "', NOW + 3600),
+    ('"2027-01-15T09:00:00.000Z"', NOW + 3600),
+    ("0", None),
+    ("-1", None),
+    ("null", None),
+    ("NaN", None),
+    ("-Infinity", None),
+    ("1e999", None),
+    ("9" * 400, None),
+    ('"soon"', None),
+    ("true", None),
+    ("[]", None),
+]
 
 
-BAD = [
+@pytest.mark.parametrize(("ends", "seconds"), ENDS)
+def test_an_end_in_any_form_or_unknown(ends: str, seconds: Optional[float]) -> None:
+    text = f'{{"accessToken": "sk-ant-oat01-FAKE", "refreshToken": "sk-ant-ort01-FAKE", "expiresAt": {ends}}}'
+    account = read_login(source(text.encode()), NOW)
+    assert account.expires_at == seconds
+    assert is_live(account, NOW)
+
+
+def test_a_missing_end_is_unknown() -> None:
+    assert read_login(source(without("expiresAt")), NOW).expires_at is None
+
+
+TEXT = json.dumps({"claudeAiOauth": FULL}, indent=2)
+ENCODED = {
+    "utf-8": TEXT.encode(),
+    "utf-8 with a mark": TEXT.encode("utf-8-sig"),
+    "utf-16 of PowerShell": b"\xff\xfe" + TEXT.replace("\n", "\r\n").encode("utf-16-le"),
+    "utf-16, big endian": b"\xfe\xff" + TEXT.encode("utf-16-be"),
+    "utf-16 without a mark": TEXT.encode("utf-16-le"),
+    "utf-16, big endian, without a mark": TEXT.encode("utf-16-be"),
+    "crlf": TEXT.replace("\n", "\r\n").encode(),
+    "NULs at the end": TEXT.encode() + b"\0" * 512,
+    "white space": b"\n\n " + TEXT.encode() + b" \r\n\n",
+    "another code page": TEXT.replace("o-1", "\u00fc").encode("cp1252").replace(b"\\u00fc", b"\xfc"),
+    "a key twice": TEXT[:-1].encode() + b', "other": 1, "other": 2}',
+}
+
+
+@pytest.mark.parametrize("text", list(ENCODED.values()), ids=list(ENCODED))
+def test_every_encoding(text: bytes) -> None:
+    account = read_login(source(text), NOW)
+    assert account.access_token == "sk-ant-oat01-FAKE"
+    assert account.expires_at == NOW + 3600
+    assert has_login(text)
+
+
+# --- whether it can be used ---------------------------------------------------------------------------
+
+LAPSED = {**LOGIN, "expiresAt": (NOW - 1) * 1000}
+ENDED_AT = {"refreshTokenExpiresAt": (NOW - 1) * 1000}
+# The login, whether its access token lives, whether it can be renewed, and why it can't be used.
+USES: list[tuple[dict[str, Any], bool, bool, str]] = [
+    (LOGIN, True, True, ""),
+    (LAPSED, False, True, ""),
+    (without("accessToken"), False, True, ""),
+    ({**LOGIN, "accessToken": None}, False, True, ""),
+    ({**LOGIN, "accessToken": ""}, False, True, ""),
+    (without("refreshToken"), True, False, ""),
+    ({**LOGIN, "refreshToken": ""}, True, False, ""),
+    ({**LOGIN, **ENDED_AT}, True, False, ""),
+    ({**LAPSED, **ENDED_AT}, False, False, "this login has ended; use teamclaude login"),
+    ({**LAPSED, "refreshToken": None}, False, False, "has expired, and there is no refreshToken"),
+]
+
+
+@pytest.mark.parametrize(("login", "live", "renewable", "said"), USES)
+def test_when_a_login_can_be_used(login: dict[str, Any], live: bool, renewable: bool, said: str) -> None:
+    account = parse_login(source(login))
+    assert is_live(account, NOW) is live
+    assert is_renewable(account, NOW) is renewable
+    assert said in unusable_reason(account, NOW)
+    if said:
+        with pytest.raises(TeamClaudeError, match=f"^/x.json: .*{said}"):
+            read_login(source(login), NOW)
+    else:
+        assert unusable_reason(account, NOW) == ""
+        assert read_login(source(login), NOW) == account
+
+
+# --- what it refuses ----------------------------------------------------------------------------------
+
+BAD: list[tuple[Any, str]] = [
     (b"", "is empty"),
     (b" \n", "is empty"),
-    (b"{", "line 1, column 2"),
-    (b"\xff\xfe", "not UTF-8"),
+    (b"\0" * 512, "is empty"),
+    (b"\xff\xfe", "is empty"),
+    (b"{", "line 1, column 2: it ends in the middle; run claude once"),
+    (TEXT[:-30].encode(), "it ends in the middle"),
+    (TEXT[:40].encode(), "it ends in the middle"),
+    (TEXT.encode() + b"}", "something follows the end of the JSON"),
+    (TEXT.encode() * 2, "something follows the end of the JSON"),
+    (b"{claudeAiOauth:{accessToken:sk-ant-oat01-FAKE}}", "its quotes are missing"),
+    (b"{'accessToken': \"x\"}", "line 1, column 2: expecting property name"),
+    (b"sk-ant-oat01-FAKE", "line 1, column 1: expecting value"),
+    (b"\xff\xfe{", "line 1, column 1: expecting value"),
+    (b'{"expiresAt": ' + b"9" * 9000 + b"}", "is not a JSON text" if sys.version_info >= (3, 11) else ""),
     (b"[" * 100_000, "nested too deeply"),
     (b'"' + b"x" * MAX_BYTES + b'"', "too long"),
-    ([LOGIN], "expected a JSON object, got a list"),
+    ([], "is a list of 0, not a login"),
+    ([LOGIN, LOGIN], "is a list of 2, not a login; import takes one login at a time"),
+    (7, "expected an object with accessToken"),
+    ({"accounts": [LOGIN, LOGIN, LOGIN]}, "holds 3 accounts, not a login"),
     ({"claudeAiOauth": "sk-ant-oat01-FAKE"}, "claudeAiOauth: expected an object"),
     ({"claudeAiOauth": None}, "expected an object"),
     ({}, "holds no login"),
     ({"mcpOAuth": {"x": {"accessToken": "FAKE"}}}, "holds no login"),
     ({"claudeAiOauth": {}}, "holds no login"),
+    ({"claudeAiOauth": {"accessToken": "", "refreshToken": "", "expiresAt": 0}}, "login there has ended"),
     ({"primaryApiKey": "sk-ant-api03-FAKE"}, "holds an API key, not a login"),
     ({"claudeAiOauth": {"apiKey": "sk-ant-api03-FAKE"}}, "holds an API key, not a login"),
     ({**LOGIN, "accessToken": "sk-ant-api03-FAKE"}, "an API key: add it with teamclaude login --api"),
@@ -85,160 +222,86 @@ BAD = [
     ({**LOGIN, "accessToken": "FAKE"}, "no token of Claude"),
     ({**LOGIN, "accessToken": "sk-ant-oat01 FAKE"}, "accessToken: contains a space"),
     ({**LOGIN, "accessToken": 7}, "accessToken: expected text, got a hidden number"),
-    ({**LOGIN, "accessToken": None}, "accessToken"),
-    ({**LOGIN, "refreshToken": None}, "has no refreshToken"),
-    ({**LOGIN, "refreshToken": ""}, "has no refreshToken"),
     ({**LOGIN, "refreshToken": ["FAKE"]}, "refreshToken: expected text"),
-    ({**LOGIN, "expiresAt": (NOW - 1) * 1000}, "has expired; run claude once"),
-    ({**LOGIN, "expiresAt": "soon"}, 'expiresAt: expected milliseconds, got "soon"'),
-    ({**FULL, "refreshTokenExpiresAt": (NOW - 1) * 1000}, "this login has ended"),
-    ({"claudeAiOauth": {**LOGIN, "expiresAt": True}}, "/x.json: claudeAiOauth.expiresAt: expected"),
+    ({"claudeAiOauth": {**LOGIN, "refreshToken": True}}, "claudeAiOauth.refreshToken: expected text"),
+    ({"keychainOverflow": {"slot": "a", "key": "FAKE"}}, "another item, encrypted"),
 ]
 
 
-@pytest.mark.parametrize(("value", "said"), BAD, ids=[said for _, said in BAD])
-def test_an_unusable_login_is_one_line(value: Any, said: str) -> None:
-    with pytest.raises(TeamClaudeError) as caught:
-        read_login(source(value), NOW)
+def one_line(caught: pytest.ExceptionInfo[TeamClaudeError]) -> str:
     text = str(caught.value)
     assert text.startswith("/x.json: ")
-    assert said in text
     assert "FAKE" not in text
     assert "\n" not in text
     assert len(text) < 260
+    return text
 
 
-# --- where it is ------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("value", "said"), BAD, ids=[f"{n}-{said}" for n, (_, said) in enumerate(BAD)])
+def test_what_is_no_login_is_one_line(value: Any, said: str) -> None:
+    with pytest.raises(TeamClaudeError) as caught:
+        parse_login(source(value))
+    assert said in one_line(caught)
 
 
-@pytest.fixture
-def login(private_home: Path) -> Path:
-    file = private_home / ".claude" / ".credentials.json"
-    file.parent.mkdir()
-    file.write_text(json.dumps({"claudeAiOauth": FULL}))
-    return file
+PIECES = [b"", b"", b'"', b"{", b"}", b"[", b"\0", b"\xff\xfe", b"\xed\xa0\x80", b"null", b"1e999", b"\r\n"]
+PIECES += [b"\\u0000", b"sk-ant-api", b"\x1b[31m", b"9" * 5000]
 
 
-def test_claude_codes_own_file(login: Path) -> None:
-    found = find_login(os.environ, None, "linux")
-    assert (found.path, found.label) == (str(login), str(login))
-    assert json.loads(found.text)["claudeAiOauth"] == FULL
+def test_an_odd_text_is_never_a_traceback_and_never_repeated() -> None:
+    """Mutations of good texts: the reader takes them or says in one line, without a secret, why not."""
+    chance = random.Random(7)
+    good = [*ENCODED.values(), *(json.dumps(login).encode() for login, *_ in USES)]
+    taken, refusals = 0, []
+    for _ in range(3000):
+        text = bytearray(chance.choice(good))
+        for _ in range(chance.randint(1, 4)):
+            start = chance.randrange(len(text) + 1)
+            text[start : start + chance.choice([0, 0, 1, 8, 200])] = chance.choice(PIECES)
+        try:
+            account = parse_login(source(bytes(text)))
+        except TeamClaudeError as error:
+            refusals.append(str(error))
+        else:
+            taken += 1
+            assert account.access_token or account.refresh_token
+            assert "FAKE" not in repr(account)
+        has_login(bytes(text))
+    assert [line for line in refusals if re.search(r"FAKE|\n|[^ -~]", line)] == []
+    assert taken > 300
+    assert len(set(refusals)) > 300
 
 
-def test_its_directory_can_be_set_by_the_environment(login: Path, tmp_path: Path) -> None:
-    assert claude_directory({"CLAUDE_CONFIG_DIR": "/c", "HOME": "/h"}) == "/c"
-    env = {**os.environ, "CLAUDE_CONFIG_DIR": str(tmp_path)}
-    with pytest.raises(TeamClaudeError, match="is not logged in here; run teamclaude login"):
-        find_login(env, None, "linux")
+def test_the_source_shows_no_credential_in_a_traceback() -> None:
+    assert repr(source(LOGIN)) == "LoginSource('/x.json')"
 
 
-@pytest.mark.parametrize("named", ["{file}", "{directory}", "~/.claude/.credentials.json"])
-def test_a_named_file(login: Path, named: str) -> None:
-    found = find_login(os.environ, named.format(file=login, directory=login.parent), "linux")
-    assert found.path == str(login)
+# --- whether Claude Code is logged in -----------------------------------------------------------------
 
 
-def test_a_missing_named_file_does_not_fall_back_to_the_keychain(tmp_path: Path) -> None:
-    with pytest.raises(TeamClaudeError, match="there is no such file"):
-        find_login(os.environ, str(tmp_path / "none"), "darwin")
-
-
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="permissions mean nothing here")
-def test_an_unreadable_file(login: Path) -> None:
-    login.chmod(0)
-    with pytest.raises(TeamClaudeError, match="can't read it"):
-        find_login(os.environ, None, "linux")
-    login.chmod(stat.S_IRUSR)
-
-
-def test_a_path_through_a_file_can_not_be_read(login: Path) -> None:
-    with pytest.raises(TeamClaudeError, match="can't read it"):
-        find_login(os.environ, f"{login}/x", "linux")
-
-
-@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="no endless device here")
-def test_an_endless_file_is_not_read_to_its_end() -> None:
-    assert len(find_login(os.environ, "/dev/zero", "linux").text) == MAX_BYTES + 1
-
-
-@pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
-@pytest.mark.parametrize(("script", "found"), [("echo '{\"a\": 1}'", True), ("exit 44", False)])
-def test_the_keychain_is_asked_when_there_is_no_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, found: bool
-) -> None:
-    (tmp_path / "security").write_text(f"#!/bin/sh\n{script}\n")
-    (tmp_path / "security").chmod(0o700)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    if found:
-        assert find_login(os.environ, None, "darwin") == (
-            b'{"a": 1}',
-            "the Keychain item of Claude Code",
-            None,
-        )
-    else:
-        with pytest.raises(TeamClaudeError, match="is not logged in here"):
-            find_login(os.environ, None, "darwin")
-
-
-def test_the_file_goes_before_the_keychain(login: Path) -> None:
-    assert find_login(os.environ, None, "darwin").path == str(login)
-
-
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
-
-Env = dict[str, str]
-
-
-@pytest.fixture
-def security(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Env]:
-    """`security(script)` is the environment in which the command `security` is that shell script."""
-
-    def install(script: str) -> Env:
-        command = tmp_path / "security"
-        command.write_text(f"#!/bin/sh\n{script}\n")
-        command.chmod(0o700)
-        monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-        return {"PATH": os.environ["PATH"], "USER": "me", "OUT": str(tmp_path / "asked")}
-
-    return install
-
-
-def test_the_keychain_item_is_read(security: Callable[[str], Env]) -> None:
-    env = security("""echo "$@" >"$OUT"; echo '{"claudeAiOauth": 1}'""")
-    assert read_keychain(env) == '{"claudeAiOauth": 1}'
-    assert Path(env["OUT"]).read_text() == "find-generic-password -a me -s Claude Code-credentials -w\n"
-
-
-def test_another_configuration_directory_has_its_own_item(security: Callable[[str], Env]) -> None:
-    env = {**security("""echo "$5" >"$OUT"; echo x"""), "CLAUDE_CONFIG_DIR": "/tmp/of mine"}
-    read_keychain(env)
-    suffix = hashlib.sha256(b"/tmp/of mine").hexdigest()[:8]
-    assert Path(env["OUT"]).read_text() == f"Claude Code-credentials-{suffix}\n"
-
-
-def test_an_item_that_is_shown_in_hexadecimal(security: Callable[[str], Env]) -> None:
-    assert read_keychain(security("echo " + '{"a": "ü"}'.encode().hex())) == '{"a": "ü"}'
-
-
-def test_a_missing_keychain_item(security: Callable[[str], Env]) -> None:
-    assert read_keychain(security("exit 44")) is None
+@pytest.mark.parametrize("value", [LOGIN, FULL, LAPSED, {"claudeAiOauth": LOGIN}, {"accessToken": "x"}])
+def test_an_expired_or_odd_login_is_one(value: Any) -> None:
+    assert has_login(source(value).text)
 
 
 @pytest.mark.parametrize(
-    ("script", "said"),
-    [
-        ("echo locked-FAKE >&2; exit 36", "refused"),
-        ("exec sleep 60", "within 0.2 s"),
-    ],
+    "value", [b"", b"{", [], {}, 7, {"claudeAiOauth": None}, {"claudeAiOauth": {"accessToken": ""}}, ENDED_AT]
 )
-def test_a_keychain_that_refuses_the_item(security: Callable[[str], Env], script: str, said: str) -> None:
-    with pytest.raises(TeamClaudeError, match=said) as caught:
-        read_keychain(security(script), timeout_s=0.2)
-    assert "\n" not in str(caught.value)
-    assert "FAKE" not in str(caught.value)
+def test_no_login_is_none(value: Any) -> None:
+    assert not has_login(source(value).text)
 
 
-def test_no_such_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(TeamClaudeError, match="can't run security"):
-        read_keychain({"PATH": str(tmp_path)})
+# --- writing it back ----------------------------------------------------------------------------------
+
+
+def test_new_tokens_leave_every_other_key() -> None:
+    raw = write_tokens(ENCODED["utf-16 of PowerShell"], "/x.json", {"accessToken": "NEW", "expiresAt": 1})
+    assert raw == {"claudeAiOauth": {**FULL, "accessToken": "NEW", "expiresAt": 1}}
+    flat = {"access_token": "sk-ant-oat01-FAKE", "expiresAt": 5, "x": {}}
+    raw = write_tokens(json.dumps(flat).encode(), "/x.json", {"accessToken": "NEW", "expiresAt": 1})
+    assert raw == {"access_token": "NEW", "expiresAt": 1, "x": {}}
+
+
+def test_a_text_that_would_be_damaged_is_not_written_back() -> None:
+    with pytest.raises(TeamClaudeError, match="is not a JSON text"):
+        write_tokens(ENCODED["another code page"], "/x.json", {"accessToken": "NEW"})

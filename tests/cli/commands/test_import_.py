@@ -293,13 +293,13 @@ def refused(ended: Ended, file: Path, said: str) -> None:
     ("text", "said"),
     [
         ("no json", "--json: line 1, column 1"),
-        ("[]", "expected a JSON object"),
+        ("[]", "is a list of 0, not a login"),
         ('{"primaryApiKey": "sk-ant-api03-FAKE"}', "teamclaude login --api"),
-        ('{"accessToken": "sk-ant-oat01-FAKE", "expiresAt": 4102444800000}', "has no refreshToken"),
-        ('{"accessToken": "sk-ant-oat01-FAKE", "refreshToken": "FAKE", "expiresAt": 1}', "has expired"),
+        ('{"accessToken": "sk-ant-oat01-FAKE", "expiresAt": 1600000000}', "has expired, and there is no"),
         ('{"accessToken": "sk-ant-oat01- FAKE", "refreshToken": "FAKE"}', "contains a space"),
         ('{"accessToken": "FAKE", "refreshToken": "FAKE"}', "no token of Claude"),
         ("", "is empty"),
+        ("/", "--json takes the JSON itself; --from takes a file"),
     ],
 )
 def test_bad_input(cli: Any, file: Path, text: str, said: str) -> None:
@@ -325,6 +325,17 @@ def test_no_stdin_at_all(
 
 def test_only_a_file_can_be_followed(cli: Any, auth: AuthServer, file: Path) -> None:
     refused(cli("import", "--follow", "--json", json.dumps(login_of(auth))), file, "needs a file to follow")
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="no such files here")
+def test_a_pipe_can_be_read_and_not_followed(cli: Any, auth: AuthServer, file: Path) -> None:
+    for words, status in ((["--follow"], 2), ([], 0)):
+        there, here = os.pipe()
+        os.write(here, json.dumps(login_of(auth)).encode())
+        os.close(here)
+        ended = cli("import", "--from", f"/dev/fd/{there}", *words)
+        os.close(there)
+        assert ended.status == status, ended.err
 
 
 def test_one_source_at_a_time(cli: Any, file: Path) -> None:
