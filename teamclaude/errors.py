@@ -159,11 +159,14 @@ class ConnectFailedError(UpstreamError):
 
     status = 503
     kind = "overloaded_error"
-    retry_after = 5
+    retry_after: Optional[int] = 5
 
 
 class ProxyRefusedError(ConnectFailedError):
     """A proxy on the way refuses: asked again, it would refuse again, and may lock its user out."""
+
+    retry_after = None
+    client_may_retry = False
 
 
 class UpstreamOutageError(UpstreamError):

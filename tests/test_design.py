@@ -119,7 +119,9 @@ def test_the_page_lists_every_lock() -> None:
 
 
 def test_the_page_lists_every_thread_that_the_server_names() -> None:
-    sources = [path for folder in ("proxy", "accounts", "deck") for path in (PACKAGE / folder).rglob("*.py")]
+    sources = [
+        path for folder in ("proxy", "accounts", "deck", "dial") for path in (PACKAGE / folder).rglob("*.py")
+    ]
     named = {
         name
         for path in sources

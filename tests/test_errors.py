@@ -43,6 +43,7 @@ def test_an_error_has_a_status_a_kind_a_reason_and_a_name(each: type[TeamClaudeE
         ("MethodNotAllowedError", {"Allow": "GET, HEAD"}),
         ("ProxyKeyNeededError", {"Proxy-Authenticate": 'Basic realm="teamclaude"'}),
         ("ConnectFailedError", {"Retry-After": "5"}),
+        ("ProxyRefusedError", {"x-should-retry": "false"}),
         ("UpstreamOutageError", {"Retry-After": "5"}),
         ("WaitQueueFullError", {"Retry-After": "5"}),
         ("OverloadedError", {"Retry-After": "1"}),

@@ -31,7 +31,7 @@ MAY_IMPORT = {
 }
 MAY_IMPORT["cli"] = {*MAY_IMPORT, "cli"}
 # The same inside of proxy/: what moves bytes knows nothing of accounts.
-PROXY_MAY_IMPORT = {"http": {"proxy.http"}, "net": {"proxy.http", "proxy.net", "dial"}}
+PROXY_MAY_IMPORT = {"http": {"proxy.http", "dial"}, "net": {"proxy.http", "proxy.net", "dial"}}
 IMPURE = {"time", "threading", "socket", "http", "os", "random", "logging", "curses", "subprocess"}
 
 
@@ -210,6 +210,7 @@ def test_no_file_is_over_400_lines() -> None:
 
 # A file tells one whole story in 80 to 300 lines.  These are longer, because:
 LONGER = {
+    "accounts/config/config.py": "every setting but those of routing, declared once",
     "accounts/tokens/token_manager.py": "the one place that decides when which token is refreshed",
     "demo/runner.py": "the story of the demo, from its start to its report",
     "fakeapi/api.py": "one handler of one connection: a request's way to its answer",

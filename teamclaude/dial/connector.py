@@ -23,6 +23,7 @@ from .http_tunnel import Dialogue, RefusedByProxyError, open_tunnel
 from .no_proxy import IpAddress, address_of, is_exempt, is_loopback
 from .proxies import ProxyAddress, no_proxy_of, proxy_for
 from .race import Address, Deadline, Families, connect_first, interleave, resolve
+from .socket_pair import through_pair
 from .socks5 import open_socks5
 
 __all__ = ["Allow", "Connector", "error_text"]
@@ -66,10 +67,12 @@ class Connector:
 
         Raises ConnectFailedError or ConfigError.
         """
-        deadline = Deadline(self._timeout)
         proxy = proxy_for(scheme, host, port, self._env, via or self._proxy)
-        sock = self._stream(host, port, proxy, None, deadline)
-        return self._secured(sock, host, host, deadline) if scheme == "https" else sock
+        deadline = Deadline(self._timeout)
+        if scheme == "http":
+            return self._stream(host, port, proxy, None, deadline)
+        self._tls()  # before anything is sent
+        return self._secured(self._stream(host, port, proxy, None, deadline), host, host, deadline)
 
     def open_stream(self, host: str, port: int, allow: Optional[Allow] = None) -> socket.socket:
         """Return a connection to any server, for bytes that another program makes.
@@ -140,6 +143,8 @@ class Connector:
     def _secured(self, sock: socket.socket, host: str, name: str, deadline: Deadline) -> socket.socket:
         try:
             context = self._tls()
+            if isinstance(sock, ssl.SSLSocket):
+                sock, _ = through_pair(sock)
             sock.settimeout(deadline.left())
             secured = context.wrap_socket(sock, server_hostname=host.rstrip("."))
         except (OSError, UnicodeError, ConnectFailedError) as error:

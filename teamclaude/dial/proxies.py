@@ -22,7 +22,7 @@ from urllib.parse import unquote, urlsplit
 from ..errors import ConfigError
 from .no_proxy import is_exempt, is_loopback
 
-__all__ = ["DIRECT", "ProxyAddress", "no_proxy_of", "parse_proxy", "proxy_for", "proxy_urls"]
+__all__ = ["DIRECT", "ProxyAddress", "no_proxy_of", "parse_proxy", "proxy_for"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 # Desktops write `socks://` into ALL_PROXY for any SOCKS proxy.
@@ -116,8 +116,3 @@ def _names(scheme: str, env: Mapping[str, str]) -> list[str]:
     if "REQUEST_METHOD" in env:
         names = [name for name in names if name != "HTTP_PROXY"]
     return [name for name in names if env.get(name, "").strip()]
-
-
-def proxy_urls(env: Mapping[str, str]) -> list[str]:
-    """Return the values of the variables that name proxies: there may be passwords in them."""
-    return [env[name].strip() for name in (*_names("https", env), *_names("http", env))]

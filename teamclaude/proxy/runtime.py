@@ -33,6 +33,7 @@ from .connect.forward_proxy import ForwardProxy
 from .forwarding.account_targets import AccountTargets, CurrentTargets
 from .forwarding.context import RecentlyRefused, RequestContext
 from .forwarding.router import Router
+from .http.origin import Origin, parse_origin
 from .messages.access import AccessPolicy
 from .messages.redact import KNOWN_SECRETS, redact_text, secrets_of
 from .net.body_limit import BodyLimiter
@@ -110,6 +111,7 @@ class Runtime:
         self._event_loop = EventLoop()
         self._targets = CurrentTargets(targets)
         self.context = self._make_context(config, router, _make_pool(config))
+        _check_proxies(config, self.context.pool)
         self._last_good = LastGoodConfig(config_file, config, self.token_manager.pairs, warn)
         self._register_secrets()
 
@@ -203,6 +205,9 @@ class Runtime:
                 config = self._last_good.load(settled)
                 targets = AccountTargets(config, config.accounts, self.token_manager)
                 policy = AccessPolicy(config.proxy, self._listens_on)
+                same = _same_pool_settings(self.context.config, config)
+                pool = self.context.pool if same else _make_pool(config)
+                _check_proxies(config, pool)
                 self.forward_proxy.configure(config)
             except ConfigError as error:
                 raise BadRequestError(f"Not reloaded, the running configuration stays: {error}") from error
@@ -212,7 +217,6 @@ class Runtime:
                 *targets.changed_api_keys(self._targets.current),
                 *self.token_manager.configure(config),
             ]
-            pool = old.pool if _same_pool_settings(old.config, config) else _make_pool(config)
             self.access_policy = policy
             self._targets.current = targets
             self.context = self._make_context(config, old.router, pool)
@@ -288,8 +292,17 @@ def _make_pool(config: Config) -> UpstreamPool:
     return UpstreamPool(
         connect_timeout=config.connect_timeout_sec,
         ca_file=config.upstream_ca_file,
-        proxy=config.upstream_proxy,
+        proxy=config.proxy_address,
     )
+
+
+def _check_proxies(config: Config, pool: UpstreamPool) -> None:
+    """Raise ConfigError if the proxy on the way to one of our servers can't be used."""
+    own = [account.upstream for account in config.accounts if account.upstream]
+    for url in (config.upstream, config.oauth.token_url, config.oauth.profile_url, *own):
+        pool.check_proxy(parse_origin(url)[0])
+    if config.proxy.forward:
+        pool.check_proxy(Origin("https", "any.other.host", 443))
 
 
 def _same_pool_settings(a: Config, b: Config) -> bool:

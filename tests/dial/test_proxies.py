@@ -6,7 +6,7 @@ from typing import Optional
 
 import pytest
 
-from teamclaude.dial.proxies import DIRECT, ProxyAddress, parse_proxy, proxy_for, proxy_urls
+from teamclaude.dial.proxies import DIRECT, ProxyAddress, parse_proxy, proxy_for
 from teamclaude.errors import ConfigError
 
 
@@ -113,8 +113,3 @@ def test_only_the_variable_that_decides_must_be_usable() -> None:
     assert proxy_for("http", "git.corp", 80, env) is None
     with pytest.raises(ConfigError, match="ALL_PROXY: socks4:// is not spoken"):
         proxy_for("http", "api.example", 80, env)
-
-
-def test_the_values_that_may_hold_passwords() -> None:
-    env = {"https_proxy": "http://a:b@c", "HTTP_PROXY": "d", "ALL_PROXY": "", "PATH": "e"}
-    assert sorted(proxy_urls(env)) == ["d", "http://a:b@c"]

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from teamclaude.cli.claude_code.environment import ClientTarget, client_environment
+from teamclaude.dial.tunnel import Tunnel
 from teamclaude.fakeapi.answer import ApiAnswer
 from teamclaude.fakeapi.api import FakeApi, LoggedExchange
 from teamclaude.fakeapi.fake_account import FakeAccount
 from teamclaude.proxy.connect.certificates import ca_file, ensure_certificates, server_context, tls_directory
-from teamclaude.proxy.net.tunnel import Tunnel
 from tests.e2e import packages
 from tests.e2e.client_environment import CLIENT_TOKEN, KEY, ClientEnvironment
 from tests.e2e.terminal import Terminal

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Literal, Optional
 
 from ... import __version__
+from ...dial.proxies import ProxyAddress, parse_proxy
 from ...errors import ConfigError
 from ...routing.quota.model_prices import Pricing
 from ...routing.quota.rules import Rules
@@ -162,6 +163,12 @@ class AccountConfig(Section):
         "Let this account continue with paid extra usage when a window is full; not set: allowExtraUsage.",
     )
     upstream: Optional[str] = setting(None, "API of this account alone.", unit="base URL")
+    proxy: Optional[str] = setting(
+        None,
+        "Proxy of this account alone, for its requests and the renewal of its login; not set: upstreamProxy.",
+        unit="proxy URL",
+        secret=True,
+    )
     source: Optional[str] = setting(
         None, "How the account was added: login, import or token (claude setup-token)."
     )
@@ -182,6 +189,11 @@ class AccountConfig(Section):
         if self.type == "apikey" or not self.account_uuid:
             return self.name
         return f"{self.account_uuid}/{self.org_uuid}" if self.org_uuid else self.account_uuid
+
+    @property
+    def proxy_address(self) -> Optional[ProxyAddress]:
+        """The account's own proxy, None: the one of all accounts."""
+        return parse_proxy(self.proxy, f"the proxy of account {self.name}") if self.proxy else None
 
     @property
     def is_last_resort(self) -> bool:
@@ -208,7 +220,7 @@ class Config(Section):
     upstream: str = setting("https://api.anthropic.com", "The API all requests go to.", unit="base URL")
     upstream_proxy: Optional[str] = setting(
         None,
-        "HTTP proxy on the way to the API; not set: HTTPS_PROXY and NO_PROXY decide.",
+        "Proxy on the way to the API (direct: none); not set: HTTPS_PROXY, ALL_PROXY and NO_PROXY decide.",
         unit="proxy URL",
         secret=True,
     )
@@ -269,6 +281,11 @@ class Config(Section):
         False, "Refresh importFrom accounts too; off: Claude Code, which shares the login, does."
     )
     oauth: OAuthConfig = setting(OAuthConfig, "How a login works.")
+
+    @property
+    def proxy_address(self) -> Optional[ProxyAddress]:
+        """The proxy of all accounts, None: the environment decides."""
+        return parse_proxy(self.upstream_proxy, "upstreamProxy") if self.upstream_proxy else None
 
     @property
     def policy(self) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Optional
 from urllib.parse import urlsplit
 
+from ...dial.proxies import parse_proxy
 from ...errors import ConfigError
 
 __all__ = ["epoch_ms", "expected_text", "read_bool", "read_number", "read_text", "safe_repr"]
@@ -136,7 +137,12 @@ def read_text(value: object, unit: str, secret: bool) -> str:
 
 def _url(value: str) -> Optional[str]:
     """Accept an http(s) URL with a host and no credentials, query or fragment."""
-    return value if "@" not in value and _proxy_url(value) else None
+    try:
+        parts = urlsplit(value)
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is not a number, a broken [IPv6] literal
+        return None
+    return None if not valid or "@" in value or parts.query or parts.fragment or " " in value else value
 
 
 def _base_url(value: str) -> Optional[str]:
@@ -144,14 +150,10 @@ def _base_url(value: str) -> Optional[str]:
     return _url(value.rstrip("/"))
 
 
-def _proxy_url(value: str) -> Optional[str]:
-    """Accept a URL as `_url` does, and `user:password@` in it."""
-    try:
-        parts = urlsplit(value)
-        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port that is not a number, a broken [IPv6] literal
-        return None
-    return None if not valid or parts.query or parts.fragment or " " in value else value
+def _proxy_url(value: str) -> str:
+    """Accept what dial/proxies.py can use; raises ConfigError with the reason."""
+    parse_proxy(value)
+    return value
 
 
 def _host(value: str) -> Optional[str]:
@@ -169,7 +171,7 @@ class Format(NamedTuple):
 FORMATS = {
     "URL": Format("a URL (http:// or https://)", _url),
     "base URL": Format("a URL (http:// or https://)", _base_url),
-    "proxy URL": Format("a URL (http:// or https://)", _proxy_url),
+    "proxy URL": Format("a proxy (http, https, socks5 or socks5h://HOST:PORT, or direct)", _proxy_url),
     "host": Format("a host name or an address", _host),
     "path": Format("a path", os.path.expanduser),
 }

@@ -231,8 +231,9 @@ def add_profile(config: Config, account: AccountConfig) -> tuple[AccountConfig, 
     """
     if not account.access_token:
         return account, LoginRefusedError("there is no access token to ask with")
+    route = OutboundRoute.from_config(config, account.proxy_address)
     try:
-        profile = fetch_profile(config.oauth, account.access_token, route=OutboundRoute.from_config(config))
+        profile = fetch_profile(config.oauth, account.access_token, route=route)
     except (LoginRefusedError, TokenEndpointUnavailableError) as error:
         return account, error
     fields: dict[str, Any] = {

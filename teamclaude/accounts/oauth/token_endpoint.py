@@ -10,16 +10,19 @@ from __future__ import annotations
 import http.client
 import json
 import math
+import os
 import re
 import socket
-import ssl
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Optional
 
-from ...errors import LoginRefusedError, TokenEndpointUnavailableError
+from ...dial.connector import Connector
+from ...dial.proxies import ProxyAddress
+from ...dial.url_opener import url_opener
+from ...errors import ConfigError, ConnectFailedError, LoginRefusedError, TokenEndpointUnavailableError
 from ..config.config import Config, OAuthConfig
 from ..config.json_file import json_object
 from .token_response import Profile, TokenGrant, read_grant, read_profile
@@ -41,15 +44,20 @@ MAX_RETRY_AFTER_SEC = 86400.0
 
 
 class OutboundRoute(NamedTuple):
-    """How the authorization server is reached; without a proxy, HTTPS_PROXY and NO_PROXY decide."""
+    """How the authorization server is reached; without a proxy the environment decides."""
 
-    proxy: Optional[str] = None
+    proxy: Optional[ProxyAddress] = None
     ca_file: Optional[str] = None
+    connect_timeout: float = 10.0  # seconds
 
     @classmethod
-    def from_config(cls, config: Config) -> OutboundRoute:
-        """Return the route that requests to the API take."""
-        return cls(config.upstream_proxy, config.upstream_ca_file)
+    def from_config(cls, config: Config, own: Optional[ProxyAddress] = None) -> OutboundRoute:
+        """Return the route that requests to the API take; `own`: the proxy of one account alone."""
+        return cls(own or config.proxy_address, config.upstream_ca_file, config.connect_timeout_sec)
+
+    def connector(self) -> Connector:
+        """Return what opens connections by this route."""
+        return Connector(self.connect_timeout, self.ca_file, self.proxy, os.environ)
 
 
 DEFAULT_ROUTE = OutboundRoute()
@@ -142,9 +150,13 @@ def _call(request: urllib.request.Request, route: OutboundRoute, endpoint: _Endp
     """Return the JSON object of a 2xx answer; raise one of the two errors otherwise."""
     what = endpoint.name
     try:
-        with _opener(route).open(request, timeout=TIMEOUT_SEC) as response:
+        with url_opener(route.connector()).open(request, timeout=TIMEOUT_SEC) as response:
             status, headers = int(response.status), response.headers
             body = _read(response)
+    except (ConnectFailedError, ConfigError) as error:
+        raise TokenEndpointUnavailableError(
+            f"the {what} can't be reached: {error}", may_be_spent=False
+        ) from None
     except urllib.error.URLError as error:  # while connecting or sending: the server has no complete request
         raise TokenEndpointUnavailableError(
             f"the {what} can't be reached: {_failure_text(error)}", may_be_spent=False
@@ -159,34 +171,6 @@ def _call(request: urllib.request.Request, route: OutboundRoute, endpoint: _Endp
             raise TokenEndpointUnavailableError(f"the {what} answered, but not in JSON", may_be_spent=True)
         return document
     raise _error_for_status(status, headers, document, body, endpoint)
-
-
-def _opener(route: OutboundRoute) -> urllib.request.OpenerDirector:
-    handlers: list[urllib.request.BaseHandler] = [_AnyStatus()]
-    if route.proxy:
-        handlers.append(urllib.request.ProxyHandler({"http": route.proxy, "https": route.proxy}))
-    if route.ca_file:
-        handlers.append(urllib.request.HTTPSHandler(context=_tls_context(route.ca_file)))
-    return urllib.request.build_opener(*handlers)
-
-
-class _AnyStatus(urllib.request.HTTPErrorProcessor):
-    """Return every answer as it is: following a redirect would send the token to another address."""
-
-    def http_response(self, request: Any, response: Any) -> Any:
-        return response
-
-    https_response = http_response
-
-
-def _tls_context(ca_file: str) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    try:
-        context.load_verify_locations(cafile=ca_file)
-    except OSError as error:
-        words = f"upstreamCaFile {ca_file} can't be used: {error.strerror or error}"
-        raise TokenEndpointUnavailableError(words, may_be_spent=False) from None
-    return context
 
 
 def _read(response: Any) -> bytes:
@@ -264,8 +248,6 @@ def _failure_text(error: BaseException) -> str:
     cause = getattr(error, "reason", None) or error
     if isinstance(cause, socket.timeout):
         return f"no answer in {TIMEOUT_SEC:g} s"
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return "its certificate is not trusted (upstreamCaFile adds one)"
     if isinstance(cause, http.client.IncompleteRead):
         return "it broke off"
     if isinstance(cause, http.client.RemoteDisconnected):

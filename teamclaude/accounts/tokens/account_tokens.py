@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Optional
 
+from ...dial.proxies import ProxyAddress
 from ...snapshot import TokenView
 from .refresh import RefreshResult, UnsavedPair, refused_text
 from .refreshers import TokenRefresher
@@ -40,6 +41,7 @@ class AccountTokens:
     def __init__(self, refresher: TokenRefresher, refresher_key: object = None) -> None:
         self.name = ""
         self.disabled = False  # by its owner: not refreshed ahead of need
+        self.proxy: Optional[ProxyAddress] = None  # the account's own, for refreshes as well
         self.refresher = refresher
         self.refresher_key = refresher_key  # the config values that the refresher was made from
         self.refresh_lock = threading.Lock()

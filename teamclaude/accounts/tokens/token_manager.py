@@ -35,7 +35,7 @@ MIN_TICK_SEC = 1.0
 # A refresh in progress at shutdown must not lose its answer: wait as long as a call may take.
 STOP_SEC = 2 * token_endpoint.TIMEOUT_SEC + 5.0
 
-SpendWithConfig = Callable[[Config, str], TokenGrant]
+SpendByRoute = Callable[[Config, OutboundRoute, str], TokenGrant]
 
 
 class TokenManager:
@@ -55,7 +55,7 @@ class TokenManager:
         on_auth_failed: Callable[[str, str], None],
         warn: Callable[[str], None],
         clock: Callable[[], float] = time.time,
-        spend: Optional[SpendWithConfig] = None,
+        spend: Optional[SpendByRoute] = None,
         spawn: Optional[Callable[[Callable[[], None]], None]] = None,
     ) -> None:
         self._file = config_file
@@ -64,7 +64,7 @@ class TokenManager:
         self._on_auth_failed = on_auth_failed
         self._warn = warn
         self._clock = clock
-        self._spend: SpendWithConfig = spend or partial(_spend_refresh_token, clock)
+        self._spend: SpendByRoute = spend or partial(_spend_refresh_token, clock)
         self._spawn = spawn or _spawn
         self.tokens: Mapping[str, AccountTokens] = {}  # replaced whole
         self._stopping = threading.Event()
@@ -102,7 +102,7 @@ class TokenManager:
         tokens = known
         if tokens is None or tokens.refresher_key != refresher_key:
             tokens = AccountTokens(refresher_for(self._file, account, config, self._clock), refresher_key)
-        tokens.name, tokens.disabled = account.name, account.disabled
+        tokens.name, tokens.disabled, tokens.proxy = account.name, account.disabled, account.proxy_address
         return tokens
 
     def _adopt_stored(self, tokens: AccountTokens, account: AccountConfig) -> bool:
@@ -260,7 +260,9 @@ class TokenManager:
         """Return the warning to print (or an empty text) and whether the access token has changed."""
         try:
             held = tokens.pair if tokens.pair.refresh_token else None
-            result = tokens.refresher.refresh(partial(self._spend, self._config), tokens.rejected_token, held)
+            config = self._config
+            spend = partial(self._spend, config, OutboundRoute.from_config(config, tokens.proxy))
+            result = tokens.refresher.refresh(spend, tokens.rejected_token, held)
         except LoginRefusedError as error:
             tokens.record_login_refused(str(error))
             return f"re-login needed: {error}", False
@@ -310,10 +312,10 @@ def _time_left(seconds: float) -> str:
     return f"{seconds / 86400:.0f} days" if seconds >= 2 * 86400 else f"{seconds / 3600:.0f} hours"
 
 
-def _spend_refresh_token(clock: Callable[[], float], config: Config, token: str) -> TokenGrant:
-    return token_endpoint.refresh_tokens(
-        config.oauth, token, route=OutboundRoute.from_config(config), clock=clock
-    )
+def _spend_refresh_token(
+    clock: Callable[[], float], config: Config, route: OutboundRoute, token: str
+) -> TokenGrant:
+    return token_endpoint.refresh_tokens(config.oauth, token, route=route, clock=clock)
 
 
 def _spawn(work: Callable[[], None]) -> None:

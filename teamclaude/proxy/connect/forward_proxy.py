@@ -16,6 +16,7 @@ from typing import Optional
 
 from ...accounts.config.config import Config
 from ...dial.no_proxy import IpAddress
+from ...dial.tunnel import TUNNEL_IDLE_SEC, Tunnel
 from ...errors import (
     ClientGoneError,
     ConfigError,
@@ -29,7 +30,6 @@ from ...errors import (
 from ..net.client_connection import ClientConnection
 from ..net.connections import AcceptedConnection
 from ..net.transport import UpstreamPool
-from ..net.tunnel import TUNNEL_IDLE_SEC, Tunnel
 from .certificates import tls_directory
 from .handshake import HandshakeWarnings, TlsSocket, accept_tls
 from .server_certificates import ServerCertificates

@@ -17,14 +17,12 @@ import time
 from collections.abc import Callable
 from typing import Optional
 
+from ...dial.socket_pair import through_pair
 from ...errors import ClientGoneError
-from ..net.tunnel import Tunnel
 
 __all__ = ["HandshakeWarnings", "TlsSocket", "accept_tls"]
 
 WARN_EVERY_SEC = 60.0
-# The tunnel's ends have limits of their own: this one only ends what nobody closes.
-RELAY_IDLE_SEC = 86400.0
 RELAY_END_SEC = 5.0  # for the last bytes of a connection that is being closed
 
 
@@ -50,7 +48,7 @@ def accept_tls(client: socket.socket, early: bytes, context: ssl.SSLContext, lim
     """
     relay = None
     if early or isinstance(client, ssl.SSLSocket):
-        client, relay = _through_pair(client, early)
+        client, relay = through_pair(client, early, close=False)
     client.settimeout(limit)
     try:
         # The socket passed in is empty from here on, also after an error.
@@ -64,23 +62,6 @@ def accept_tls(client: socket.socket, early: bytes, context: ssl.SSLContext, lim
         TlsSocket(sock, relay).close()
         raise
     return TlsSocket(sock, relay)
-
-
-def _through_pair(client: socket.socket, early: bytes) -> tuple[socket.socket, threading.Thread]:
-    near, far = socket.socketpair()
-
-    def carry() -> None:
-        with far:
-            Tunnel(client, far, b"", early).run(RELAY_IDLE_SEC)
-
-    thread = threading.Thread(target=carry, name="tls-relay", daemon=True)
-    try:
-        thread.start()
-    except RuntimeError as error:  # "can't start new thread"
-        near.close()
-        far.close()
-        raise OSError("no thread can be started") from error
-    return near, thread
 
 
 class HandshakeWarnings:

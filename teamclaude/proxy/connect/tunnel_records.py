@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Optional
 
+from ...dial.tunnel import Tunnel
 from ...snapshot import TunnelView
-from ..net.tunnel import Tunnel
 from ..records.notices import TUNNEL, Notice
 
 __all__ = ["TunnelRecords"]

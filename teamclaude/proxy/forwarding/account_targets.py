@@ -85,6 +85,7 @@ class AccountTargets:
         else:
             credential = Credential("oauth", "")
         origin, prefix = parse_origin(account.upstream) if account.upstream else (self.origin, self.prefix)
+        origin = origin._replace(via=account.proxy_address)
         return UpstreamTarget(account.name, credential, origin, prefix, account.account_uuid)
 
     def target(self, key: str) -> Optional[UpstreamTarget]:

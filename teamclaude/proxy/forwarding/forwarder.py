@@ -18,6 +18,7 @@ from typing import Optional
 
 from ...accounts.tokens.token_pair import Usability
 from ...errors import (
+    AccountError,
     ClientGoneError,
     ConnectFailedError,
     NoAccountAvailableError,
@@ -58,6 +59,7 @@ class Forwarder:
 
     _streaming = False  # a response is being relayed: nothing is retried
     _step = Step(Action.AGAIN)  # how to get the next account
+    _no_route: Optional[Exception] = None  # why an account could not be connected to through its own proxy
 
     def __init__(
         self,
@@ -125,7 +127,12 @@ class Forwarder:
 
     def _acquire(self) -> Optional[Lease]:
         step, self._step = self._step, Step(Action.AGAIN)
-        return self._acquirer.acquire(step)
+        try:
+            return self._acquirer.acquire(step)
+        except AccountError:
+            if self._no_route is not None:  # it may be back soon, which an AccountError denies
+                raise self._no_route from None
+            raise
 
     # --- one attempt ----------------------------------------------------------------------------
 
@@ -176,7 +183,9 @@ class Forwarder:
             attempt.note = str(lost)
             if logged is not None:
                 logged.failed(str(lost))
-            failure = self._failure_of(lost, attempt)
+            failure = self._failure_of(lost, attempt, target)
+            if failure is Failure.NO_ROUTE:
+                self._no_route, self._refusals.reasons[lease.account] = lost, str(lost)
             self._step = self._refusals.add_failure(lease.account, failure)
             if self._step.action is Action.RAISE:
                 raise
@@ -290,9 +299,11 @@ class Forwarder:
         if self._step.avoid:
             self._refusals.reasons[lease.account] = str(refused)
 
-    def _failure_of(self, lost: Exception, attempt: Attempt) -> Failure:
+    def _failure_of(self, lost: Exception, attempt: Attempt, target: Optional[UpstreamTarget]) -> Failure:
         if self._streaming:
             return Failure.CUT
+        if isinstance(lost, ConnectFailedError) and target is not None and target.origin.via is not None:
+            return Failure.NO_ROUTE
         if attempt.status is None:
             return Failure.NO_ANSWER
         return Failure.SILENT if isinstance(lost, UpstreamTimeoutError) else Failure.BODY_LOST

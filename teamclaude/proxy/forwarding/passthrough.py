@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Optional
 
+from ...dial.tunnel import TUNNEL_IDLE_SEC, Tunnel
 from ..http.framing import BodyKind, Framing
 from ..http.header_rewrite import (
     Credential,
@@ -24,7 +25,6 @@ from ..net.client_connection import ClientConnection
 from ..net.coroutine import run_coroutine
 from ..net.relay import Observer, relay
 from ..net.transport import Transport
-from ..net.tunnel import TUNNEL_IDLE_SEC, Tunnel
 from ..net.upstream_connection import UpstreamResponse, read_response
 from ..records.exchange import Exchange, Outcome
 from ..records.request_record import RequestRecord

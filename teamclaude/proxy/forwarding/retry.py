@@ -11,6 +11,7 @@
 | the request's own fault | RELAY |
 | a stream that begins with an error event | AGAIN after a pause |
 | a body lost before a byte of it was relayed | AGAIN, once; then RAISE |
+| no connection through the account's own proxy | ANOTHER; without one RAISE |
 | no answer, silence, a body lost later | RAISE |
 
 Rules that hold in this file:
@@ -53,6 +54,7 @@ class Failure(Enum):
     TOKEN_STALE = "the account's token must be refreshed first"
     LOGIN_ENDED = "the account's login is refused until an operator renews it"
     REMOVED = "the account is no longer configured"
+    NO_ROUTE = "no connection through the account's own proxy"
     NO_ANSWER = "no answer came"
     SILENT = "the upstream fell silent"  # it may still be running, and billed
     BODY_LOST = "the answer broke off before a byte of it was relayed"
@@ -195,7 +197,7 @@ def _after_failure(state: RetryState, failure: Failure, account: str) -> tuple[R
         return state._replace(skipped=state.skipped | {account}), Step(Action.AGAIN, avoid=account)
     if failure is Failure.LOGIN_ENDED:
         return state._replace(auth_failed=state.auth_failed | {account}), Step(Action.OTHERS)
-    if failure is Failure.REMOVED:
+    if failure in (Failure.REMOVED, Failure.NO_ROUTE):
         return state.excluding(account), Step(Action.ANOTHER)
     if failure is Failure.BODY_LOST and not state.lost_bodies:
         return state._replace(lost_bodies=1), Step(Action.AGAIN)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 from urllib.parse import urlsplit
 
+from ...dial.proxies import ProxyAddress
 from ...errors import ConfigError
 
 __all__ = ["Origin", "parse_origin"]
@@ -14,11 +15,16 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Origin(NamedTuple):
-    """The part of a base URL that names a server; connections are pooled by it."""
+    """The part of a base URL that names a server; connections are pooled by it.
+
+    `via`: an account's own proxy (or `DIRECT`); None: the one that serves all.  As a part of the origin it
+    keeps the connections of such an account apart: no other account's request travels on them.
+    """
 
     scheme: str
     host: str
     port: int
+    via: Optional[ProxyAddress] = None
 
     @property
     def authority(self) -> str:

@@ -23,10 +23,11 @@ import re
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 from ...accounts.config.config import Config
 from ...accounts.tokens.token_pair import TokenPair
+from ...dial.proxies import ProxyAddress
 
 __all__ = [
     "KNOWN_SECRETS",
@@ -128,19 +129,14 @@ def secrets_of(config: Config, pairs: Iterable[TokenPair]) -> Iterator[str]:
         values += [account.access_token, account.refresh_token, account.api_key]
     for pair in pairs:
         values += pair.tokens
-    values += _proxy_secrets(config.upstream_proxy or "")
+    proxies = [config.proxy_address, *(account.proxy_address for account in config.accounts)]
+    values += [secret for proxy in proxies if proxy is not None for secret in _proxy_secrets(proxy)]
     return (value for value in values if value)
 
 
-def _proxy_secrets(url: str) -> list[str]:
-    """Return the password in a proxy's URL, and `user:password`, which Basic encodes."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return []
-    if not parts.password:
-        return []
-    return [unquote(parts.password), f"{unquote(parts.username or '')}:{unquote(parts.password)}"]
+def _proxy_secrets(proxy: ProxyAddress) -> list[str]:
+    """Return the password of a proxy, and `user:password`, which Basic encodes."""
+    return [proxy.password, f"{proxy.user}:{proxy.password}"] if proxy.password else []
 
 
 def _forms(value: str) -> Iterator[bytes]:

@@ -15,6 +15,5 @@ Nothing here may choose an account, know a credential, or read more of a message
 - sock_diag: ask the Linux kernel for the owner of a socket
 - socket_wait: wait while the client is watched: for a socket, a time or a function
 - transport: send a request over a pooled or fresh connection, and repeat it where that is safe
-- tunnel: copy bytes both ways after a protocol switch
 - upstream_connection: one connection to the upstream and its response
 """

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Optional
 
 from ...dial.connector import Allow, Connector
-from ...dial.proxies import parse_proxy
+from ...dial.proxies import ProxyAddress
 from ..http.origin import Origin
 from .socket_wait import ClientWatch, run_in_thread
 
@@ -21,13 +21,15 @@ __all__ = ["Dialer"]
 class Dialer:
     """Open connections for one configuration; `connect_timeout` is in seconds.
 
-    `proxy`: upstreamProxy; without it the environment of this moment decides.  Raises ConfigError for a proxy
-    that can't be used.
+    `proxy`: the configured one for all accounts; without it the environment of this moment decides.
     """
 
-    def __init__(self, connect_timeout: float, ca_file: Optional[str], proxy: Optional[str]) -> None:
-        configured = parse_proxy(proxy, "upstreamProxy") if proxy else None
-        self.connector = Connector(connect_timeout, ca_file, configured, dict(os.environ))
+    def __init__(self, connect_timeout: float, ca_file: Optional[str], proxy: Optional[ProxyAddress]) -> None:
+        self._connector = Connector(connect_timeout, ca_file, proxy, dict(os.environ))
+
+    def check_proxy(self, origin: Origin) -> None:
+        """Raise ConfigError if the proxy on the way to an origin can't be used."""
+        self._connector.check_proxy(origin.scheme, origin.host, origin.port)
 
     def dial(self, origin: Origin, watch: ClientWatch) -> socket.socket:
         """Return a new connection; raises ConnectFailedError, ConfigError or ClientGoneError."""
@@ -42,10 +44,10 @@ class Dialer:
         the target; one that is itself spoken to by TLS makes it an SSLSocket.  Raises ConnectFailedError,
         ForbiddenError (no address is allowed), ConfigError or ClientGoneError.
         """
-        return _watched(lambda: self.connector.open_stream(host, port, allow), watch)
+        return _watched(lambda: self._connector.open_stream(host, port, allow), watch)
 
     def _connect(self, origin: Origin) -> socket.socket:
-        return self.connector.open(origin.scheme, origin.host, origin.port)
+        return self._connector.open(origin.scheme, origin.host, origin.port, origin.via)
 
 
 def _watched(connect: Callable[[], socket.socket], watch: ClientWatch) -> socket.socket:

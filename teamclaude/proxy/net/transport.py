@@ -5,7 +5,8 @@ Rules that hold in this file:
 1. A failure on a reused connection only shows that the upstream had closed it: the request is repeated at
    once on a fresh one.  A failure on a fresh connection is repeated once after a pause; then it is an outage.
 2. A request that was sent and met silence is never repeated: it may be running, and billed.
-3. Connections are pooled by origin, never by account: credentials travel in requests only.
+3. Connections are pooled by origin, not by account: credentials travel in requests only.  An account with a
+   proxy of its own has an origin of its own.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from functools import partial
 from typing import Any, Optional
 
 from ...dial.connector import Allow
+from ...dial.proxies import ProxyAddress
 from ...errors import (
     ClientGoneError,
     ConnectFailedError,
@@ -48,7 +50,7 @@ class UpstreamPool:
         *,
         connect_timeout: float = 10.0,
         ca_file: Optional[str] = None,
-        proxy: Optional[str] = None,
+        proxy: Optional[ProxyAddress] = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._dialer = Dialer(connect_timeout, ca_file, proxy)
@@ -77,6 +79,10 @@ class UpstreamPool:
     def open(self, origin: Origin, watch: ClientWatch) -> UpstreamConnection:
         """Return a new connection; raises ConnectFailedError, or ClientGoneError once the client has left."""
         return UpstreamConnection(self._dialer.dial(origin, watch), origin)
+
+    def check_proxy(self, origin: Origin) -> None:
+        """Raise ConfigError if the proxy on the way to an origin can't be used."""
+        self._dialer.check_proxy(origin)
 
     def dial_stream(
         self, host: str, port: int, watch: ClientWatch, allow: Optional[Allow] = None

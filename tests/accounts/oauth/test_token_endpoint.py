@@ -156,7 +156,7 @@ def test_a_trickling_server_times_out(auth: AuthServer, monkeypatch: pytest.Monk
 def test_a_refused_connection_spends_nothing(auth: AuthServer) -> None:
     oauth = config_of(auth)
     auth.stop()
-    with pytest.raises(TokenEndpointUnavailableError, match="can't be reached: Connection refused") as caught:
+    with pytest.raises(TokenEndpointUnavailableError, match=r"reached: .*: Connection refused") as caught:
         refresh_tokens(oauth, "sk-ant-ort01-FAKEx")
     assert not caught.value.may_be_spent
     foreign = replace(oauth, token_url="https://nowhere.invalid/token")
@@ -223,12 +223,12 @@ def test_the_route_can_be_a_proxy(auth: AuthServer, monkeypatch: pytest.MonkeyPa
     assert not any(b"FAKE" in data for data in seen)
 
 
-def test_an_invalid_certificate_file_is_named(auth: AuthServer, tmp_path: Path) -> None:
+def test_an_invalid_certificate_file_is_named(tmp_path: Path) -> None:
     bad = tmp_path / "ca.pem"
     bad.write_text("nothing")
     for path in (str(bad), str(tmp_path / "missing.pem")):
         with pytest.raises(TokenEndpointUnavailableError, match=f"upstreamCaFile {path} can't be used"):
-            refresh_tokens(config_of(auth), "sk-ant-ort01-FAKEx", route=OutboundRoute(ca_file=path))
+            refresh_tokens(OAuthConfig(), "sk-ant-ort01-FAKEx", route=OutboundRoute(ca_file=path))
 
 
 # --- reading answers ------------------------------------------------------------------------------

@@ -158,7 +158,7 @@ def test_a_restart_does_not_refresh_a_short_lived_token(logins: Logins) -> None:
 
 @pytest.mark.parametrize("told", [0, -1, 1, 9.9, None, "soon", "", True, float("nan"), [240]])
 def test_an_implausible_lifetime_counts_as_an_hour(logins: Logins, told: Any) -> None:
-    def grant(config: Any, token: str) -> Any:
+    def grant(config: Any, route: Any, token: str) -> Any:
         granted.append(logins.clock.now)
         answer = {"access_token": f"a{len(granted)}", "refresh_token": f"r{len(granted)}", "expires_in": told}
         return read_grant(answer, logins.clock.now)
@@ -195,7 +195,7 @@ def test_backoff_grows_while_the_server_is_busy(logins: Logins) -> None:
     logins.log_in("anna")
     asked: list[float] = []
 
-    def busy(config: Any, token: str) -> Any:
+    def busy(config: Any, route: Any, token: str) -> Any:
         asked.append(round(logins.clock.now - began))
         raise TokenEndpointUnavailableError("the token endpoint failed (503)", may_be_spent=False)
 
@@ -264,7 +264,7 @@ def test_an_unforeseen_error_is_reported_and_backs_off(logins: Logins) -> None:
     logins.log_in("anna")
     calls: list[str] = []
 
-    def broken(config: Any, token: str) -> Any:
+    def broken(config: Any, route: Any, token: str) -> Any:
         calls.append(token)
         raise ZeroDivisionError
 

@@ -123,7 +123,7 @@ def test_a_server_that_sends_no_more_still_gets_the_rest(
 def test_a_tunnel_that_is_half_closed_and_silent_ends(
     forward: Build, tunnels: Clients, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("teamclaude.proxy.net.tunnel.HALF_CLOSED_SEC", 0.1)
+    monkeypatch.setattr("teamclaude.dial.tunnel.HALF_CLOSED_SEC", 0.1)
     client = tunnels(forward("a"))
     client.connect(server.target)
     client.sock.shutdown(socket.SHUT_WR)
@@ -246,7 +246,7 @@ def test_a_shutdown_closes_quiet_tunnels_at_once_and_others_in_time(
     client = tunnels(s)
     client.connect(server.target)
     s.until(lambda: s.status()["tunnels"])
-    monkeypatch.setattr("teamclaude.proxy.net.tunnel.QUIET_SEC", 0.0)
+    monkeypatch.setattr("teamclaude.dial.tunnel.QUIET_SEC", 0.0)
     s.service.stop()
     assert client.rest() == (b"", "fin")
     assert server.read(1) == b""

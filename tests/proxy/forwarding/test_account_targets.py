@@ -14,6 +14,7 @@ from teamclaude.accounts.tokens.token_manager import TokenManager
 from teamclaude.accounts.tokens.token_pair import TokenPair
 from teamclaude.errors import ConfigError
 from teamclaude.proxy.forwarding.account_targets import AccountTargets
+from teamclaude.proxy.http.origin import Origin
 
 ALICE = {
     "name": "alice",
@@ -38,7 +39,7 @@ def test_a_login_goes_to_the_upstream_of_all() -> None:
     way = book.target("u1/o1")
     assert way is not None
     assert (way.name, way.credential, way.prefix) == ("alice", ("oauth", "sk-ant-oat01-FAKE-now"), "/base")
-    assert way.origin == book.origin == ("https", "api.example", 443)
+    assert way.origin == book.origin == Origin("https", "api.example", 443)
     assert way.account_uuid == "u1"
 
 
@@ -47,7 +48,7 @@ def test_an_account_s_own_upstream_is_its_alone() -> None:
     assert way is not None
     assert (way.credential, way.origin, way.prefix) == (
         ("apikey", "sk-ant-api03-FAKE"),
-        ("http", "own.example", 81),
+        Origin("http", "own.example", 81),
         "/x",
     )
 

@@ -130,6 +130,7 @@ FIXED: dict[Kind, Action] = {
     Failure.TOKEN_STALE: Action.REFRESH,
     Failure.LOGIN_ENDED: Action.OTHERS,
     Failure.REMOVED: Action.ANOTHER,
+    Failure.NO_ROUTE: Action.ANOTHER,
     Failure.NO_ANSWER: Action.RAISE,
     Failure.SILENT: Action.RAISE,
     Failure.CUT: Action.RAISE,
