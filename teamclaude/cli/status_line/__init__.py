@@ -4,6 +4,7 @@ It is a process of its own for each update: nothing here imports more than it ne
 
 - bounded: waits with an end: for stdin, for the proxy, for another command
 - facts: what the line is made of: Claude Code's input and the proxy's answer, read leniently
+- install: Claude Code's setting `statusLine`, and a command of the user that goes on
 - line: the facts as one line: parts, template, colours, width
 - memory: the last answer for each session, for when the proxy gives none
 - output: the whole: read the input, ask the proxy, print the line

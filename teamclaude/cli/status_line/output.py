@@ -105,9 +105,26 @@ def _line(data: bytes, template: str, configured: Optional[Callable[[], ProxyAdd
     found = _facts(said, env, configured, by_hand)
     if found is None:
         return ""
-    columns = env.get("COLUMNS", "")
-    width = max(1, int(columns) - MARGIN) if columns.isascii() and columns.isdigit() else 0
+    columns = _columns(env)
+    width = max(1, columns - MARGIN) if columns else 0
     return line_of(said, *found, now, width, colors_for(env), template)
+
+
+def _columns(env: Mapping[str, str]) -> int:
+    """Return the columns of the terminal, 0 when they are unknown; Claude Code 2.1.112 sets no COLUMNS."""
+    named = env.get("COLUMNS", "")
+    if named.isascii() and named.isdigit():
+        return int(named)
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | getattr(os, "O_NOCTTY", 0))
+    except OSError:
+        return 0
+    try:
+        return os.get_terminal_size(terminal).columns
+    except OSError:
+        return 0
+    finally:
+        os.close(terminal)
 
 
 def _facts(

@@ -38,6 +38,7 @@ class Shell:
             "HOME": str(home),
             "TMPDIR": str(home),
             "NO_COLOR": "1",
+            "COLUMNS": "200",
             "CLAUDECODE": "1",
         }
         self.program = [sys.executable, "-I", "-S", str(ROOT / "teamclaude" / "__main__.py")]
@@ -218,3 +219,69 @@ def test_by_hand_errors_are_one_line(cli: Callable[..., Any]) -> None:
 @pytest.mark.usefixtures("by_hand")
 def test_by_hand_without_a_config_file(cli: Callable[..., Any]) -> None:
     assert "there is no config file yet" in cli("statusline").err
+
+
+# --- the setting --------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("down")
+def test_install_and_uninstall(cli: Callable[..., Any], private_home: Path) -> None:
+    file = private_home / ".claude" / "settings.json"
+    file.parent.mkdir()
+    file.write_text('{"model": "opus"}')
+    ended = cli("statusline", "--install", "--format", "{account}")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.splitlines() == [
+        f"{file}: statusLine is set",
+        "take it back with: teamclaude statusline --uninstall",
+    ]
+    assert "statusline --format '{account}'" in json.loads(file.read_text())["statusLine"]["command"]
+    assert "is as it was" in cli("statusline", "--install", "--format", "{account}").out
+    assert cli("statusline", "--uninstall").out == f"{file}: statusLine is as before\n"
+    assert file.read_text() == '{"model": "opus"}'
+    assert cli("statusline", "--uninstall").out.startswith("nothing to take back: ")
+
+
+@pytest.mark.usefixtures("down")
+def test_a_scope_of_the_project(
+    cli: Callable[..., Any], private_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli("statusline", "--install", "--scope", "local").status == 0
+    local = tmp_path / ".claude" / "settings.local.json"
+    assert local.exists()
+    assert "has a statusLine of its own" in cli("statusline", "--install").err
+    assert cli("statusline", "--uninstall", "--scope", "local").out == f"{local}: statusLine is as before\n"
+    assert not local.exists()
+    assert (private_home / ".claude" / "settings.json").exists()
+    assert cli("statusline", "--uninstall").status == 0
+    assert not (private_home / ".claude").exists(), "nothing is left behind"
+
+
+@pytest.mark.usefixtures("down")
+def test_a_setting_that_was_changed_stays(cli: Callable[..., Any], private_home: Path) -> None:
+    file = private_home / ".claude" / "settings.json"
+    cli("statusline", "--install")
+    file.write_text('{"statusLine": {"type": "command", "command": "mine"}}')
+    assert "stays" in cli("statusline", "--uninstall").out
+    assert json.loads(file.read_text())["statusLine"]["command"] == "mine"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--format", "{x}"), ("--first", "x"), ("--uninstall",), ("--scope", "x"), ("--refresh", "-1")],
+)
+def test_wrong_words_change_nothing(cli: Callable[..., Any], private_home: Path, words: Any) -> None:
+    ended = cli("statusline", "--install", *words)
+    assert ended.status == 2
+    assert not (private_home / ".claude").exists()
+
+
+def test_without_columns_the_terminal_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((77, 20)))
+    there, here = os.openpty()
+    monkeypatch.setattr(os, "open", lambda *_: here)
+    assert output._columns({}) == 77
+    assert output._columns({"COLUMNS": "50"}) == 50
+    monkeypatch.undo()
+    os.close(there)
