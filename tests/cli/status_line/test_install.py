@@ -120,7 +120,7 @@ def test_what_others_change_meanwhile_stays(files: EditedFiles, file: Path) -> N
 def test_a_broken_file_is_not_touched(files: EditedFiles, file: Path, data: bytes) -> None:
     file.parent.mkdir()
     file.write_bytes(data)
-    with pytest.raises(TeamClaudeError, match="settings.json"):
+    with pytest.raises(TeamClaudeError, match=r"settings\.json"):
         install(files, file)
     assert file.read_bytes() == data
 
