@@ -210,10 +210,17 @@ class AccountError(TeamClaudeError):
 
 
 class LoginRefusedError(TeamClaudeError):
-    """The authorization server refused the login: only logging in again helps."""
+    """The authorization server refused the login: only logging in again helps.
+
+    `answered`: the status of its answer; None when it was not asked.
+    """
 
     status = 502
     kind = "authentication_error"
+
+    def __init__(self, message: str, answered: Optional[int] = None) -> None:
+        super().__init__(message)
+        self.answered = answered
 
 
 class TokenEndpointUnavailableError(TeamClaudeError):

@@ -13,8 +13,10 @@ Data goes to stdout, messages to stderr.  `main` imports only the module of the 
 - lab_options: the lab's options, and the scenario they describe
 - lab_run: the lab's subcommands run, whatif and explain
 - line_printer: lines printed by a background thread, so that a terminal never blocks a request
+- login_secret: the logins that take a secret: an API key, a token of `claude setup-token`
 - mcp: the Model Context Protocol server: messages, tools, and its loop
 - proxy_client: the HTTP client of a running proxy, local or remote
+- secret_prompt: ask for a secret without echo; a paste may have several lines
 - signals: run a server until it ends, and handle signals meanwhile
 - status_line: the line that `statusline` prints below Claude Code's prompt
 - streams: stdin, stdout and stderr that are closed, full, or a broken pipe

@@ -41,7 +41,7 @@ def token_state(account: AccountConfig, now: float, auth_failed: bool = False) -
         left = (account.expires_at or 0.0) - now
         return f"follows Claude Code, valid {format_duration(left)}" if left > 0 else "follows Claude Code"
     if account.expires_at is None:
-        return "no expiry known"
+        return "no expiry known" if account.access_token else "refresh due"
     left = account.expires_at - now
     if refresh_need(TokenPair.from_account(account), now) is RefreshNeed.NONE:
         return f"valid {format_duration(left)}"
@@ -52,14 +52,21 @@ def token_state(account: AccountConfig, now: float, auth_failed: bool = False) -
 
 def login_left(account: AccountConfig, now: float) -> Optional[str]:
     """Return how long the login lasts, refreshes included: `27d4h`; None when unknown."""
-    ends = account.refresh_token_expires_at
+    ends = _login_ends(account)
     return None if ends is None else format_duration(ends - now)
 
 
 def ends_soon(account: AccountConfig, now: float) -> bool:
     """Return whether a person should log in again soon, while the login still works."""
-    ends = account.refresh_token_expires_at
+    ends = _login_ends(account)
     return ends is not None and 0 < ends - now <= WARN_SEC
+
+
+def _login_ends(account: AccountConfig) -> Optional[float]:
+    """Return when renewals end; without a refresh token that is when the access token does."""
+    if account.import_from or account.refresh_token_expires_at is not None:
+        return account.refresh_token_expires_at
+    return TokenPair.from_account(account).last_use_ends_at
 
 
 def account_row(account: AccountConfig, live: Optional[AccountView], now: float) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
 from teamclaude.accounts.config.config import AccountConfig
-from teamclaude.cli.account_rows import tier, token_state
+from teamclaude.cli.account_rows import ends_soon, login_left, tier, token_state
 
 NOW = 1_000_000.0
 
@@ -44,6 +44,7 @@ def test_tier(fields: dict[str, Any], expected: str) -> None:
         ({}, False, "no expiry known"),
         ({"expires_at": NOW + 9999}, True, "re-login needed"),
         ({"expires_at": NOW + 9999, "refresh_token_expires_at": NOW - 1}, False, "re-login needed"),
+        ({"access_token": None, "refresh_token": "r"}, False, "refresh due"),
         ({"access_token": None, "import_from": "/x.json"}, False, "follows Claude Code"),
         ({"import_from": "/x.json", "expires_at": NOW + 3600}, False, "follows Claude Code, valid 1h"),
         ({"access_token": None, "import_from": "/x.json"}, True, "re-login needed"),
@@ -52,3 +53,23 @@ def test_tier(fields: dict[str, Any], expected: str) -> None:
 )
 def test_token_state(fields: dict[str, Any], auth_failed: bool, expected: str) -> None:
     assert token_state(account(**fields), NOW, auth_failed) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "left", "soon"),
+    [
+        ({}, None, False),
+        ({"expires_at": NOW + 86400}, "1d", True),
+        ({"expires_at": NOW + 365 * 86400, "source": "token"}, "365d", False),
+        ({"expires_at": NOW + 3600, "refresh_token": "r"}, None, False),
+        (
+            {"expires_at": NOW + 60, "refresh_token": "r", "refresh_token_expires_at": NOW + 86400},
+            "1d",
+            True,
+        ),
+        ({"import_from": "/x.json", "expires_at": NOW + 60}, None, False),
+    ],
+)
+def test_when_the_login_ends(fields: dict[str, Any], left: Optional[str], soon: bool) -> None:
+    assert login_left(account(**fields), NOW) == left
+    assert ends_soon(account(**fields), NOW) is soon

@@ -7,4 +7,5 @@ Nothing here refreshes a token.
 - find_login: where a login is on this machine, and which one is taken when there are two
 - keychain: the login in the macOS Keychain
 - login_fields: times, tokens and labels of a login as other programs write them
+- setup_token: the token of `claude setup-token` in what a person copied from the terminal
 """

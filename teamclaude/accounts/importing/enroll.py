@@ -14,8 +14,10 @@ from typing import Any, Optional
 from ...errors import TeamClaudeError
 from ..config.config import AccountConfig
 from ..config.edits import Placement, account_json, add_or_replace_account, edit_account
+from ..config.schema import read
+from .claude_login import is_renewable
 
-__all__ = ["check_api_key", "enroll", "enroll_key", "enroll_token", "followed"]
+__all__ = ["check_api_key", "enroll", "enroll_key", "enroll_token", "followed", "is_full_login"]
 
 
 def enroll(
@@ -48,18 +50,38 @@ def enroll_key(raw: dict[str, Any], key: str, wanted: Optional[str]) -> Placemen
     return add_or_replace_account(raw, account_json(account))
 
 
-def enroll_token(raw: dict[str, Any], account: AccountConfig, wanted: Optional[str]) -> Placement:
+def enroll_token(raw: dict[str, Any], account: AccountConfig, wanted: Optional[str], now: float) -> Placement:
     """Put the account of a setup token into the file's JSON, named `wanted`, its email or `token-N`.
 
-    An account of that name gets the token in place of its credentials.  Raise TeamClaudeError when the file
-    already has this token, or when the name is an API key's.
+    An account named `wanted` gets the token in place of its credentials.  Raise TeamClaudeError when the file
+    already has this token, when the name is an API key's, and when the person has a login here that can be
+    renewed at `now` (epoch seconds) and was not named.
     """
-    for entry in raw.get("accounts") or []:
+    entries = raw.get("accounts") or []
+    for entry in entries:
         if entry.get("accessToken") == account.access_token:
             raise TeamClaudeError(f'this token is there already, as "{entry["name"]}"')
         if entry["name"] == wanted and entry.get("type") == "apikey":
             raise TeamClaudeError(f'"{wanted}" is an API key: give the token another --name')
-    return enroll(raw, replace(account, name=wanted or account.name), wanted, "token", True)
+    named = replace(account, name=wanted or account.name)
+    known = [read(AccountConfig, entry) for entry in entries]
+    for other in known:
+        if _is_same(other, account) and is_full_login(other, now) and other.name != wanted:
+            raise TeamClaudeError(
+                f'"{other.name}" is the same person and has a login that is renewed, which is better; to put '
+                f'the token in its place: --name "{other.name}"'
+            )
+    return enroll(raw, named, wanted, "token", True)
+
+
+def _is_same(known: AccountConfig, account: AccountConfig) -> bool:
+    same_org = None in (known.org_uuid, account.org_uuid) or known.org_uuid == account.org_uuid
+    return account.account_uuid is not None and known.account_uuid == account.account_uuid and same_org
+
+
+def is_full_login(account: AccountConfig, now: float) -> bool:
+    """Return whether the account has a login that is renewed, here or in the file it follows."""
+    return bool(account.import_from) or is_renewable(account, now)
 
 
 def followed(account: AccountConfig, path: str) -> AccountConfig:

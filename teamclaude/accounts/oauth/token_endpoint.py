@@ -205,7 +205,7 @@ def _error_for_status(
     # An HTML page comes from something in between (a captive portal, a filter), not from the server.
     page = document is None and body.lstrip()[:1] == b"<"
     if (status == 400 and code == "invalid_grant") or (status in (401, 403) and not page):
-        return LoginRefusedError(endpoint.refused_text.format(f"{what}: {said}"))
+        return LoginRefusedError(endpoint.refused_text.format(f"{what}: {said}"), status)
     wait = _retry_after(headers.get("Retry-After"))
     if status == 429:
         hint = "; if that lasts, it may not like our User-Agent: set oauth.userAgent in the config file"

@@ -53,10 +53,16 @@ def accounts(args: argparse.Namespace) -> int:
     print("\n".join(_lines(rows, args.verbose)))
     for row in rows:
         if row["endsSoon"]:
-            note(f"teamclaude: the login of {row['name']} ends in {row['login']}: teamclaude login renews it")
+            note(f"teamclaude: the login of {row['name']} ends in {row['login']}: {_remedy(row)}")
     if live is None:
         note("teamclaude: no proxy is running: the status of the accounts is not known")
     return 0
+
+
+def _remedy(row: Mapping[str, Any]) -> str:
+    if row["source"] != "token":
+        return "teamclaude login renews it"
+    return f'claude setup-token makes a new token, for: teamclaude login --token --name "{row["name"]}"'
 
 
 def _live(port: Optional[int]) -> Optional[dict[str, AccountView]]:

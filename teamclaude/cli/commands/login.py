@@ -1,4 +1,4 @@
-"""The `login` command: log in with a browser or a pasted code, or add an API key."""
+"""The `login` command: log in with a browser or a pasted code; login_secret.py adds keys and tokens."""
 
 from __future__ import annotations
 
@@ -30,6 +30,13 @@ def login_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-browser", action="store_true", help="only print the address; you paste the code it ends with"
     )
     method.add_argument("--api", action="store_true", help="add an API key, billed by use")
+    method.add_argument(
+        "--token",
+        metavar="VARIABLE",
+        nargs="?",
+        const="",
+        help="add a token of claude setup-token: it asks, or reads stdin or this environment variable",
+    )
     add_name_option(parser)
     add_port_option(parser)
 
@@ -44,7 +51,11 @@ def login(args: argparse.Namespace) -> int:
 
     The same person in two organisations is two accounts.
     """
-    return _add_key(args) if args.api else _log_in(args)
+    if not args.api and args.token is None:
+        return _log_in(args)
+    from ..login_secret import add_key, add_token
+
+    return add_key(args) if args.api else add_token(args)
 
 
 def _log_in(args: argparse.Namespace) -> int:
@@ -106,28 +117,6 @@ def _show_instructions(flow: LoginFlow, listening: bool) -> None:
     else:
         note(f"\nIt ends with a code. Paste all of it here ({limit}):")
     read_stdin_lines(flow.on_paste, flow.close_stdin)
-
-
-def _add_key(args: argparse.Namespace) -> int:
-    from ...accounts.config.config import AccountConfig
-    from ...accounts.importing.enroll import check_api_key, enroll_key
-
-    file, _ = load_or_create_config()
-    key = check_api_key(_read_key())
-    about = AccountConfig(name="", type="apikey")
-    store_account(file, lambda raw: enroll_key(raw, key, args.name), about, args.name, args.port)
-    return 0
-
-
-def _read_key() -> str:
-    if not (sys.stdin and sys.stdin.isatty()):
-        return sys.stdin.readline() if sys.stdin else ""
-    import getpass
-
-    try:
-        return getpass.getpass("API key (it is not shown): ")
-    except EOFError:
-        return ""
 
 
 def has_browser(env: Mapping[str, str], platform: str = sys.platform) -> bool:

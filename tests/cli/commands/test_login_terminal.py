@@ -19,8 +19,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from teamclaude.fakeapi.fault import Fault
 from tests.cli.support import accounts_in
-from tests.fakeapi.authserver import AuthServer
+from tests.fakeapi.authserver import PROFILE_PATH, AuthServer
 
 pty = pytest.importorskip("pty")
 
@@ -125,11 +126,13 @@ def test_a_code_is_pasted_on_the_terminal(terminal: Any, auth: AuthServer, file:
     assert auth.accepts(accounts_in(file)["work"]["accessToken"])
 
 
-@pytest.mark.parametrize("words", [("login",), ("login", "--no-browser"), ("login", "--api")])
+@pytest.mark.parametrize(
+    "words", [("login",), ("login", "--no-browser"), ("login", "--api"), ("login", "--token")]
+)
 def test_ctrl_c(terminal: Any, file: Path, words: tuple[str, ...]) -> None:
     before = file.read_text()
     screen = terminal(*words)
-    screen.see("Waiting for the login|Paste all of it|API key")
+    screen.see("Waiting for the login|Paste |API key")
     screen.press_ctrl_c()
     assert screen.end() == 130
     assert "Traceback" not in screen.shown
@@ -145,6 +148,42 @@ def test_a_key_is_not_echoed(terminal: Any, file: Path) -> None:
     assert "api-1 (API key) is added" in screen.shown
     assert "FAKE" not in screen.shown
     assert accounts_in(file)["api-1"]["apiKey"] == "sk-ant-api03-FAKE-typed"
+
+
+TOKEN = "sk-ant-oat01-" + ("FAKEfake0123456789-_" * 5)[:86] + "-FAKEAA"
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        TOKEN,
+        f" {TOKEN[:79]}\n {TOKEN[79:]}",
+        f"Your OAuth token (valid for 1 year):\n\n {TOKEN[:79]}\n {TOKEN[79:]}\n\n Store this.",
+        f"wrong\x15export CLAUDE_CODE_OAUTH_TOKEN={TOKEN}x\x7f",
+    ],
+    ids=["one line", "two lines", "the whole screen", "with corrections"],
+)
+def test_a_wrapped_token_is_pasted_without_echo(
+    terminal: Any, auth: AuthServer, file: Path, pasted: str
+) -> None:
+    auth.script.always(Fault.status(403), path=PROFILE_PATH)
+    screen = terminal("login", "--token", "--name", "ci")
+    screen.see(r"Paste what claude setup-token printed \(it is not shown\), then press Enter: ")
+    screen.type(pasted + "\n")
+    assert screen.end() == 0, screen.shown
+    assert "ci is added" in screen.shown
+    assert "FAKE" not in screen.shown
+    assert "Store" not in screen.shown
+    assert accounts_in(file)["ci"]["accessToken"] == TOKEN
+
+
+@pytest.mark.parametrize("typed", ["\x04", "\n"])
+def test_no_token_is_typed(terminal: Any, auth: AuthServer, file: Path, typed: str) -> None:
+    screen = terminal("login", "--token")
+    screen.see("then press Enter: ")
+    screen.type(typed)
+    assert screen.end() == 1
+    assert "no token was given" in screen.shown
 
 
 # --- without a terminal -------------------------------------------------------------------------------
