@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,3 +35,22 @@ def either(request: pytest.FixtureRequest, environment: ClientEnvironment) -> Cl
     if request.param == "login":
         environment.log_in()
     return environment
+
+
+@pytest.fixture(params=packages.CLAUDE_VERSIONS)
+def client(request: pytest.FixtureRequest, tmp_path: Path, private_home: Path) -> Iterator[ClientEnvironment]:
+    """A logged-in client that has been used before, in its newest and an old version."""
+    try:
+        program = packages.claude_version(request.param)
+    except packages.NotInstalledError as refusal:
+        pytest.skip(f"the client could not be installed: {refusal}")
+    environment = ClientEnvironment(tmp_path, private_home, program)
+    environment.log_in()
+    used = {
+        "hasCompletedOnboarding": True,
+        "theme": "dark",
+        "projects": {str(environment.project): {"hasTrustDialogAccepted": True}},
+    }
+    (private_home / ".claude.json").write_text(json.dumps(used))
+    yield environment
+    environment.close()

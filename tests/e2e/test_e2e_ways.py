@@ -5,10 +5,6 @@ The table in `teamclaude help clients` is what these tests find.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from tests.e2e import packages
@@ -16,25 +12,6 @@ from tests.e2e.client_environment import CLIENT_TOKEN, KEY, ClientEnvironment
 from tests.e2e.ways import MODES, WAYS, Mode, Way
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture(params=packages.CLAUDE_VERSIONS)
-def client(request: pytest.FixtureRequest, tmp_path: Path, private_home: Path) -> Iterator[ClientEnvironment]:
-    """A logged-in client that has been used before, in its newest and an old version."""
-    try:
-        program = packages.claude_version(request.param)
-    except packages.NotInstalledError as refusal:
-        pytest.skip(f"the client could not be installed: {refusal}")
-    environment = ClientEnvironment(tmp_path, private_home, program)
-    environment.log_in()
-    used = {
-        "hasCompletedOnboarding": True,
-        "theme": "dark",
-        "projects": {str(environment.project): {"hasTrustDialogAccepted": True}},
-    }
-    (private_home / ".claude.json").write_text(json.dumps(used))
-    yield environment
-    environment.close()
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
