@@ -220,6 +220,7 @@ LONGER = {
     "proxy/http/framing.py": "RFC 9112, sections 6 and 7, with their exceptions",
     "proxy/http/head.py": "RFC 9112, sections 2 to 5, with the cache of known layouts",
     "proxy/messages/body_scan.py": "one scanner of JSON with its limits",
+    "proxy/net/client_connection.py": "one connection to a client, with and without TLS",
     "proxy/records/exchange.py": "one request: fields, waits, outcome, JSON",
     "proxy/runtime.py": "all that lives as long as the server, and its reload",
     "routing/apply_response.py": "the table of what each kind of answer changes",

@@ -84,11 +84,9 @@ class ConnectionHandler:
         )
         self._series: Optional[object] = None  # of the last head
         self._memo: Optional[SeriesMemo] = None  # of that series
-        self._loop_task: Optional[ConnectionTask] = None
-        if self._client.is_plain:
-            self._loop_task = ConnectionTask(
-                self._client, self._start_request, lambda: not runtime.draining, config.head_timeout_sec
-            )
+        self._loop_task = ConnectionTask(
+            self._client, self._start_request, lambda: not runtime.draining, config.head_timeout_sec
+        )
 
     def serve(self) -> None:
         """Serve requests until the client is done, something broke, or the server drains."""
@@ -100,6 +98,8 @@ class ConnectionHandler:
             if self._has_unread_body:
                 self._client.idle = True
                 self._client.linger()
+            else:
+                self._client.end()
         finally:
             if self._tls is not None:
                 self._tls.close()
@@ -107,7 +107,7 @@ class ConnectionHandler:
     def _serve_next(self) -> bool:
         """Serve requests, small ones on the event loop; return True when the connection can carry another."""
         task = self._loop_task
-        if task is None or not self._use_loop_next or self._client.has_buffered or not self._client.admitted:
+        if not self._use_loop_next or self._client.has_buffered or not self._client.admitted:
             return self._next_request()
         if not self._runtime.context.event_loop.run(task):
             return self._next_request()
@@ -249,6 +249,7 @@ class ConnectionHandler:
         started = self._client.response_started
         if isinstance(error, ClientGoneError):
             exchange.end(Outcome.CLIENT_GONE, str(error))
+            self._client.cut = True
             return False
         if isinstance(error, UpstreamLostError):
             # No response, or half of one: the client's own retry is the best one left.
@@ -275,6 +276,7 @@ class ConnectionHandler:
 
     def _abort_response(self, exchange: Exchange) -> bool:
         """Close in the middle of a response."""
+        self._client.cut = True
         if self._client.response_started and exchange.head.minor == 0:
             # Its body may end with the connection: only a reset tells a broken body from a complete one.
             self._client.abort()

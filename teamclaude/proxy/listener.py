@@ -28,6 +28,7 @@ from .connection import ConnectionHandler
 from .connection_refuser import ConnectionRefuser
 from .net.connections import AcceptedConnection, SpareDescriptor, connection_limits, raise_descriptor_limit
 from .net.peer_user import is_descriptor_shortage
+from .net.tls_io import prepare_context
 from .runtime import Runtime
 
 __all__ = ["Listener", "open_listeners", "server_context"]
@@ -238,7 +239,7 @@ def server_context(tls: TlsConfig) -> ssl.SSLContext:
         context.load_cert_chain(tls.cert, tls.key)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"proxy.tls can't be used: {error}") from error
-    context.set_alpn_protocols(["http/1.1"])
+    prepare_context(context)
     return context
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.bench.client_tls import client_tls_rows
 from tests.bench.load import generator
 from tests.bench.rounds import Bench
 from tests.bench.routing import decision_rows
@@ -37,6 +38,7 @@ GROUPS: dict[str, Callable[[Bench], list[Row]]] = {
     "streams": stream_rows,
     "large": large_rows,
     "tls": tls_rows,
+    "client-tls": client_tls_rows,
     "startup": startup_rows,
     "routing": decision_rows,
 }

@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -164,11 +165,16 @@ class Server:
 
 
 def configured(
-    directory: Path, upstream_port: int, inflight: int = 5, ca: Path | None = None
+    directory: Path,
+    upstream_port: int,
+    inflight: int = 5,
+    ca: Path | None = None,
+    more: Mapping[str, object] = {},
 ) -> tuple[int, dict[str, str]]:
     """Write a config file for a proxy in front of `upstream_port`; return the proxy's port and environment.
 
-    `inflight` is `maxInflightPerAccount`; with `ca` the upstream is reached by TLS, and trusted for that.
+    `inflight` is `maxInflightPerAccount`; with `ca` the upstream is reached by TLS, and trusted for that;
+    `more` is for the section `proxy`.
     """
     port = free_port()
     config = directory / "teamclaude.json"
@@ -176,7 +182,7 @@ def configured(
         {"name": f"a{n}", "type": "oauth", "accessToken": f"sk-ant-oat01-FAKE-{n}", "expiresAt": FAR}
         for n in range(ACCOUNTS)
     ]
-    proxy = {"host": "127.0.0.1", "port": port, "apiKey": KEY}
+    proxy = {"host": "127.0.0.1", "port": port, "apiKey": KEY, **more}
     document = {
         "proxy": proxy,
         "upstream": f"{'http' if ca is None else 'https'}://127.0.0.1:{upstream_port}",
@@ -195,11 +201,17 @@ def configured(
     return port, env
 
 
-def teamclaude(directory: Path, upstream_port: int, inflight: int = 5, ca: Path | None = None) -> Server:
+def teamclaude(
+    directory: Path,
+    upstream_port: int,
+    inflight: int = 5,
+    ca: Path | None = None,
+    more: Mapping[str, object] = {},
+) -> Server:
     """Start the proxy as a user does, `configured` in `directory`, which is its home."""
-    port, env = configured(directory, upstream_port, inflight, ca)
+    port, env = configured(directory, upstream_port, inflight, ca, more)
     command = [sys.executable, "-m", "teamclaude", "server", "--headless"]
-    return Server(command, port, "/health", env=env)
+    return Server(command, port, "/health", env=env, tls="tls" in more)
 
 
 def upstream(directory: Path, pem: Pem | None = None) -> Server:

@@ -1,7 +1,8 @@
 """Event streams: an upstream that sends them, and a client that measures the delay of each event.
 
     python -m tests.bench.sse serve PORT
-    python -m tests.bench.sse load PORT STREAMS EVENTS PER_SECOND    its figures as JSON; 0: unpaced
+    python -m tests.bench.sse load PORT STREAMS EVENTS PER_SECOND [CA [HOST]]
+                                              its figures as JSON; 0: unpaced; by TLS, through CONNECT HOST
 
 Every event carries the moment it was sent; CLOCK_MONOTONIC is the same in all processes of a machine.
 """
@@ -11,15 +12,18 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
+import ssl
 import subprocess
 import sys
 import time
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 from tests.bench.load import HEADERS, PATH, ROOT, body, session
 
-__all__ = ["Streams", "command", "measure_streams"]
+__all__ = ["Secure", "Streams", "command", "measure_streams", "open_tunnel"]
 
 GRACE_SEC = 60.0
 STARTING_PER_SEC = 400  # streams do not all begin in one instant
@@ -41,12 +45,23 @@ class Streams(NamedTuple):
     errors: int
 
 
+class Secure(NamedTuple):
+    """How the client's TLS is set up."""
+
+    ca: Path
+    tunnel_to: str = ""
+    """The host that a CONNECT names; empty: the proxy itself is reached by TLS."""
+
+
 def command(port: int) -> list[str]:
     return [sys.executable, "-m", "tests.bench.sse", "serve", str(port)]
 
 
-def measure_streams(port: int, streams: int, events: int, per_second: float) -> Streams:
+def measure_streams(
+    port: int, streams: int, events: int, per_second: float, secure: Secure | None = None
+) -> Streams:
     words = [str(port), str(streams), str(events), str(per_second)]
+    words += [str(secure.ca), secure.tunnel_to] if secure else []
     line = [sys.executable, "-m", "tests.bench.sse", "load", *words]
     limit = GRACE_SEC + (events / per_second if per_second else 0.0)
     out = subprocess.run(line, check=True, capture_output=True, text=True, timeout=limit, cwd=ROOT).stdout
@@ -131,19 +146,41 @@ class _Stream(asyncio.Protocol):
             self._done.set_exception(error or ConnectionResetError("cut"))
 
 
-async def _load(port: int, streams: int, events: int, rate: float) -> Streams:
+def open_tunnel(port: int, host: str) -> socket.socket:
+    """Return a connection through the proxy to `host`, for TLS."""
+    sock = socket.create_connection(("127.0.0.1", port), 10.0)
+    sock.sendall(f"CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n\r\n".encode())
+    answer = b""
+    while not answer.endswith(b"\r\n\r\n"):
+        piece = sock.recv(1)
+        answer += piece
+        if not piece:
+            raise ConnectionResetError("the proxy closed the tunnel")
+    if b" 200 " not in answer[:16]:
+        raise ConnectionError(answer.decode("latin-1"))
+    sock.setblocking(False)
+    return sock
+
+
+async def _load(port: int, streams: int, events: int, rate: float, secure: Secure | None = None) -> Streams:
     loop = asyncio.get_running_loop()
+    tls = ssl.create_default_context(cafile=str(secure.ca)) if secure else None
+    host = secure.tunnel_to if secure else ""
     delays: list[float] = []
     lines, ends, content = [], [], body()
     began = time.monotonic()
     for number in range(1, streams + 1):
         fields = {**HEADERS, "X-Claude-Code-Session-Id": session(number), "X-Bench": f"{events}/{rate}"}
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-        length = f"Host: 127.0.0.1:{port}\r\nContent-Length: {len(content)}\r\n\r\n"
+        length = f"Host: {host or f'127.0.0.1:{port}'}\r\nContent-Length: {len(content)}\r\n\r\n"
         request = f"POST {PATH} HTTP/1.1\r\n{head}{length}{content}".encode()
         end: asyncio.Future[None] = loop.create_future()
         factory = partial(_Stream, request, delays, end)
-        _, stream = await loop.create_connection(factory, "127.0.0.1", port)
+        if host:
+            tunnel = await loop.run_in_executor(None, open_tunnel, port, host)
+            _, stream = await loop.create_connection(factory, sock=tunnel, ssl=tls, server_hostname=host)
+        else:
+            _, stream = await loop.create_connection(factory, "127.0.0.1", port, ssl=tls)
         lines.append(stream)
         ends.append(end)
         await asyncio.sleep(max(0.0, began + number / STARTING_PER_SEC - time.monotonic()))
@@ -166,4 +203,5 @@ if __name__ == "__main__":
         asyncio.run(_serve(int(sys.argv[2])))
     else:
         numbers = int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])
-        print(json.dumps(asyncio.run(_load(*numbers))))
+        by = Secure(Path(sys.argv[6]), *sys.argv[7:]) if sys.argv[6:] else None
+        print(json.dumps(asyncio.run(_load(*numbers, by))))

@@ -6,6 +6,7 @@ import http.client
 import json
 import shutil
 import socket
+import ssl
 import struct
 import subprocess
 import threading
@@ -64,8 +65,10 @@ class RawAnswer(NamedTuple):
 class Raw:
     """A client that writes any bytes and reads every byte."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, secure: Optional[ssl.SSLContext] = None) -> None:
         self.sock = socket.create_connection(("127.0.0.1", port), timeout=5)
+        if secure is not None:
+            self.sock = secure.wrap_socket(self.sock, server_hostname="localhost", suppress_ragged_eofs=False)
         self._buffer = b""
 
     def send(self, data: bytes) -> Raw:
@@ -104,10 +107,12 @@ class Raw:
         return RawAnswer(status, headers, body)
 
     def rest(self) -> tuple[bytes, str]:
-        """Return all that still comes, and how the connection ended: fin or rst."""
+        """Return all that still comes, and how the connection ended: fin or rst, or cut where TLS says so."""
         try:
             while self._fill():
                 pass
+        except ssl.SSLError:
+            return self._take(len(self._buffer)), "cut"
         except ConnectionResetError:
             return self._take(len(self._buffer)), "rst"
         return self._take(len(self._buffer)), "fin"
@@ -151,6 +156,7 @@ class Stage:
         self.path = tmp_path / "teamclaude.json"
         self.records: list[dict[str, Any]] = []
         self.warnings: list[str] = []
+        self.secure: Optional[ssl.SSLContext] = None  # of `raw` connections
         self._clock = clock
         self._recorded = threading.Condition()
         self._raws: list[Raw] = []
@@ -232,7 +238,7 @@ class Stage:
 
     def raw(self) -> Raw:
         """Return a connection for any bytes; it is closed with the stage."""
-        self._raws.append(Raw(self.service.port))
+        self._raws.append(Raw(self.service.port, self.secure))
         return self._raws[-1]
 
     def send(

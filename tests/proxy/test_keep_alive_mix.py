@@ -14,8 +14,16 @@ from typing import Any
 import pytest
 
 from tests.proxy.conftest import message
+from tests.proxy.tls_stage import tls_stage
 
 Build = Callable[..., Any]
+
+
+@pytest.fixture(params=["plain", "TLS"])
+def served(request: pytest.FixtureRequest, stage: Build) -> Build:
+    """Build a Stage whose clients are plain or speak TLS."""
+    return stage if request.param == "plain" else tls_stage(stage, request.getfixturevalue("pem"))
+
 
 LIMITS = [kib * 1024 + more for kib in (16, 32, 64) for more in (-1, 0, 1)]
 
@@ -41,8 +49,8 @@ def turn(raw: Any, size: int) -> bytes:
 
 
 @pytest.mark.parametrize("size", [*LIMITS, 40_000, 200_000])
-def test_a_stream_after_two_small_requests_arrives_whole(stage: Build, size: int) -> None:
-    s = stage("a")
+def test_a_stream_after_two_small_requests_arrives_whole(served: Build, size: int) -> None:
+    s = served("a")
     raw = s.raw()
     for _ in range(2):
         small(raw)
@@ -53,8 +61,8 @@ def test_a_stream_after_two_small_requests_arrives_whole(stage: Build, size: int
 
 
 @pytest.mark.parametrize("size", LIMITS)
-def test_other_idle_connections_do_not_matter(stage: Build, size: int) -> None:
-    s = stage("a")
+def test_other_idle_connections_do_not_matter(served: Build, size: int) -> None:
+    s = served("a")
     idle = [s.raw() for _ in range(3)]
     for each in idle:
         small(each)

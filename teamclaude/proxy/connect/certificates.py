@@ -29,6 +29,7 @@ from typing import Any, NamedTuple, Optional
 from ...accounts.config.atomic_write import write_private
 from ...accounts.config.file_lock import FileLock
 from ...errors import ConfigError
+from ..net.tls_io import prepare_context
 from .certificate_plan import BACKDATED_SEC, LIFETIME_SEC, Generation, Plan, plan_certificates
 from .openssl import CertificateAuthority
 
@@ -247,7 +248,5 @@ def _context_of(path: Path) -> ssl.SSLContext:
         context.load_cert_chain(str(path))
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"{path} can't be used: {error}") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_RENEGOTIATION
-    context.set_alpn_protocols(["http/1.1"])
+    prepare_context(context)
     return context

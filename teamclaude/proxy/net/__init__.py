@@ -14,6 +14,7 @@ Nothing here may choose an account, know a credential, or read more of a message
 - relay: copy a response to the client, in a thread or in the event loop
 - sock_diag: ask the Linux kernel for the owner of a socket
 - socket_wait: wait while the client is watched: for a socket, a time or a function
+- tls_io: read and write a TLS socket without waiting
 - transport: send a request over a pooled or fresh connection, and repeat it where that is safe
 - upstream_connection: one connection to the upstream and its response
 """

@@ -31,6 +31,7 @@ from ..http.head import MAX_HEAD_BYTES, RequestHead, RequestHeadParser, find_hea
 from .body_limit import BodyReservation
 from .body_reader import RECV_BYTES, BodyReader, Spool
 from .socket_wait import ClientWatch
+from .tls_io import RECORD_BYTES, end_tls, read_tls, write_tls
 
 __all__ = ["ClientConnection"]
 
@@ -60,15 +61,18 @@ class ClientConnection:
         self._first_head_deadline: Optional[float] = (time.monotonic() if since is None else since) + head_sec
         self.watch = ClientWatch(sock)
         self.response_started = False  # a byte of the current response was sent
+        self.cut = False  # a response broke off: nothing may make it look complete
         self.idle = True  # between requests: a drain may close it
+        self.has_more = False  # the last `receive_nowait` did not return all that has arrived
         self._buffer = bytearray()
         self._head_parser = RequestHeadParser()
         self._head_sec = head_sec
         self._body_idle_sec = body_idle_sec
         self.write_idle_sec = write_idle_sec
         self._timeout: Optional[float] = -1.0  # the socket's, as last set
+        self._tls = sock if isinstance(sock, ssl.SSLSocket) else None
         # -1 unless a socket is a file descriptor whose bytes go out unchanged.
-        self._plain_fd = sock.fileno() if os.name == "posix" and not isinstance(sock, ssl.SSLSocket) else -1
+        self._plain_fd = sock.fileno() if os.name == "posix" and self._tls is None else -1
         # On a socket with a timeout Python polls before each `recv`.  Letting the kernel time out saves one
         # system call per request, and one point where another thread takes the interpreter lock.
         self._kernel_sec = 0.0
@@ -174,13 +178,20 @@ class ClientConnection:
 
     def receive_nowait(self) -> Optional[bytes]:
         """Return the bytes that have arrived, b"" at the end of the connection, None if there are none."""
+        if self._tls is not None:
+            self._set_timeout(0.0)
+            pieces, all_read = read_tls(self._tls, RECV_BYTES)
+            self.has_more = not all_read
+            return b"".join(pieces) if pieces else None
         self._set_timeout(None)
         try:
-            return self.sock.recv(RECV_BYTES, socket.MSG_DONTWAIT)
+            data = self.sock.recv(RECV_BYTES, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return None
         except OSError:
             return b""
+        self.has_more = len(data) == RECV_BYTES
+        return data
 
     def take_whole_request(self, data: bytes) -> Optional[RequestHead]:
         """Return the head if these bytes hold a whole request; otherwise keep them for `next_head`."""
@@ -207,14 +218,9 @@ class ClientConnection:
         return data
 
     @property
-    def is_plain(self) -> bool:
-        """Whether bytes go out unchanged through a file descriptor: no TLS."""
-        return self._plain_fd >= 0
-
-    @property
     def has_buffered(self) -> bool:
-        """Whether part of a next request has arrived."""
-        return bool(self._buffer)
+        """Whether part of a next request has been read, or decrypted: a poll says nothing about it."""
+        return bool(self._buffer) or (self._tls is not None and self._tls.pending() > 0)
 
     # --- writing --------------------------------------------------------------------------------
 
@@ -226,10 +232,11 @@ class ClientConnection:
             if sent == len(data):
                 return
             self._set_timeout(self.write_idle_sec)
+            most = len(data) if self._tls is None else RECORD_BYTES
             with memoryview(data) as view:
                 # Not sendall, whose timeout is for all of the data, however steadily the client reads.
                 while sent < len(view):
-                    sent += self.sock.send(view[sent:])
+                    sent += self.sock.send(view[sent : sent + most])
         except socket.timeout:
             raise ClientGoneError(f"the client read nothing for {self.write_idle_sec:g} s") from None
         except OSError as error:
@@ -248,6 +255,9 @@ class ClientConnection:
         Writes to the descriptor: `send` on a socket with a timeout polls first, and the timeout would have to
         be set twice per request.  Saves three system calls, 25 us of a small request.
         """
+        if self._tls is not None:
+            self._set_timeout(0.0)
+            return write_tls(self._tls, data)
         if self._plain_fd < 0:
             return 0
         try:
@@ -262,8 +272,14 @@ class ClientConnection:
             self.sock.settimeout(seconds)
             self._timeout = seconds
 
+    def end(self) -> None:
+        """Tell a client with TLS that nothing follows, unless a response was cut."""
+        if self._tls is not None and not self.cut:
+            end_tls(self._tls)
+
     def linger(self) -> None:
         """Half-close and read on before closing: with unread input a close would reset the response."""
+        self.end()
         with suppress(OSError):
             self.sock.shutdown(socket.SHUT_WR)
             end = time.monotonic() + LINGER_SEC

@@ -120,7 +120,7 @@ class ConnectionTask(Task):
         if data is None:
             return
         self.last_progress = now
-        self._has_unread = False
+        self._has_unread = self._client.has_more
         self.closing = not data
         self.coroutine = self._start_request(data) if data else None
         if self.coroutine is None:

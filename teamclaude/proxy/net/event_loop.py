@@ -17,7 +17,7 @@ Rules that hold in this file:
 5. A connection to the upstream is registered once and stays registered between two requests of the loop.
    Code that takes it to another thread calls `unwatch` first: a second registration is refused (EEXIST).
 
-Needs epoll (Linux).  Elsewhere, and for clients that use TLS, requests and streams stay in their threads.
+Needs epoll (Linux).  Elsewhere requests and streams stay in their threads.
 """
 
 from __future__ import annotations

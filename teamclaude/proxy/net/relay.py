@@ -101,7 +101,7 @@ def relay_in_loop(
 
     `frame_body` is called in the loop's thread.  Raises what `relay` raises.
     """
-    if not client.is_plain or response.has_buffered or client.watch.half_closed:
+    if response.has_buffered or client.watch.half_closed:
         return False
     task = StreamTask(response, client, frame_body, idle_sec)
     return event_loop.run(task) and task.fully_sent

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from teamclaude.proxy.net.coroutine import ReadUpstream, RequestCoroutine, run_c
 from teamclaude.proxy.net.event_loop import EventLoop
 from teamclaude.proxy.net.transport import UpstreamPool
 from teamclaude.proxy.net.upstream_connection import UpstreamConnection
+from tests.proxy.net.conftest import half_close
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
 ORIGIN = Origin("http", "127.0.0.1", 1)
@@ -35,9 +37,9 @@ pytestmark = pytest.mark.skipif(
 class LoopConnection:
     """A client, its upstream, and the thread that hands their connection over."""
 
-    def __init__(self, pair: Pair, event_loop: EventLoop, timeout: float = 5.0) -> None:
+    def __init__(self, client_pair: Pair, pair: Pair, event_loop: EventLoop, timeout: float = 5.0) -> None:
         self.event_loop = event_loop
-        self.user, here = pair()
+        self.user, here = client_pair()
         there, self.api = pair()
         self.user.settimeout(5)
         self.api.settimeout(5)
@@ -111,16 +113,25 @@ Connect = Callable[..., LoopConnection]
 
 
 @pytest.fixture
-def connect(tcp_pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
+def connect(client_pair: Pair, connect_by: Callable[[Pair], Connect]) -> Connect:
+    return connect_by(client_pair)
+
+
+@pytest.fixture
+def connect_by(tcp_pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Pair], Connect]]:
+    """Return what makes connections of clients of this kind; all of them run in one event loop."""
     monkeypatch.setattr(module, "IDLE_EXIT_SEC", 0.0)
     event_loop = EventLoop()
     made: list[LoopConnection] = []
 
-    def make(**how: Any) -> LoopConnection:
-        made.append(LoopConnection(tcp_pair, event_loop, **how))
-        return made[-1]
+    def of(kind: Pair) -> Connect:
+        def make(**how: Any) -> LoopConnection:
+            made.append(LoopConnection(kind, tcp_pair, event_loop, **how))
+            return made[-1]
 
-    yield make
+        return make
+
+    yield of
     for connection in made:
         connection.user.close()
         connection.ends()
@@ -225,7 +236,7 @@ def test_a_half_closed_client_is_answered_by_its_thread(connect: Connect, at_onc
     one.asks()
     if not at_once:
         one.api_hears()
-    one.user.shutdown(socket.SHUT_WR)
+    half_close(one.user)
     task = one.ends()
     if at_once:
         one.api_hears()
@@ -242,8 +253,25 @@ def test_a_half_closed_client_is_answered_in_the_loop_if_the_response_has_arrive
     one.api_hears()
     one.api.sendall(b"1")
     one.is_told(b"told 1;")
-    one.user.shutdown(socket.SHUT_WR)
+    half_close(one.user)
     assert one.ends().closing
+
+
+def test_an_end_that_tls_has_read_with_the_request_is_not_forgotten(
+    tls_pair: Pair, connect_by: Callable[[Pair], Connect]
+) -> None:
+    """The client says its end (close_notify) and keeps the connection below TLS open: nothing else comes."""
+    one = connect_by(tls_pair)()
+    one.user.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)  # both in one segment
+    one.user.sendall(REQUEST)
+    one.user.settimeout(0.0)
+    with pytest.raises(ssl.SSLWantReadError):
+        one.user.unwrap()  # type: ignore[attr-defined]
+    one.user.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+    one.api_hears()
+    one.api.sendall(b"1")
+    assert one.ends().closing
+    assert one.seen == [b"1"]
 
 
 def test_a_client_that_leaves_between_requests_ends_the_connection(connect: Connect) -> None:

@@ -26,6 +26,7 @@ from teamclaude.proxy.net.event_loop import EventLoop, LoopState
 from teamclaude.proxy.net.relay import relay
 from teamclaude.proxy.net.socket_wait import ClientWatch
 from teamclaude.proxy.net.upstream_connection import UpstreamConnection, read_response
+from tests.proxy.net.conftest import half_close
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
 StartStream = Callable[..., Any]
@@ -39,8 +40,10 @@ pytestmark = pytest.mark.skipif(
 class Stream:
     """One stream that a thread hands to the event loop; its first event was relayed before."""
 
-    def __init__(self, pair: Pair, event_loop: EventLoop, idle: float, see: Callable[[Any], None]) -> None:
-        self.reader, here = pair()
+    def __init__(
+        self, client_pair: Pair, pair: Pair, event_loop: EventLoop, idle: float, see: Callable[[Any], None]
+    ) -> None:
+        self.reader, here = client_pair()
         there, self.upstream = pair()
         self.client = ClientConnection(here, 5.0, 5.0, 5.0)
         self.upstream.sendall(HEAD + b"5\r\nfirst\r\n")
@@ -91,14 +94,16 @@ class Stream:
 
 
 @pytest.fixture
-def start_stream(tcp_pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stream]]:
+def start_stream(
+    client_pair: Pair, tcp_pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Stream]]:
     """Make a Stream; all of them run in one event loop."""
     monkeypatch.setattr(module, "IDLE_EXIT_SEC", 0.0)
     event_loop = EventLoop()
     made: list[Stream] = []
 
     def make(idle: float = 5.0, see: Callable[[Any], None] = lambda piece: None) -> Stream:
-        made.append(Stream(tcp_pair, event_loop, idle, see))
+        made.append(Stream(client_pair, tcp_pair, event_loop, idle, see))
         return made[-1]
 
     yield make
@@ -184,7 +189,7 @@ def test_a_half_closed_client_still_gets_what_has_arrived(start_stream: StartStr
     stream, other = start_stream(), start_stream(see=waits)
     other.says(b"wait")
     assert waiting.wait(5)  # while the loop blocks here, both of these happen
-    stream.reader.shutdown(socket.SHUT_WR)
+    half_close(stream.reader)
     stream.says(b"last words")
     going_on.set()
     assert stream.reads(10) == b"last words"
@@ -195,7 +200,7 @@ def test_a_half_closed_client_still_gets_what_has_arrived(start_stream: StartStr
 @pytest.mark.skipif(sys.platform != "linux", reason="the peer's socket can't be looked up")
 def test_a_half_closed_client_gets_the_rest_of_its_stream_from_its_thread(start_stream: StartStream) -> None:
     stream, other = start_stream(), start_stream()
-    stream.reader.shutdown(socket.SHUT_WR)
+    half_close(stream.reader)
     assert other.flows()
     assert stream.flows()
     assert stream.flows()

@@ -18,6 +18,7 @@ from teamclaude.proxy.net.event_loop import EventLoop
 from teamclaude.proxy.net.relay import relay
 from teamclaude.proxy.net.socket_wait import ClientWatch
 from teamclaude.proxy.net.upstream_connection import UpstreamConnection, UpstreamResponse, read_response
+from tests.proxy.net.conftest import half_close
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
 HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
@@ -28,8 +29,8 @@ UNTIL_CLOSE = Framing(BodyKind.UNTIL_CLOSE)
 class Bridge:
     """An upstream, the relay in a thread, and a reader; an event loop relays later pieces."""
 
-    def __init__(self, pair: Pair, event_loop: Optional[EventLoop] = None) -> None:
-        self.reader, here = pair()
+    def __init__(self, client_pair: Pair, pair: Pair, event_loop: Optional[EventLoop] = None) -> None:
+        self.reader, here = client_pair()
         there, self.upstream = pair()
         self.client = ClientConnection(here, 5.0, 5.0, 5.0)
         self.connection = UpstreamConnection(there, Origin("http", "127.0.0.1", 1))
@@ -69,7 +70,8 @@ class Bridge:
         """Return all that was still sent, once the relay has returned."""
         self._thread.join(5)
         assert not self._thread.is_alive()
-        self.client.sock.shutdown(socket.SHUT_WR)
+        self.client.end()
+        half_close(self.client.sock)
         return b"".join(iter(lambda: self.reader.recv(65536), b""))
 
 
@@ -86,8 +88,8 @@ def event_loop(
 
 
 @pytest.fixture
-def bridge(tcp_pair: Pair, event_loop: Optional[EventLoop]) -> Bridge:
-    return Bridge(tcp_pair, event_loop)
+def bridge(client_pair: Pair, tcp_pair: Pair, event_loop: Optional[EventLoop]) -> Bridge:
+    return Bridge(client_pair, tcp_pair, event_loop)
 
 
 def test_the_head_is_sent_before_the_body_comes(bridge: Bridge) -> None:
