@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-_FOREIGN = ("TEAMCLAUDE_", "ANTHROPIC_", "CLAUDE_", "CLAUDECODE", "XDG_")
+_FOREIGN = ("TEAMCLAUDE_", "ANTHROPIC_", "CLAUDE_", "CLAUDECODE", "XDG_", "NODE_")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 # A suite in the background (`make test &`) inherits an ignored SIGINT, and its child processes would, too.

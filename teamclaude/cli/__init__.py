@@ -17,6 +17,7 @@ Data goes to stdout, messages to stderr.  `main` imports only the module of the 
 - mcp: the Model Context Protocol server: messages, tools, and its loop
 - proxy_client: the HTTP client of a running proxy, local or remote
 - secret_prompt: ask for a secret without echo; a paste may have several lines
+- setup: what the command `setup` writes into settings files, and the texts it prints
 - signals: run a server until it ends, and handle signals meanwhile
 - status_line: the line that `statusline` prints below Claude Code's prompt
 - streams: stdin, stdout and stderr that are closed, full, or a broken pipe

@@ -41,6 +41,7 @@ COMMANDS = (
     Command("run", "client.run.run", "[ARGS...]", "run claude through the proxy"),
     Command("env", "client.env.env", "", "print the environment that points a client at the proxy"),
     Command("statusline", "client.statusline.statusline", "", "one line below Claude Code's prompt"),
+    Command("setup", "client.setup.setup", "[TARGET]", "lead Claude Code to the proxy by settings, and back"),
     Command("status", "reports.status", "", "what the running proxy is doing"),
     Command("watch", "watch.watch", "[--url U]", "the Deck of a running server, here or on another machine"),
     Command("capacity", "reports.capacity", "", "can the pool take more work? (exit 0, 10 or 20)"),

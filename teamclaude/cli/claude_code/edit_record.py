@@ -12,6 +12,7 @@ Rules:
 from __future__ import annotations
 
 import base64
+import codecs
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ from .json_edit import (
     set_path,
 )
 
-__all__ = ["REMOVED", "Edit", "Record", "Step", "add_edits", "drop_edits"]
+__all__ = ["REMOVED", "Edit", "Record", "Step", "add_edits", "decoded", "drop_edits"]
 
 
 class _Removed:
@@ -125,17 +126,19 @@ def drop_edits(record: Record, current: Optional[bytes], owner: str) -> Step:
         data = _applied(original, rest) if rest else original
     else:
         original = _reverted(record, current, _all(record.edits))[0]
-        data, kept = _reverted(record, current, record.edits.get(owner, ()))
+        wanted = [edit.path for edit in _all(rest)]
+        mine = [edit for edit in record.edits.get(owner, ()) if edit.path not in wanted]
+        data, kept = _reverted(record, current, mine)
     if not rest:
         return Step(None, data, kept)
     return Step(Record(record.file, original, _digest(data), rest, record.made), data, kept)
 
 
 def _applied(data: Optional[bytes], edits: Mapping[str, Sequence[Edit]]) -> bytes:
-    text = _decoded(data)
+    text = decoded(data)
     for path, value in _all(edits):
         text = remove_path(text, path) if value is REMOVED else set_path(text, path, value)
-    return text.encode()
+    return text.encode(_encoding(data))
 
 
 def _reverted(
@@ -144,7 +147,7 @@ def _reverted(
     """Return `data` with our values as they were in the original, and the paths that others have changed."""
     if data is None:
         return None, ()
-    text, original, kept = _decoded(data), _decoded(record.original), []
+    text, original, kept = decoded(data), decoded(record.original), []
     for edit in reversed(edits):
         found, was = has_path(text, edit.path), has_path(original, edit.path)
         if found and not _is_same(get_path(text, edit.path), edit.value):
@@ -154,7 +157,7 @@ def _reverted(
         elif found or (was and edit.value is REMOVED):
             text = set_path(text, edit.path, get_path(original, edit.path), raw_path(original, edit.path))
     is_empty = record.original is None and is_empty_container(text, ())
-    return None if is_empty else text.encode(), kept
+    return None if is_empty else text.encode(_encoding(data)), kept
 
 
 def _pruned(text: str, original: str, path: Path) -> str:
@@ -183,12 +186,21 @@ def _is_same(value: Any, edit: Any) -> bool:
     return edit is not REMOVED and json.dumps(value, sort_keys=True) == json.dumps(edit, sort_keys=True)
 
 
-def _decoded(data: Optional[bytes]) -> str:
+def decoded(data: Optional[bytes]) -> str:
+    """Return the text of a file, a byte order mark included; raise JsonTextError if it is none.
+
+    UTF-16 with a byte order mark is what PowerShell writes, and Claude Code reads it (measured, 2.1.332).
+    """
+    data = data or b""
     try:
-        return (data or b"").decode("utf-8")  # a byte order mark stays in the text
+        return data.decode(_encoding(data))
     except UnicodeDecodeError as error:
-        line = (data or b"").count(b"\n", 0, error.start) + 1
+        line = data.count(b"\n", 0, error.start) + 1
         raise JsonTextError(f"line {line}: is not UTF-8 text") from None
+
+
+def _encoding(data: Optional[bytes]) -> str:
+    return "utf-16-le" if data and data.startswith(codecs.BOM_UTF16_LE) else "utf-8"
 
 
 def _edit_json(edit: Edit) -> dict[str, Any]:

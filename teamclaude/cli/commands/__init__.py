@@ -4,7 +4,7 @@
 
 - accounts: list the accounts of the config file
 - api: one API request through the running proxy
-- client: the commands on the client's side: run, env, mcp
+- client: the commands on the client's side: run, env, setup, statusline, mcp
 - demo: fake sessions and a fake API around the real proxy
 - edit_account: enable, disable, priority and remove
 - help: the list of commands, a command's help, or a manual page

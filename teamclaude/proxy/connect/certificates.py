@@ -37,6 +37,7 @@ __all__ = [
     "Certificates",
     "ca_file",
     "combined_ca_file",
+    "combined_ca_path",
     "ensure_certificates",
     "server_context",
     "tls_directory",
@@ -111,12 +112,17 @@ def combined_ca_file(own: Path, other: Path) -> Path:
             raise ConfigError(f"{other} (NODE_EXTRA_CA_CERTS) holds no certificate in PEM format")
         blocks = dict.fromkeys(block.strip() for block in _CERTIFICATE.findall(_read_text(own)) + theirs)
         text = "".join(f"{block}\n" for block in blocks)
-        combined = own.with_name(f"ca-{sha256(os.fsencode(other.absolute())).hexdigest()[:8]}.pem")
+        combined = combined_ca_path(own, other)
         if _read_text(combined, MAX_OTHER_BYTES * 2) != text:
             write_private(str(combined), text.encode("ascii", "replace"))
     except OSError as error:
         raise ConfigError(f"{error.filename or other}: {error.strerror or error}") from error
     return combined
+
+
+def combined_ca_path(own: Path, other: Path) -> Path:
+    """Return the path of the file that `combined_ca_file` writes."""
+    return own.with_name(f"ca-{sha256(os.fsencode(other.absolute())).hexdigest()[:8]}.pem")
 
 
 def server_context(certificates: Certificates) -> ssl.SSLContext:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from teamclaude.cli.claude_code import edited_files
-from teamclaude.cli.claude_code.edit_record import REMOVED, Edit
+from teamclaude.cli.claude_code.edit_record import REMOVED, Edit, decoded
 from teamclaude.cli.claude_code.edited_files import EditedFiles, undo_directory
 from teamclaude.cli.claude_code.json_edit import get_path
 from teamclaude.errors import TeamClaudeError
@@ -25,6 +25,7 @@ CONTENTS: dict[str, bytes] = {
     "two blanks": b'{\n  "model": "opus",\n  "env": {\n    "X": "x"\n  }\n}\n',
     "tabs and CRLF": b'{\r\n\t"model": "opus"\r\n}',
     "byte order mark": b'\xef\xbb\xbf{"model": "opus"}',
+    "UTF-16": '\ufeff{\r\n\t"model": "opus"\r\n}'.encode("utf-16-le"),
     "comments": b'// mine\n{\n  "env": { // none\n  }, /* x */\n}\n',
     "our keys with other values": b'{"env": {"URL": "https://gateway.example",   "KEY": "sk"}, "a": 1}',
     "a number and a wrong type": b'{"env": {"URL": 17, "KEY": [ 1,2 ]}}',
@@ -75,7 +76,7 @@ def test_undo_gives_the_same_bytes(files: EditedFiles, file: Path, tmp_path: Pat
     change = files.write(file, "setup", EDITS)
     assert change == preview
     assert change.after == file.read_bytes()
-    assert get_path(file.read_text("utf-8"), URL) == "http://127.0.0.1:1"
+    assert get_path(decoded(file.read_bytes()), URL) == "http://127.0.0.1:1"
     assert files.files_of("setup") == [file]
     assert files.preview_undo(file, "setup").after == CONTENTS[name]
     assert files.undo(file, "setup").after == CONTENTS[name]
@@ -226,6 +227,19 @@ def test_two_owners_and_a_change_of_others(files: EditedFiles, file: Path) -> No
     assert file.read_bytes() == CONTENTS["two blanks"].replace(b'"opus"', b'"haiku"')
 
 
+def test_two_owners_of_one_value(files: EditedFiles, file: Path) -> None:
+    # As when two settings files need the same switch of a third one, which changes all the time.
+    on = [Edit(("proxy", "forward"), True)]
+    written(file, b'{"accounts": []}')
+    files.write(file, "one", on)
+    files.write(file, "two", on)
+    file.write_bytes(file.read_bytes().replace(b"[]", b"[1]"))
+    files.undo(file, "one")
+    assert json.loads(file.read_text()) == {"accounts": [1], "proxy": {"forward": True}}
+    files.undo(file, "two")
+    assert json.loads(file.read_text()) == {"accounts": [1]}
+
+
 def test_undo_without_a_file_or_a_record_does_nothing(files: EditedFiles, file: Path) -> None:
     assert files.undo(file, "setup") == (str(file), None, None, ())
     files.write(file, "setup", EDITS)
@@ -285,7 +299,7 @@ def refused(edit: Callable[[], object]) -> str:
     [
         (b'{"env": ', "line 1, column 9: expected a value; mend it first (nothing was changed)"),
         (b'{"a": "\xff"}', "line 1: is not UTF-8 text; mend it first (nothing was changed)"),
-        ('{"a": 1}'.encode("utf-16"), "line 1: is not UTF-8 text; mend it first (nothing was changed)"),
+        (b"\xff\xfe{\x00}", "line 1: is not UTF-8 text; mend it first (nothing was changed)"),
         (b'{"env": "x"}', "expected an object in env; mend it first (nothing was changed)"),
     ],
 )

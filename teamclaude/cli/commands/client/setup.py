@@ -1,0 +1,211 @@
+"""The `setup` command: settings files that lead Claude Code and editors to the proxy, and back."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ....accounts.config.identity import find_account
+from ....errors import TeamClaudeError, UsageError
+from ...arguments import add_port_option
+from ...claude_code.edited_files import Change, EditedFiles
+from ...claude_code.environment import ClientTarget
+from ...claude_code.login import is_logged_in
+from ...proxy_client import ProxyClient
+from ...setup.edits import TARGETS
+from ...setup.files import SCOPES, SettingsFile, claude_file, editor_files
+from ...setup.plan import FORWARD, FilePlan, Planner, config_owner, undo_places
+from ...setup.report import diff_of, shown_path, undone
+from ...setup.snippets import actions_text, sdk_text
+from ...terminal import note
+from ...user_config import open_config, read_config, required_proxy_key
+
+SNIPPETS = ("actions", "sdk")
+
+
+def setup_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `teamclaude setup`."""
+    parser.add_argument(
+        "target",
+        nargs="?",
+        choices=[*TARGETS, *SNIPPETS],
+        metavar="TARGET",
+        help="claude (the default), vscode, actions or sdk",
+    )
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--write", action="store_true", help="change the files; without it nothing changes")
+    action.add_argument("--undo", action="store_true", help="give the files their bytes back")
+    action.add_argument("--print", action="store_true", help="print the exact change, keys included")
+    parser.add_argument(
+        "--scope",
+        choices=SCOPES,
+        help="all projects of yours (user, the default), or this one: shared (project) or not (local)",
+    )
+    parser.add_argument(
+        "--first-party",
+        action="store_true",
+        help="the client keeps api.anthropic.com, and the proxy is its HTTPS proxy",
+    )
+    parser.add_argument("--account", metavar="NAME", help="let only this account serve it")
+    add_port_option(parser)
+
+
+def setup(args: argparse.Namespace) -> int:
+    """Lead Claude Code to the proxy by its settings files, for who never types `run`.
+
+      teamclaude setup                   what would be changed, and nothing is
+      teamclaude setup claude --write    Claude Code: settings.json
+      teamclaude setup vscode --write    VS Code and its relatives: settings.json
+      teamclaude setup actions           a workflow for GitHub Actions, to copy
+      teamclaude setup sdk               what programs for the SDKs need
+      teamclaude setup --undo            take all of it back
+
+    Nothing else in the files is touched. The original is kept beside the config
+    file until --undo, which gives the same bytes back; a file that was changed
+    meanwhile only loses what setup has put in.
+    """
+    if args.target in SNIPPETS:
+        return _print_snippet(args)
+    return _undo(args) if args.undo else _change(args)
+
+
+# --- write and preview ------------------------------------------------------------------------------
+
+
+def _change(args: argparse.Namespace) -> int:
+    kind = args.target or "claude"
+    file, config = read_config()
+    account = find_account(config.accounts, args.account).name if args.account else None
+    proxy = ProxyClient(config, file.path, args.port)
+    tls = config.proxy.tls
+    target = ClientTarget(
+        proxy.url, required_proxy_key(file, config), os.path.abspath(tls.cert) if tls else None, account
+    )
+    files = EditedFiles(file.path)
+    planner = Planner(files, file.path, config, target, os.environ, Path.cwd(), is_logged_in(os.environ))
+    places = _places(kind, args.scope or "user")
+    for place in places:  # refuse before anything is written
+        planner.plan(kind, place, args.first_party, write=False)
+    plans = [planner.plan(kind, place, args.first_party, args.write) for place in places]
+    for plan in plans:
+        if args.write:
+            _write(files, file.path, kind, plan, args.first_party)
+        else:
+            _preview(plan, files, file.path, args)
+    print(_closing(args, kind))
+    for line in dict.fromkeys(line for plan in plans for line in plan.notes):
+        note(f"teamclaude: {line}")
+    _note_if_down(proxy)
+    return 0
+
+
+def _places(kind: str, scope: str) -> list[SettingsFile]:
+    if kind == "claude":
+        return [claude_file(os.environ, Path.cwd(), scope)]
+    return editor_files(os.environ, Path.cwd(), scope, sys.platform)
+
+
+def _write(files: EditedFiles, config: Path, kind: str, plan: FilePlan, first_party: bool) -> None:
+    owner = config_owner(kind, plan.place.path)
+    if first_party:
+        switched = files.write(config, owner, FORWARD)
+        if switched.before != switched.after:
+            print(f"wrote {_shown(config)}: proxy.forward, so that clients may use it as their HTTPS proxy")
+    change = files.write(plan.place.path, kind, plan.edits)
+    if change.before == change.after:
+        print(f"{_shown(plan.place.path)}: has it already")
+    else:
+        print(f"wrote {_shown(plan.place.path)} ({_name(plan.place)}): {plan.names}")
+    if not first_party:
+        _print_undone(files.undo(config, owner), "proxy.forward")
+
+
+def _preview(plan: FilePlan, files: EditedFiles, config: Path, args: argparse.Namespace) -> None:
+    changes = [(plan.change, f"{_name(plan.place)}: {plan.names}")]
+    if args.first_party:
+        owner = config_owner(args.target or "claude", plan.place.path)
+        changes.append((files.preview(config, owner, FORWARD), "proxy.forward"))
+    for change, what in changes:
+        if change.before == change.after:
+            print(f"{_shown(Path(change.file))}: has it already")
+            continue
+        verb = "would be made" if change.before is None else "would be changed"
+        print(f"{_shown(Path(change.file))} {verb} ({what})")
+        for line in diff_of(change, exact=args.print):
+            print(f"  {line}")
+
+
+def _closing(args: argparse.Namespace, kind: str) -> str:
+    if args.write:
+        return f"take it back with: teamclaude setup {kind} --undo"
+    words = ["teamclaude setup", kind]
+    words += [f"--scope {args.scope}"] if args.scope else []
+    words += ["--first-party"] if args.first_party else []
+    words += [f"--account {args.account}"] if args.account else []
+    words += [f"--port {args.port}"] if args.port else []
+    return f"nothing was changed; do it with: {' '.join(words)} --write"
+
+
+def _note_if_down(proxy: ProxyClient) -> None:
+    try:
+        is_up = proxy.is_up()
+    except TeamClaudeError as error:
+        note(f"teamclaude: {error}")
+        return
+    if not is_up:
+        note(f"teamclaude: no proxy answers at {proxy.url} now; start it with: teamclaude server")
+
+
+# --- undo -------------------------------------------------------------------------------------------
+
+
+def _undo(args: argparse.Namespace) -> int:
+    config = open_config().path
+    files = EditedFiles(config)
+    count = 0
+    for kind in [args.target] if args.target else TARGETS:
+        only = [place.path for place in _places(kind, args.scope)] if args.scope else None
+        for path in undo_places(files, kind, only):
+            print(undone(files.undo(path, kind), _shown(path)))
+            _print_undone(files.undo(config, config_owner(kind, path)), "proxy.forward")
+            count += 1
+    if not count:
+        print("nothing to take back: no settings file was changed by setup")
+    return 0
+
+
+def _print_undone(change: Change, what: str) -> None:
+    if change.before != change.after:
+        print(f"{undone(change, _shown(Path(change.file)))} ({what})")
+
+
+# --- texts to copy ----------------------------------------------------------------------------------
+
+
+def _print_snippet(args: argparse.Namespace) -> int:
+    if args.write or args.undo:
+        why = {
+            "actions": "it belongs into a repository, which is yours to change",
+            "sdk": "programs have no settings file that they share",
+        }
+        raise UsageError(f"{args.target} is only printed: {why[args.target]}")
+    file, config = read_config()
+    url = ProxyClient(config, file.path, args.port).url
+    if args.target == "actions":
+        print(actions_text(url, urlsplit(url).hostname or ""), end="")
+    else:
+        tls = config.proxy.tls
+        more = [("NODE_EXTRA_CA_CERTS", os.path.abspath(tls.cert))] if tls else []
+        print(sdk_text(url, more), end="")
+    return 0
+
+
+def _name(place: SettingsFile) -> str:
+    return f"{place.program}, scope {place.scope}"
+
+
+def _shown(path: Path) -> str:
+    return shown_path(path, os.environ)
