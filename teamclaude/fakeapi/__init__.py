@@ -10,6 +10,7 @@ It imports nothing else of this package; what only tests need (the authorization
 - fake_account: quota windows, refusals and rate-limit headers of an account
 - fault: every fault as a value
 - key_limits: per-minute limits of API keys
+- message_threads: conversations that the API keeps for one account
 - prompt: a request body as a chain of prompt prefixes
 - prompt_cache: what is read from and written to the prompt cache
 - stream: a message as JSON and as events

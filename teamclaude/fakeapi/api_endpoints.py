@@ -16,6 +16,7 @@ from .answer import ApiAnswer, error_answer
 from .api_script import ScriptedReply
 from .fake_account import FakeAccount, QuotaRefusal
 from .fault import Fault
+from .message_threads import thread_refusal
 from .prompt import BadPromptError, Prompt, read_prompt
 from .prompt_cache import TokenUsage
 from .stream import Message, events, message_json, output_tokens_of, reply_text
@@ -65,6 +66,7 @@ class ApiEndpoints:
     """The accounts and what the API answers for them.
 
     `safeguard_verdict` is the outcome reported for each checked tool use; None: none is reported.
+    `unknown_thread_status` answers a request that continues a thread of another account.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class ApiEndpoints:
         self.clock = clock
         self.pace = pace or ApiPace()
         self.safeguard_verdict: str | None = NOT_FLAGGED
+        self.unknown_thread_status = 400
         self._accounts = {account.name: account for account in accounts}
         self._count = 0
         self._lock = threading.Lock()
@@ -141,7 +144,9 @@ class ApiEndpoints:
         if prompt.tokens > MAX_PROMPT_TOKENS:
             message = f"prompt is too long: {prompt.tokens} tokens > {MAX_PROMPT_TOKENS} maximum"
             return error_answer(400, message), None
-        return self._message(prompt, owner, reply)
+        with self._lock:
+            unknown = thread_refusal(prompt, request, owner, self.unknown_thread_status)
+        return (unknown, None) if unknown is not None else self._message(prompt, owner, reply)
 
     def fault_answer(self, request: Request, owner: FakeAccount | None, fault: Fault) -> ApiAnswer:
         """Return the answer a fault gives instead of the API's own; nothing is charged."""
@@ -182,8 +187,10 @@ class ApiEndpoints:
             owner.charge(prompt.model, usage, now)
             headers = owner.headers(prompt.model, now)
             self._count += 1
-            number = self._count
-        message = _compose(f"msg_fake{number:08d}", prompt, usage, reply(), self.pace.events)
+            id = f"msg_fake{self._count:08d}"
+            if prompt.thread:
+                owner.threads.add(id)
+        message = _compose(id, prompt, usage, reply(), self.pace.events)
         if prompt.safeguards and self.safeguard_verdict is not None:
             message = replace(
                 message,

@@ -129,6 +129,7 @@ class FakeAccount:
         self.cache = PromptCache()
         self.inflight = 0
         self.tokens = {self.token}
+        self.threads: set[str] = set()  # ids of the messages from which a thread can go on
         self.overage_disabled = "org_level_disabled"
 
     # --- credentials ---------------------------------------------------------------------

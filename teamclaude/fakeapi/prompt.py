@@ -55,6 +55,10 @@ class Prompt:
     wants_json: bool = False
     safeguards: tuple[str, ...] = ()
     """The `type` of each check of tool uses that the client asks for."""
+    thread: str = ""
+    """`create` or `continue` (beta message-threads-2026-08-12); empty: the messages are all there is."""
+    previous_message: str = ""
+    """Id of the message that a continued thread goes on from."""
 
     @property
     def tokens(self) -> int:
@@ -79,10 +83,11 @@ def read_prompt(body: bytes, *, counting: bool = False) -> Prompt:
         if name not in document:
             raise BadPromptError(f"{name}: Field required")
     messages = document["messages"]
-    if not isinstance(messages, list) or not messages:
+    thread, previous = _thread(document.get("thread"))
+    if not isinstance(messages, list) or not (messages or previous):
         raise BadPromptError("messages: at least one message is required")
     model = str(document["model"])
-    last = json.dumps(messages[-1])
+    last = json.dumps(messages[-1:])
     replies = _REPLY.findall(last)
     return Prompt(
         model=model,
@@ -92,7 +97,22 @@ def read_prompt(body: bytes, *, counting: bool = False) -> Prompt:
         reply_tokens=int(replies[-1]) if replies else None,
         safeguards=tuple(_safeguards(document.get("safeguards"))),
         wants_json=isinstance(document.get("output_config"), dict) and "format" in document["output_config"],
+        thread=thread,
+        previous_message=previous,
     )
+
+
+def _thread(wanted: object) -> tuple[str, str]:
+    """Return the type of the thread and, if it is continued, the message it goes on from."""
+    if wanted is None:
+        return "", ""
+    kind = wanted.get("type") if isinstance(wanted, dict) else None
+    previous = wanted.get("previous_message_id") if isinstance(wanted, dict) else None
+    if kind == "create":
+        return kind, ""
+    if kind != "continue" or not isinstance(previous, str) or not previous:
+        raise BadPromptError("thread.type: Input should be 'create' or 'continue' with previous_message_id")
+    return kind, previous
 
 
 def _safeguards(wanted: object) -> Iterator[str]:

@@ -7,7 +7,8 @@ The cases, in order:
 
 1. A request that names what one account made goes to that account or to none.
 2. A pin of the client is obeyed strictly; an operator's pin gives way while its account cannot serve.
-3. A bound conversation stays while it is warm and its account can serve it, unless the policy moves it.
+3. A bound conversation stays while it is warm and its account can serve it, unless the policy moves it.  One
+   that continues a thread of the API stays, warm or not, whatever the policy, and waits for a slot there.
 4. A sub-agent joins its parent's account; a request without a session goes where its prompt cache is.
 5. Everything else is placed anew.
 """
@@ -129,6 +130,8 @@ class Choice:
         lost = self._home_lost_reason(home)
         if home is None or lost:
             return self._wait_for_home(binding, home) or self._place(lost, home)
+        if self._request.continues_thread and (self._may_wait or self._has_slot(home)):
+            return self._decision(home, Reason.THREAD, f"kept by {home.name}")
         if not self._is_recent and not binding.is_warm(self.rules, self.now):
             return self._place(Reason.LAPSED, home)
         if self._is_costly(home):
@@ -351,6 +354,10 @@ class Choice:
         excluded.extend(Exclusion(a.key, "no slot", f"{a.inflight} in flight") for a in better)
         excluded.extend(_exclusions(accounts, [*better, *first], "priority", f"tier {tier} is usable"))
         return first
+
+    @property
+    def _may_wait(self) -> bool:
+        return not self._request.needs_slot or self._waited < self._request.hold_sec
 
     @property
     def _has_waited_out(self) -> bool:

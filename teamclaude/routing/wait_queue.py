@@ -39,6 +39,7 @@ __all__ = [
     "expected_account",
 ]
 
+_STAYING = (Reason.KEPT, Reason.THREAD)
 NEGLIGIBLE_SEC = 0.005  # time spent that is not subtracted: 2 us of a small request
 ROUNDING_SEC = 1e-3
 
@@ -152,7 +153,7 @@ class WaitQueue:
     def _waits_for_other_account(self, waiter: Waiter, changed: str, now: float) -> bool:
         """Return whether it waits for a slot where its cache is, and not so long that it takes another."""
         wait = waiter.wait
-        if wait is None or wait.account in (None, changed) or wait.decision.reason != Reason.KEPT:
+        if wait is None or wait.account in (None, changed) or wait.decision.reason not in _STAYING:
             return False
         return now - waiter.since < self._fleet.rules.slot_wait_sec and not waiter.is_due(now)
 

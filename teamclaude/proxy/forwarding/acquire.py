@@ -17,7 +17,7 @@ from typing import Optional
 
 from ...accounts.tokens.token_pair import Usability
 from ...errors import AccountError, NoAccountAvailableError, TeamClaudeError
-from ...routing.state.decision import Decision, Lease, RoutingRequest
+from ...routing.state.decision import Decision, Lease, Reason, RoutingRequest
 from ..net.socket_wait import run_in_thread
 from ..records.exchange import Attempt, Exchange
 from ..records.request_wait import clock_time, duration_text
@@ -98,9 +98,10 @@ class AccountAcquirer:
         Other accounts are tried only where nothing is cached on this one, once per account.
         """
         tokens, key = self._context.token_manager, lease.account
-        if self._context.router.cached_prefix(self.request) or not tokens.must_wait(key):
+        stays = lease.decision.reason == Reason.THREAD
+        if stays or self._context.router.cached_prefix(self.request) or not tokens.must_wait(key):
             return None
-        step = self._refusals.add_failure(key, Failure.TOKEN_STALE)
+        step = self._refusals.add_failure(lease, Failure.TOKEN_STALE)
         if step.action is Action.REFRESH:
             return None
         tokens.refresh_in_background(key)
@@ -128,7 +129,7 @@ class AccountAcquirer:
             self._context.router.bench_for_login(lease.account, usability.retry_at, usability.reason)
             return Step(Action.OTHERS)
         self._context.router.mark_auth_failed(lease, usability.reason)
-        return self._refusals.add_failure(lease.account, Failure.LOGIN_ENDED)
+        return self._refusals.add_failure(lease, Failure.LOGIN_ENDED)
 
     def _refresh(self, refresh: Callable[[], Usability]) -> Usability:
         with self._exchange.pausing("renewal of its token"):

@@ -32,7 +32,7 @@ from ...routing.response_kinds import UNSERVED_FROM, ResponseKind, classify, nee
 from ...routing.state.decision import Lease
 from ..http.header_rewrite import append_content_length
 from ..http.path_kinds import PathKind
-from ..messages.response_facts import error_message, is_api_error, read_quota
+from ..messages.response_facts import error_message, is_api_error, is_thread_error, read_quota
 from ..messages.usage_tap import UsageTap
 from ..net.client_connection import ClientConnection
 from ..net.coroutine import Deferred, RequestCoroutine
@@ -186,7 +186,7 @@ class Forwarder:
             failure = self._failure_of(lost, attempt, target)
             if failure is Failure.NO_ROUTE:
                 self._no_route, self._refusals.reasons[lease.account] = lost, str(lost)
-            self._step = self._refusals.add_failure(lease.account, failure)
+            self._step = self._refusals.add_failure(lease, failure)
             if self._step.action is Action.RAISE:
                 raise
             return False
@@ -214,7 +214,7 @@ class Forwarder:
     def _account_removed(self, lease: Lease) -> None:
         """Go on without an account that a reload has removed since it was chosen."""
         self._refusals.reasons[lease.account] = "no longer configured"
-        self._step = self._refusals.add_failure(lease.account, Failure.REMOVED)
+        self._step = self._refusals.add_failure(lease, Failure.REMOVED)
 
     def _count_usage(self, attempt: Attempt, tap: Optional[UsageTap]) -> tuple[Usage, Optional[str]]:
         """Add the attempt's tokens and cost to the exchange; return its tokens and the model."""
@@ -276,6 +276,10 @@ class Forwarder:
         """Read a refusal, apply it to the account, and decide what the request does next."""
         head, body = response.head, self._transport.read_kept_body(response)
         message = error_message(head, body)
+        if lease.request.continues_thread and is_thread_error(head, body):
+            attempt.note = message
+            self._step = self._refusals.thread_refused(KeptResponse(response, body, target.name))
+            return
         from_api = not needs_body(head.status) or is_api_error(head, body)
         trust = self._context.router.trust_of(lease)
         kind = self._context.router.record_response(lease, head.status, reading, message, from_api)
@@ -295,7 +299,7 @@ class Forwarder:
         is_limit = refused.kind == "rate_limit_error"
         self._context.router.record_response(lease, 429 if is_limit else 529, QuotaReading({}))
         failure = Failure.STREAM_LIMIT if is_limit else Failure.STREAM_ERROR
-        self._step = self._refusals.add_failure(lease.account, failure)
+        self._step = self._refusals.add_failure(lease, failure)
         if self._step.avoid:
             self._refusals.reasons[lease.account] = str(refused)
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import NamedTuple, Optional
 
 from ...routing.response_kinds import ResponseKind
-from ...routing.state.decision import Lease
+from ...routing.state.decision import Lease, Reason
 from ...routing.wait_queue import WaitLimits
 from ..http.path_kinds import PathKind
 from ..records.exchange import Exchange
@@ -61,10 +61,20 @@ class Refusals:
             self._last = None  # an outage met before is no longer why the request fails
         return step
 
-    def add_failure(self, account: str, failure: Failure) -> Step:
+    def add_failure(self, lease: Lease, failure: Failure) -> Step:
         """Take in an attempt that failed without a refusal and return the step that follows."""
-        self.state, step = next_step(self.state, AttemptResult(failure, account))
+        conditions = RetryConditions(stays=_stays(lease))
+        self.state, step = next_step(self.state, AttemptResult(failure, lease.account), conditions)
         return step
+
+    def thread_refused(self, kept: KeptResponse) -> Step:
+        """Relay that the request's thread is not known: no other account has it, and none is at fault.
+
+        The client sends the whole conversation then; that settles what an earlier refusal was about.
+        """
+        self._open.clear()
+        self._last = kept
+        return Step(Action.RELAY)
 
     def wait_limits(self, limits: WaitLimits) -> WaitLimits:
         """Limit the wait for another account: for a slot of an open one, not for the end of a bench."""
@@ -106,6 +116,7 @@ class Refusals:
             prefix=context.router.cached_prefix(exchange.routing_request),
             may_hop=self._key(result) not in context.recently_refused,
             may_doubt=self._shared_key(result) not in context.recently_refused,
+            stays=_stays(lease),
             account_open=context.router.is_open(lease),
             jitter=context.jitter(),
         )
@@ -122,3 +133,8 @@ class Refusals:
         """Return what is alike, whoever asks."""
         scope, path = self._exchange.routing_request.scope, self._exchange.route.path
         return (result.kind, scope, path, result.normalized_message)
+
+
+def _stays(lease: Lease) -> bool:
+    """Return whether the account keeps the thread that the request continues."""
+    return lease.decision.reason == Reason.THREAD

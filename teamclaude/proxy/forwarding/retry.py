@@ -5,6 +5,7 @@
 | result | step |
 |---|---|
 | the account's fault or the request's (`*_ONCE`) | ANOTHER, until enough were asked; then RELAY |
+| a bare 429 of the account that keeps its thread | AGAIN after a pause, twice; then ANOTHER |
 | the account's fault (`OTHER_ACCOUNT`) | OTHERS |
 | 401 | REFRESH, once per account; then OTHERS |
 | the API overloaded or out of reach (`RETRY_LATER`) | AGAIN after a pause, within a budget; then RELAY |
@@ -20,7 +21,8 @@ Rules that hold in this file:
    alike are the request's own fault. An account that has refused other requests alike and has served none
    since is doubtful and does not count towards the two: then each further account is asked.
 2. A conversation waits where waiting costs less than moving: a large prompt cache stays where it is, and a
-   conversation that was served elsewhere once returns.
+   conversation that was served elsewhere once returns.  What continues a thread is never sent elsewhere only
+   because the API is overloaded: there the thread is unknown.
 """
 
 from __future__ import annotations
@@ -44,6 +46,8 @@ MAX_ACCOUNTS = 4
 HOP_PAUSES_SEC = (0.0, 0.5, 1.0)
 # Writing a larger prompt cache on another account costs more than a few seconds of waiting.
 LARGE_PREFIX_TOKENS = 20_000
+# From the account that keeps the request's thread, before others are asked.
+MAX_STAYING_429S = 2
 # Streams that begin with an error event; a further one is relayed as it is.
 MAX_STREAM_ERRORS = 2
 
@@ -110,6 +114,7 @@ class RetryConditions(NamedTuple):
     prefix: int = 0  # tokens of prompt cache the conversation has where it is
     may_hop: bool = True  # other accounts have not just refused the same
     may_doubt: bool = True  # fewer than three of them have refused the same of other clients
+    stays: bool = False  # this account keeps the thread that the request continues
     account_open: bool = False  # nothing known keeps this account from being taken again at once
     jitter: float = 1.0  # 0-1, random
 
@@ -171,8 +176,10 @@ def next_step(
     """Return the state after one more failed attempt, and the step to carry out."""
     kind = result.kind
     if isinstance(kind, Failure):
-        return _after_failure(state, kind, result.account)
+        return _after_failure(state, kind, result.account, now.stays)
     following = MEANINGS[kind].next
+    if now.stays and kind is ResponseKind.BARE and state.overloads < MAX_STAYING_429S:
+        return _back_off(state, result.account, now)
     if following in (NextStep.HOP_ONCE, NextStep.EACH_ONCE):
         return _ask_another(state, result, now)
     if following is NextStep.RETRY_LATER and now.inference:
@@ -190,7 +197,7 @@ def next_step(
     return state, Step(Action.OTHERS)
 
 
-def _after_failure(state: RetryState, failure: Failure, account: str) -> tuple[RetryState, Step]:
+def _after_failure(state: RetryState, failure: Failure, account: str, stays: bool) -> tuple[RetryState, Step]:
     if failure is Failure.TOKEN_STALE:
         if account in state.skipped:
             return state, Step(Action.REFRESH)
@@ -205,7 +212,7 @@ def _after_failure(state: RetryState, failure: Failure, account: str) -> tuple[R
         state = state._replace(stream_errors=state.stream_errors + 1)
         # An error that lasts may be the account's own.
         lasts = failure is Failure.STREAM_LIMIT or state.stream_errors == MAX_STREAM_ERRORS
-        return state, Step(Action.AGAIN, FIRST_BACKOFF_SEC, account if lasts else "")
+        return state, Step(Action.AGAIN, FIRST_BACKOFF_SEC, account if lasts and not stays else "")
     return state, Step(Action.RAISE)
 
 
@@ -244,9 +251,9 @@ def _back_off(state: RetryState, account: str, now: RetryConditions) -> tuple[Re
     pause = min(MAX_BACKOFF_SEC, FIRST_BACKOFF_SEC * 2.0 ** (overloads - 1))
     pause *= 0.75 + 0.25 * now.jitter
     if now.elapsed + pause > now.budget:
-        if state.tried_elsewhere:
+        if state.tried_elsewhere or now.stays:
             return state, Step(Action.RELAY)
         return state._replace(tried_elsewhere=True), Step(Action.AGAIN, avoid=account)
-    if overloads == 2 and now.prefix < LARGE_PREFIX_TOKENS:
+    if overloads == 2 and now.prefix < LARGE_PREFIX_TOKENS and not now.stays:
         return state._replace(tried_elsewhere=True), Step(Action.AGAIN, pause, account)
     return state, Step(Action.AGAIN, pause)

@@ -28,6 +28,10 @@ __all__ = ["record_owner", "routing_request_of"]
 
 MAX_ID_CHARS = 128  # of session, agent and resource ids: they are keys kept in memory
 MAX_BETAS_CHARS = 2048
+# Announces the body's `thread`: {"type": "create"}, or "continue" with the id of the last answer, for which
+# the API has kept the conversation so far, for one organisation (read in Claude Code 2.1.332:
+# `message-threads-2026-08-12`).
+THREADS_BETA = "message-threads-"
 
 _SEARCH_BYTES = 1 << 20  # searched in one go: about 1 ms
 _MAX_MEMBER_BYTES = 256  # of the members around an id
@@ -59,7 +63,8 @@ def routing_request_of(
     session, agent, parent_agent, betas = ids
     facts = NO_FACTS  # an upload on disk is not scanned: it would be read for nothing
     if type(exchange.body) is bytes or not is_spooled(exchange.body):
-        facts = scan_body(exchange.body, not session or config.rewrite_account_uuid)
+        with_session = not session or config.rewrite_account_uuid
+        facts = scan_body(exchange.body, with_session, THREADS_BETA in betas)
     exchange.facts = facts
     session = session or facts.session_id
     inference = exchange.route.kind is PathKind.INFERENCE
@@ -75,6 +80,7 @@ def routing_request_of(
         betas=betas,
         prefixes=() if session or not inference else cache_digests(exchange.body, facts.model),
         owner=_owner(exchange, context) if context.router.knows_owners else None,
+        continues_thread=facts.continues_thread,
         hold_sec=context.wait_limits[facts.stream is True].budget if inference else 0.0,
     )
     refused = context.recently_refused

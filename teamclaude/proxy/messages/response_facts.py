@@ -6,6 +6,7 @@ Nothing here leaves with a secret in it: messages are redacted, relayed refusals
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from functools import lru_cache
 
@@ -19,11 +20,13 @@ __all__ = [
     "error_document",
     "error_message",
     "is_api_error",
+    "is_thread_error",
     "partial_error",
     "read_quota",
     "without_secrets",
 ]
 
+_ABOUT_THREAD = re.compile(r"\bthread\b|\bthread_|previous_message_id|differing field|been continued")
 MAX_MESSAGE_CHARS = 200
 MAX_INFLATED_BYTES = 65536
 # A reading carries its time, and `retry-after` may be a date: it is used again only for this long.
@@ -88,6 +91,26 @@ def is_api_error(head: ResponseHead, body: bytes) -> bool:
     except (ValueError, KeyError, TypeError, RecursionError, zlib.error):
         return False
     return isinstance(kind, str) and (kind.endswith("_error") or kind == "request_too_large")
+
+
+def is_thread_error(head: ResponseHead, body: bytes) -> bool:
+    """Return whether a 400 or 404 is about the thread that the request continues.
+
+    By the error's code, or where it has none by its message: Claude Code 2.1.332 sends the whole conversation
+    again for the same ones.
+    """
+    if head.status not in (400, 404):
+        return False
+    try:
+        error = json.loads(_decompressed(head, body))["error"]
+        message = error["message"]
+        details = error.get("details")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, zlib.error):
+        return False
+    code = details.get("error_code") if isinstance(details, dict) else None
+    if isinstance(code, str):
+        return code.startswith("thread_")
+    return isinstance(message, str) and _ABOUT_THREAD.search(message) is not None
 
 
 def partial_error(head: ResponseHead, body: bytes) -> bytes:

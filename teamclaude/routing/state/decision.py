@@ -47,6 +47,7 @@ class Reason:
     TURN = "its turn"
     OWNER = "made it"
     DETOUR = "detour"
+    THREAD = "continues a thread"
 
 
 # The types below are named tuples: they are built per request, and a frozen dataclass takes 4 times as long.
@@ -76,6 +77,7 @@ class RoutingRequest(NamedTuple):
     prefixes: tuple[str, ...] = ()  # without a session: digests of what makes its cache, the longest first
     owner: Optional[str] = None  # account key that made what this request names: that one or none
     detour: bool = False  # served elsewhere just once: the conversation stays where its cache is
+    continues_thread: bool = False  # the API keeps what came before, for the account that served it
     hold_sec: float = 0.0  # seconds it may wait for an account in all; 0: an account now or none
 
     def with_hold(self, seconds: float) -> RoutingRequest:
@@ -114,7 +116,17 @@ class RoutingRequest(NamedTuple):
 
 # Fields that do not decide whether any account can serve a request.
 NO_CONSTRAINTS = frozenset(
-    {"session", "agent", "parent_agent", "cache_life", "issue", "prefixes", "detour", "hold_sec"}
+    {
+        "session",
+        "agent",
+        "parent_agent",
+        "cache_life",
+        "issue",
+        "prefixes",
+        "detour",
+        "continues_thread",
+        "hold_sec",
+    }
 )
 _constraints_of: Callable[[RoutingRequest], Hashable] = itemgetter(
     *(place for place, name in enumerate(RoutingRequest._fields) if name not in NO_CONSTRAINTS)

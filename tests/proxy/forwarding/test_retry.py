@@ -14,6 +14,7 @@ from teamclaude.proxy.forwarding.retry import (
     LARGE_PREFIX_TOKENS,
     MAX_ACCOUNTS,
     MAX_BACKOFF_SEC,
+    MAX_STAYING_429S,
     MAX_STREAM_ERRORS,
     Action,
     AttemptResult,
@@ -63,6 +64,8 @@ CONDITIONS = [
     NOW._replace(may_hop=False),
     NOW._replace(may_doubt=False),
     NOW._replace(account_open=True),
+    NOW._replace(stays=True),
+    NOW._replace(stays=True, elapsed=29.9),
 ]
 DEPTH = 4  # attempts: with four of a kind every limit of the table is reached
 
@@ -93,23 +96,25 @@ def reachable(now: RetryConditions) -> Iterator[tuple[RetryState, AttemptResult,
 def expected(state: RetryState, result: AttemptResult, now: RetryConditions) -> Step:
     """The table of the module, written down once more."""
     kind, account = result.kind, result.account
-    if kind in AMBIGUOUS:
+    waits = now.stays and kind is ResponseKind.BARE and state.overloads < MAX_STAYING_429S
+    if kind in AMBIGUOUS and not waits:
         asked = len(state.ambiguous) + 1
         if not now.may_hop or is_settled(state, result, now):
             return Step(Action.RELAY)
         pause = HOP_PAUSES_SEC[min(asked, len(HOP_PAUSES_SEC)) - 1] if kind is ResponseKind.BARE else 0.0
         return Step(Action.ANOTHER, pause)
-    if kind in OVERLOADS:
+    if kind in OVERLOADS or waits:
         pause = min(MAX_BACKOFF_SEC, FIRST_BACKOFF_SEC * 2**state.overloads)
         if not now.inference:
             return Step(Action.RELAY)
         if now.elapsed + pause > now.budget:
-            return Step(Action.RELAY) if state.tried_elsewhere else Step(Action.AGAIN, 0.0, account)
-        elsewhere = state.overloads == 1 and now.prefix < LARGE_PREFIX_TOKENS
+            ends = state.tried_elsewhere or now.stays
+            return Step(Action.RELAY) if ends else Step(Action.AGAIN, 0.0, account)
+        elsewhere = state.overloads == 1 and now.prefix < LARGE_PREFIX_TOKENS and not now.stays
         return Step(Action.AGAIN, pause, account if elsewhere else "")
     if kind in STREAM_ERRORS:
         lasts = kind is Failure.STREAM_LIMIT or state.stream_errors + 1 == MAX_STREAM_ERRORS
-        return Step(Action.AGAIN, FIRST_BACKOFF_SEC, account if lasts else "")
+        return Step(Action.AGAIN, FIRST_BACKOFF_SEC, account if lasts and not now.stays else "")
     if kind is Failure.TOKEN_STALE and account not in state.skipped:
         return Step(Action.AGAIN, 0.0, account)
     if kind is ResponseKind.UNAUTHORIZED:

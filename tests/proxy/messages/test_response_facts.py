@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from teamclaude.proxy.http.head import HeaderLayout, ResponseHead
-from teamclaude.proxy.messages.response_facts import MAX_MESSAGE_CHARS, error_message
+from teamclaude.proxy.messages.response_facts import MAX_MESSAGE_CHARS, error_message, is_thread_error
 
 
 def words(body: bytes, encoding: str = "") -> str:
@@ -87,3 +87,61 @@ def test_a_broken_or_unknown_coding_has_no_words() -> None:
 
 def test_a_message_that_is_no_text_is_shown_as_it_is() -> None:
     assert words(error(42)) == "42"
+
+
+# --- threads ---------------------------------------------------------------------------------------
+
+
+def is_about_thread(status: int, body: Any, encoding: str = "") -> bool:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    names, values = (("Content-Encoding",), (encoding,)) if encoding else ((), ())
+    return is_thread_error(ResponseHead(1, status, "", HeaderLayout.for_names(names), values), data)
+
+
+def refusal(message: Any, code: Any = None) -> Any:
+    details = {} if code is None else {"details": {"error_code": code}}
+    return {"type": "error", "error": {"type": "invalid_request_error", "message": message, **details}}
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, refusal("Not found", "thread_not_found")),
+        (400, refusal("whatever", "thread_fingerprint_mismatch")),
+        (404, refusal("thread_not_found")),
+        (400, refusal("thread.previous_message_id: no such message")),
+        (400, refusal("thread: Extra inputs are not permitted")),
+        (400, refusal("the message has already been continued")),
+        (400, refusal("the request does not match; differing field(s): system")),
+    ],
+)
+def test_errors_about_a_thread(status: int, body: Any) -> None:
+    assert is_about_thread(status, body)
+    assert is_about_thread(status, gzip.compress(json.dumps(body).encode()), "gzip")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, refusal("prompt is too long: 210000 tokens > 200000 maximum")),
+        (400, refusal("Your credit balance is too low")),
+        (400, refusal("thread: no", "credit_balance_too_low")),
+        (404, refusal("model: claude-none")),
+        (429, refusal("thread_not_found", "thread_not_found")),
+        (500, refusal("thread_not_found")),
+        (400, refusal("it was read in the multithreaded case")),
+        (400, refusal(["thread"])),
+        (400, {"error": "thread"}),
+        (400, {"error": {"message": "thread", "details": {"error_code": ""}}}),
+        (400, []),
+        (404, b"<html>thread"),
+        (400, b"[" * 100_000),
+    ],
+)
+def test_other_errors(status: int, body: Any) -> None:
+    assert not is_about_thread(status, body)
+
+
+def test_an_error_without_a_readable_code_is_known_by_its_message() -> None:
+    assert is_about_thread(400, {"error": {"message": "thread: gone", "details": ["x"]}})
+    assert is_about_thread(400, {"error": {"message": "thread: gone", "details": {"error_code": 7}}})
