@@ -7,11 +7,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from teamclaude.accounts.config.config_file import ConfigFile
+from teamclaude.accounts.importing import find_login
 from teamclaude.deck import controls as module
 from teamclaude.deck.controls import CommandWorker, LocalControls, ReadOnlyControls
 from teamclaude.deck.text.spans import plain_text
@@ -122,6 +124,25 @@ def test_claude_codes_login_is_followed_not_copied(proxy: Proxy, monkeypatch: py
     assert entry["importFrom"] == str(source)
     assert "refreshToken" not in entry
     assert "accessToken" not in entry
+
+
+def test_a_login_of_the_keychain_is_copied_and_the_choice_is_said(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    login = {"accessToken": "sk-ant-oat01-FAKE-claude", "refreshToken": "sk-ant-ort01-FAKE"}
+    item = json.dumps({"claudeAiOauth": {**login, "expiresAt": (time.time() + 3600) * 1000}})
+    monkeypatch.setattr(module, "add_profile", lambda config, account: (account, None))
+    monkeypatch.setattr(find_login, "read_keychain", lambda env: item.encode())
+    monkeypatch.setattr(module, "sys", SimpleNamespace(platform="darwin"))
+    proxy.home.mkdir()
+    (proxy.home / ".credentials.json").write_text("{}")
+    outcome = proxy.execute("import")
+    assert outcome.style == "good"
+    assert outcome.notice.startswith("imported-1 is added; the login is taken from the Keychain item of")
+    assert "holds no login" in outcome.notice
+    entry = json.loads(proxy.path.read_text())["accounts"][-1]
+    assert entry["refreshToken"] == login["refreshToken"]
+    assert "importFrom" not in entry
 
 
 def test_without_a_login_of_claude_code_it_says_so(proxy: Proxy) -> None:

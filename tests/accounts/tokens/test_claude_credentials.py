@@ -132,6 +132,51 @@ def test_the_configs_tokens_serve_until_the_file_can_be_read(shared: Shared) -> 
     assert shared.logins.token(manager) == shared.login["accessToken"]
 
 
+def odd_files(login: dict[str, Any]) -> dict[str, bytes]:
+    """The same login as other programs write it."""
+    nested = json.dumps({"claudeAiOauth": login})
+    quoted = {**login, "expiresAt": f" {login['expiresAt']} ", "scopes": "user:inference", "extra": {"a": 1}}
+    return {
+        "UTF-16": b"\xff\xfe" + nested.encode("utf-16-le"),
+        "a byte order mark": nested.encode("utf-8-sig"),
+        "NULs": nested.encode() + b"\0" * 9,
+        "flat": json.dumps(login).encode(),
+        "quotes": json.dumps(quoted).encode(),
+        "no end": json.dumps({**login, "expiresAt": 0}).encode(),
+        "no refresh token": json.dumps({**login, "refreshToken": None}).encode(),
+    }
+
+
+@pytest.mark.parametrize("kind", list(odd_files({"expiresAt": 1})))
+def test_a_followed_file_is_read_as_it_comes(shared: Shared, kind: str) -> None:
+    shared.follow()
+    token = shared.login["accessToken"]
+    shared.path.write_bytes(odd_files(shared.login)[kind])
+    manager = shared.logins.manager()
+    assert shared.logins.token(manager) == token
+    assert manager.before_dispatch(shared.logins.key())
+    assert shared.logins.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("login", "said"),
+    [
+        ({"accessToken": "", "refreshToken": "", "expiresAt": 0}, "Claude Code's login there has ended"),
+        ({"accessToken": None, "refreshToken": "sk-ant-ort01-FAKE"}, "has expired: run claude"),
+    ],
+)
+def test_a_followed_login_that_has_ended(shared: Shared, login: dict[str, Any], said: str) -> None:
+    shared.follow()
+    shared.path.write_text(json.dumps({"claudeAiOauth": login}))
+    manager = shared.logins.manager()
+    usable = manager.before_dispatch(shared.logins.key())
+    assert not usable
+    assert said in usable.reason
+    shared.renew()
+    shared.logins.run_timer(manager, 0.1)
+    assert manager.before_dispatch(shared.logins.key())
+
+
 # --- refreshImported ------------------------------------------------------------------------------
 
 

@@ -43,6 +43,19 @@ def test_a_file_without_one_is_not(env: dict[str, str], private_home: Path, text
     assert not is_logged_in(env, "linux")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_a_file_in_another_encoding_is_a_login(
+    env: dict[str, str], private_home: Path, encoding: str
+) -> None:
+    put(private_home / ".claude" / ".credentials.json", "").write_bytes(json.dumps(LOGIN).encode(encoding))
+    assert is_logged_in(env, "linux")
+
+
+def test_a_directory_in_its_place_is_none(env: dict[str, str], private_home: Path) -> None:
+    (private_home / ".claude" / ".credentials.json").mkdir(parents=True)
+    assert not is_logged_in(env, "linux")
+
+
 def test_the_config_directory_is_honoured(env: dict[str, str], private_home: Path, tmp_path: Path) -> None:
     put(private_home / ".claude" / ".credentials.json", LOGIN)
     env["CLAUDE_CONFIG_DIR"] = str(tmp_path)
