@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
+from types import SimpleNamespace
+
 import pytest
 
-from teamclaude.cli.secret_prompt import typed_text
+from teamclaude.cli import secret_prompt
+from teamclaude.cli.secret_prompt import ask_secret, typed_text
 
 
 @pytest.mark.parametrize(
@@ -23,3 +29,25 @@ from teamclaude.cli.secret_prompt import typed_text
 )
 def test_erasing_keys_are_applied(typed: bytes, text: str) -> None:
     assert typed_text(typed) == text
+
+
+def test_a_paste_that_ends_in_the_middle_of_a_line_waits_for_enter(monkeypatch: pytest.MonkeyPatch) -> None:
+    pty = pytest.importorskip("pty")
+    screen, keyboard = pty.openpty()
+    asked = threading.Event()
+    said = SimpleNamespace(write=lambda text: asked.set(), flush=lambda: None)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(fileno=lambda: keyboard))
+    monkeypatch.setattr(sys, "stderr", said)
+    monkeypatch.setattr(secret_prompt, "PASTE_PAUSE_S", 0.01)
+    found: list[str] = []
+    thread = threading.Thread(target=lambda: found.append(ask_secret("Token:")))
+    thread.start()
+    assert asked.wait(10)
+    os.write(screen, b"first\nsecond")
+    thread.join(0.1)
+    assert thread.is_alive()
+    os.write(screen, b"\n")
+    thread.join(10)
+    os.close(screen)
+    os.close(keyboard)
+    assert found == ["first\nsecond\n"]

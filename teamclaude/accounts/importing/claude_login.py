@@ -14,6 +14,7 @@ Source of the keys: Claude Code 2.1.112 to 2.1.332.  No text made here contains 
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Optional
@@ -109,7 +110,7 @@ def login_object(source: LoginSource, errors: str = "replace") -> dict[str, Any]
     try:
         text = decode_text(source.text, errors).strip()
         # Line breaks inside a text (strict=False) come from a terminal that wrapped a pasted token.
-        raw = json.loads(text, parse_constant=lambda word: None, strict=False)
+        raw = json.loads(text, parse_constant=_no_number, parse_float=_finite, strict=False)
     except json.JSONDecodeError as error:
         raise TeamClaudeError(f"{label}: {_json_problem(text, error)}") from None
     except RecursionError:
@@ -121,6 +122,15 @@ def login_object(source: LoginSource, errors: str = "replace") -> dict[str, Any]
     if not isinstance(raw, dict):
         raise TeamClaudeError(f"{label}: {_expected(raw)}")
     return raw
+
+
+def _no_number(word: str) -> None:
+    """Read NaN and Infinity as null: they could not be written back."""
+
+
+def _finite(text: str) -> Optional[float]:
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def _json_problem(text: str, error: json.JSONDecodeError) -> str:

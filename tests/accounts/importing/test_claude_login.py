@@ -10,6 +10,7 @@ from typing import Any, Optional
 
 import pytest
 
+from teamclaude.accounts.config.json_file import encode
 from teamclaude.accounts.importing.claude_login import (
     MAX_BYTES,
     LoginSource,
@@ -141,6 +142,7 @@ ENCODED = {
     "NULs at the end": TEXT.encode() + b"\0" * 512,
     "white space": b"\n\n " + TEXT.encode() + b" \r\n\n",
     "another code page": TEXT.replace("o-1", "\u00fc").encode("cp1252").replace(b"\\u00fc", b"\xfc"),
+    "a pasted token with line breaks": TEXT.replace("oat01-FAKE", "oat01-\n   FAKE").encode(),
     "a key twice": TEXT[:-1].encode() + b', "other": 1, "other": 2}',
 }
 
@@ -300,6 +302,12 @@ def test_new_tokens_leave_every_other_key() -> None:
     flat = {"access_token": "sk-ant-oat01-FAKE", "expiresAt": 5, "x": {}}
     raw = write_tokens(json.dumps(flat).encode(), "/x.json", {"accessToken": "NEW", "expiresAt": 1})
     assert raw == {"access_token": "NEW", "expiresAt": 1, "x": {}}
+
+
+def test_numbers_that_json_has_not_can_be_written_back() -> None:
+    text = b'{"accessToken": "x", "expiresAt": NaN, "other": [1e999, -Infinity, 0.5]}'
+    raw = write_tokens(text, "/x.json", {"accessToken": "NEW"})
+    assert json.loads(encode(raw)) == {"accessToken": "NEW", "expiresAt": None, "other": [None, None, 0.5]}
 
 
 def test_a_text_that_would_be_damaged_is_not_written_back() -> None:

@@ -173,7 +173,13 @@ BOTH: list[tuple[Any, Any, str, str]] = [
     (login("f"), login("k"), "keychain", "its login ends no later"),
     (login("f"), login("f"), "keychain", ""),
     (login("f", -60), login("k", -9999), "file", "has lapsed"),
-    (login("f", refreshTokenExpiresAt=1_700_000_000_000), login("k"), "keychain", ""),
+    (
+        login("f", -1, refreshTokenExpiresAt=1_700_000_000_000),
+        login("k", -9),
+        "keychain",
+        "this login has ended",
+    ),
+    (login("f", expiresAt=0), login("k", -60), "file", "its login has lapsed"),
     (ENDED, login("k", -1), "keychain", "Claude Code's login there has ended"),
     (login("f", -1), ENDED, "file", "Claude Code's login there has ended"),
     (b"", login("k"), "keychain", "is empty"),
@@ -195,7 +201,7 @@ def test_on_a_mac_both_are_looked_at_and_the_better_one_is_taken(
     found = find(platform="darwin")
     assert found.source.path == (str(file) if taken == "file" else None)
     assert said in found.note
-    assert bool(said) <= found.note.startswith(f"the login is taken from {found.source.label} (")
+    assert found.note.startswith(f"the login is taken from {found.source.label} (") is (said != "")
     assert "FAKE" not in found.note
 
 

@@ -89,6 +89,17 @@ def test_a_token_without_a_known_end_is_renewed_when_it_is_refused(
     assert auth.accepts(entry["accessToken"])
 
 
+def test_a_token_without_a_known_end_replaces_an_older_one(
+    cli: Any, auth: AuthServer, file: Path, theirs: Theirs
+) -> None:
+    theirs(**NEWER)
+    cli("import", "--name", "work")
+    path = theirs(**NEWER, expiresAt=0)
+    assert "has its new credentials" in cli("import").err
+    (entry,) = accounts_in(file).values()
+    assert entry["accessToken"] == login_in(path)["accessToken"]
+
+
 def test_a_login_that_is_not_in_claude_codes_file_is_renewed_for_us_alone(
     cli: Any, auth: AuthServer, file: Path, theirs: Theirs
 ) -> None:
