@@ -131,7 +131,8 @@ class SpendingRefresher:
 
     def _ended_text(self, refused: bool) -> str:
         what = "the API refused its token" if refused else "its token is at its end"
-        return f"{what}, and there is no refresh token to renew it with; {self.remedy}"
+        why = ", and there is no refresh token" if self.remedy is LOGIN_AGAIN else ""
+        return f"{what}{why}; {self.remedy}"
 
     def _lock(self, held: contextlib.ExitStack) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Callable, Optional, Protocol
 
@@ -13,10 +14,9 @@ from .refresh_journal import RefreshJournal, token_side_path
 from .token_pair import RefreshNeed, TokenPair, refresh_need
 from .token_store import ConfigStore, TokenStore
 
-__all__ = ["FollowingRefresher", "TokenRefresher", "refresher_for"]
+__all__ = ["FollowingRefresher", "TokenRefresher", "new_setup_token", "refresher_for"]
 
-# {}: the account's name.  Quotes are for the shell.
-NEW_SETUP_TOKEN = 'make a new one: claude setup-token, then: teamclaude login --token --name "{}"'
+PLAIN_NAME = re.compile(r"[\w@.+-]+", re.ASCII)
 
 
 class TokenRefresher(Protocol):
@@ -66,6 +66,12 @@ class FollowingRefresher:
         return None
 
 
+def new_setup_token(name: str) -> str:
+    """Say how to give the account another setup token; the name is quoted for a shell if it has to be."""
+    quoted = name if PLAIN_NAME.fullmatch(name) else f'"{name}"'
+    return f"make a new one: claude setup-token, then teamclaude login --token --name {quoted}"
+
+
 def refresher_for(
     file: ConfigFile, account: AccountConfig, config: Config, clock: Callable[[], float] = time.time
 ) -> TokenRefresher:
@@ -73,7 +79,7 @@ def refresher_for(
     # One lock per person: the account key changes when an organisation becomes known.
     side = token_side_path(file.path, account.account_uuid or account.name)
     if not account.import_from:
-        remedy = NEW_SETUP_TOKEN.format(account.name) if account.source == "token" else LOGIN_AGAIN
+        remedy = new_setup_token(account.name) if account.source == "token" else LOGIN_AGAIN
         return SpendingRefresher(side, ConfigStore(file, account.key), clock, remedy)
     from .claude_credentials import ClaudeCredentialsFile  # most configs need none of its modules
 

@@ -62,7 +62,9 @@ def accounts(args: argparse.Namespace) -> int:
 def _remedy(row: Mapping[str, Any]) -> str:
     if row["source"] != "token":
         return "teamclaude login renews it"
-    return f'claude setup-token makes a new token, for: teamclaude login --token --name "{row["name"]}"'
+    from ...accounts.tokens.refreshers import new_setup_token
+
+    return new_setup_token(row["name"])
 
 
 def _live(port: Optional[int]) -> Optional[dict[str, AccountView]]:

@@ -68,6 +68,16 @@ def test_the_end_of_a_login_is_counted_down(
     assert ("re-login needed" in alice) is (days < 0)
 
 
+def test_the_end_of_a_setup_token_is_counted_down(
+    config: Callable[..., Path], cli: Callable[..., Ended]
+) -> None:
+    ends = int((time.time() + 30) * 1000 + 2 * DAY_MS)
+    config({**BOB, "source": "token", "expiresAt": ends})
+    ended = cli("accounts")
+    assert ended.out.splitlines()[1].split()[-1] == "2d"
+    assert "the login of bob ends in 2d: make a new one: claude setup-token, then teamclaude" in ended.err
+
+
 def test_the_proxys_token_times_win(
     stub: Stub, config: Callable[..., Path], cli: Callable[..., Ended]
 ) -> None:
