@@ -7,11 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Optional
 
 from ..accounts.config.config import Config
 from ..accounts.config.config_file import ConfigFile, state_path
 from ..errors import ConfigError, TeamClaudeError
+from ..routing.view import states_of
 from ..snapshot import Snapshot
 from .listener import Listener, is_loopback_name, open_listeners, server_context
 from .messages.redact import redact_text
@@ -80,7 +82,7 @@ class ProxyServer:
         # Credentials may have changed since the state was saved: a refused login is tried again.
         self._runtime.router.credentials_changed([account.key for account in config.accounts])
         self._notices = Notices(
-            self._runtime.router.accounts,
+            partial(self._runtime.router.read, states_of),
             self._runtime.held,
             lambda: self._runtime.router.changes,
             clock,

@@ -10,6 +10,7 @@ file.
 - fleet: all routing state, and every change to it
 - persistence: the state as JSON data and back
 - policies: where new work goes, and when warm work moves
+- pool_limits: the windows of the pool as a whole, as one subscription would have them
 - quota: windows, caps, burn, tokens, prices and settings
 - rails: what keeps new work away from accounts under every policy
 - response_kinds: what a response means, as a table

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,3 +52,37 @@ def test_without_a_prompt_no_command_runs(installed: ClientEnvironment) -> None:
     headless.start(installed, MODES[0].prepare(installed))
     assert len(installed.turns) == 1
     assert not marker(installed).exists()
+
+
+# --- limitsFromPool -----------------------------------------------------------------------------
+
+
+POOL = round((0.93 + 0.1 + 0.2) / 3, 2)
+
+
+def rate_limits(client: ClientEnvironment, account: str) -> dict[str, Any]:
+    """Run a turn on an account; return what the client says of its limits."""
+    words = ("-p", PROMPT, "--output-format", "stream-json", "--verbose")
+    ended = client.teamclaude_run("--account", account, *words)
+    assert ended.status == 0, ended.err
+    lines = [json.loads(line) for line in ended.out.splitlines()]
+    (info,) = [line["rate_limit_info"] for line in lines if line["type"] == "rate_limit_event"]
+    found: dict[str, Any] = info
+    return found
+
+
+@pytest.mark.parametrize("pooled", [True, False])
+def test_the_clients_own_limits_are_the_pools(client: ClientEnvironment, pooled: bool) -> None:
+    client.config.write_text(json.dumps({**json.loads(client.config.read_text()), "limitsFromPool": pooled}))
+    client.service.reload()
+    for name, used in (("alice", 0.93), ("bob", 0.1), ("carol", 0.2)):
+        client.api.accounts[name].fill("5h", used, time.time(), reset_in=15_000)
+    for name in ("bob", "carol"):
+        rate_limits(client, name)
+    said = rate_limits(client, "alice")
+    if pooled:
+        assert said["status"] == "allowed"
+        windows = said.get("unifiedWindows")  # 2.1.112 has none
+        assert windows is None or windows["five_hour"]["utilization"] == POOL
+    else:
+        assert (said["status"], said["utilization"]) == ("allowed_warning", 0.93)

@@ -277,6 +277,9 @@ class Config(Section):
     rewrite_account_uuid: bool = setting(
         False, "Put the serving account's uuid into the request's metadata; off: bodies stay as sent."
     )
+    limits_from_pool: bool = setting(
+        False, "Show clients the pool's rate limits instead of those of the account that served."
+    )
     refresh_imported: bool = setting(
         False, "Refresh importFrom accounts too; off: Claude Code, which shares the login, does."
     )

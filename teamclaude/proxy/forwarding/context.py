@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Optional
 
 from ...accounts.config.config import Config
 from ...accounts.tokens.token_manager import TokenManager
+from ...routing.pool_limits import PoolLimits, pool_limits
 from ...routing.quota.model_prices import PriceTable
 from ...routing.wait_queue import NO_WAIT, WaitLimits
 from ..http.path_kinds import PathKind
@@ -84,6 +86,12 @@ class RequestContext:
             return NO_WAIT
         limits = self.wait_limits[exchange.facts.stream is True]
         return limits.remaining(self.clock() - exchange.at)
+
+    def pool_limits(self, model: Optional[str] = None) -> PoolLimits:
+        """Return the windows of the pool for work on `model`, or in general."""
+        return self.router.read(
+            lambda fleet, now: pool_limits(fleet.accounts.values(), model, fleet.rules, now)
+        )
 
     @cached_property
     def prices(self) -> PriceTable:

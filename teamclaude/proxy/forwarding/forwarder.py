@@ -77,6 +77,8 @@ class Forwarder:
         self._transport = Transport(context.pool, client.watch, config.head_timeout_sec)
         idle_sec, loop = config.body_idle_timeout_sec, context.event_loop
         self._writer = ResponseWriter(exchange, client, log, idle_sec, loop, context.monotonic)
+        if config.limits_from_pool and self._inference:
+            self._writer.pool_limits = partial(context.pool_limits, exchange.routing_request.model)
 
     def forward(self) -> RequestCoroutine[None]:
         """Forward until a response has been relayed.
@@ -165,7 +167,7 @@ class Forwarder:
             kind = ResponseKind.SERVED
             if response.head.status >= UNSERVED_FROM:
                 kind = classify(response.head.status, reading, self._inference)
-            if response.has_whole_body:
+            if response.has_whole_body and self._writer.pool_limits is None:
                 unreported = (response.head.status, reading)  # reported with the release of the lease
             else:
                 self._context.router.record_response(lease, response.head.status, reading)

@@ -20,6 +20,7 @@ from ..http.header_rewrite import (
 )
 from ..http.origin import parse_origin
 from ..http.path_kinds import PathKind
+from ..messages.pool_headers import pool_usage
 from ..messages.usage_tap import UsageTap
 from ..net.client_connection import ClientConnection
 from ..net.coroutine import run_coroutine
@@ -32,17 +33,23 @@ from .context import RequestContext
 
 __all__ = ["pass_through", "pass_websocket"]
 
+USAGE_PATH = "/api/oauth/usage"  # which Claude Code's /usage shows
 _UPGRADE_FIELDS = [("Connection", "Upgrade"), ("Upgrade", "websocket")]
 
 
 def pass_through(
     context: RequestContext, exchange: Exchange, client: ClientConnection, log: Optional[RequestRecord]
 ) -> None:
-    """Relay one request of the client's own.
+    """Relay one request of the client's own; with limitsFromPool its question for limits is answered here.
 
     Raises ConnectFailedError, UpstreamLostError or ClientGoneError.
     """
     config, head = context.config, exchange.head
+    if config.limits_from_pool and head.method == "GET" and exchange.route.path == USAGE_PATH:
+        body = pool_usage(context.pool_limits())
+        if body is not None:
+            _answer(exchange, client, log, body)
+            return
     length = len(exchange.body)
     framing = Framing(BodyKind.LENGTH, length) if exchange.has_body else Framing(BodyKind.NONE)
     if exchange.route.kind is PathKind.OAUTH_TOKEN:
@@ -60,6 +67,18 @@ def pass_through(
     _relay(context, exchange, client, log, response)
     transport.release(response)
     exchange.end(Outcome.SERVED if response.head.status < 400 else Outcome.UPSTREAM_ERROR)
+
+
+def _answer(exchange: Exchange, client: ClientConnection, log: Optional[RequestRecord], body: bytes) -> None:
+    """Answer with JSON of our own; raise ClientGoneError."""
+    fields = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    fields += [("request-id", exchange.id), *exchange.closing_fields]
+    if log is not None:
+        log.answered(200, "OK", fields)
+        log.response.add(body)
+    exchange.response_started(200)
+    client.send(render_response(200, "OK", fields) + body)
+    exchange.end(Outcome.SERVED, "the pool's limits, by limitsFromPool")
 
 
 def pass_websocket(

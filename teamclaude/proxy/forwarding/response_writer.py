@@ -20,6 +20,7 @@ from functools import partial
 from typing import Optional
 
 from ...errors import UpstreamLostError, UpstreamOutageError
+from ...routing.pool_limits import PoolLimits
 from ...routing.response_kinds import needs_body
 from ..http.content_coding import is_identity
 from ..http.framing import BodyKind, Buffer, Framing
@@ -28,8 +29,10 @@ from ..http.header_rewrite import (
     framing_for_client,
     header_value,
     render_client_head,
+    render_response,
 )
 from ..http.path_kinds import PathKind
+from ..messages.pool_headers import with_pool_limits
 from ..messages.redact import KNOWN_SECRETS, redact_text
 from ..messages.response_facts import error_document, is_api_error, partial_error, without_secrets
 from ..messages.usage_tap import UsageTap
@@ -83,6 +86,8 @@ class ResponseWriter:
     # The request's hold, once it has waited.  A reference, not a function of the forwarder: a cycle would
     # leave every request to the garbage collector (16 objects each; 5 MB more at 64 connections).
     hold: Optional[Hold] = None
+    # With limitsFromPool: returns the limits to show in place of the account's.
+    pool_limits: Optional[Callable[[], PoolLimits]] = None
 
     def __init__(
         self,
@@ -246,6 +251,10 @@ class ResponseWriter:
         if self._log is not None:
             headers = client_response_headers(response.head, framing, extra)
             self._log.answered(response.head.status, response.head.reason, headers)
+        if self.pool_limits is not None:
+            fields = client_response_headers(response.head, framing, extra)
+            fields = with_pool_limits(fields, self.pool_limits(), response.head.status)
+            return render_response(response.head.status, response.head.reason, fields)
         return render_client_head(response.head, framing, extra)
 
 

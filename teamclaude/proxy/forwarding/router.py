@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
 
 from ...errors import DrainingError, WaitQueueFullError
 from ...routing.fleet import Changes, Fleet
@@ -29,12 +29,13 @@ from ...routing.quota.windows import QuotaReading
 from ...routing.response_kinds import UNSERVED_FROM, ResponseKind
 from ...routing.state.account import AccountSpec
 from ...routing.state.decision import Decision, Lease, RoutingRequest
-from ...routing.view import AccountState, snapshot_of, states_of
+from ...routing.view import snapshot_of
 from ...routing.wait_queue import NO_WAIT, ExpectedAccount, Waiter, WaitLimits, WaitQueue, expected_account
 from ...snapshot import Snapshot, TokenView
 
 __all__ = ["NO_WAIT", "NoUsableAccountError", "Router", "WaitLimits"]
 
+T = TypeVar("T")
 # How often a waiter checks its client: a disconnect must be noticed within 1 s.
 CLIENT_CHECK_SEC = 0.4
 
@@ -364,23 +365,20 @@ class Router:
 
     def snapshot(self, tokens: Mapping[str, TokenView], model: Optional[str] = None) -> Snapshot:
         """Return what routing knows; arguments as of `snapshot_of`."""
-        with self._lock:
-            return snapshot_of(self._fleet, self._clock(), tokens, model)
+        return self.read(lambda fleet, now: snapshot_of(fleet, now, tokens, model))
 
     def outlook(self, waiter: Waiter) -> ExpectedAccount:
         """Return the account that a waiting request is expected to get, and when."""
-        with self._lock:
-            return expected_account(self._fleet, waiter, self._clock())
+        return self.read(lambda fleet, now: expected_account(fleet, waiter, now))
 
-    def accounts(self) -> tuple[AccountState, ...]:
-        """Return what log lines need of the accounts; no conversations are copied."""
+    def read(self, of: Callable[[Fleet, float], T]) -> T:
+        """Return what `of` copies from the fleet as it is now."""
         with self._lock:
-            return states_of(self._fleet, self._clock())
+            return of(self._fleet, self._clock())
 
     def names(self) -> dict[str, str]:
         """Return account names by key."""
-        with self._lock:
-            return {key: account.name for key, account in self._fleet.accounts.items()}
+        return self.read(lambda fleet, now: {key: each.name for key, each in fleet.accounts.items()})
 
     @property
     def waiting(self) -> int:

@@ -25,7 +25,7 @@ from .windows import (
     is_scoped,
 )
 
-__all__ = ["is_quota_header", "parse_retry_after", "read_windows"]
+__all__ = ["claim_of", "is_quota_header", "parse_retry_after", "read_windows"]
 
 # A representative claim spells its axis out: `seven_day_sonnet` is `7d_sonnet`.
 _CLAIM = re.compile(r"(five_hour|seven_day)(?:_(\w+))?")
@@ -137,6 +137,14 @@ def _claimed_axis(claim: str) -> str:
         return WHOLE_ACCOUNT
     span, scope = _CLAIMED_SPANS[found[1]], found[2]
     return f"{span}_{_CLAIMED_SCOPES.get(scope, scope)}" if scope else span
+
+
+def claim_of(axis: str) -> str:
+    """Return how a representative claim names an axis: `five_hour`, `seven_day_sonnet`."""
+    span, _, scope = axis.partition("_")
+    words = {short: long for long, short in _CLAIMED_SPANS.items()}
+    scopes = {short: long for long, short in _CLAIMED_SCOPES.items()}
+    return "_".join([words.get(span, span), *([scopes.get(scope, scope)] if scope else [])])
 
 
 def _number(text: Optional[str]) -> Optional[float]:
