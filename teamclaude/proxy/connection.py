@@ -176,7 +176,7 @@ class ConnectionHandler:
     def _counted(self, exchange: Exchange, context: RequestContext) -> AbstractContextManager[None]:
         name = exchange.caller.name if exchange.caller is not None else None
         # Inside a tunnel the client's own requests come, too, for whose number nobody planned.
-        if name is None or (self._tls is not None and exchange.route.kind in _CLIENT_LOGIN_KINDS):
+        if name is None or exchange.route.in_tunnel:
             return _NOT_COUNTED
         return self._runtime.clients.count_request(name, exchange, context.config.proxy.clients)
 
@@ -285,18 +285,15 @@ class ConnectionHandler:
     # --- CONNECT ----------------------------------------------------------------------------------
 
     def _serve_connect(self, exchange: Exchange) -> bool:
-        """Serve a CONNECT; return True when the requests inside follow.
+        """Serve a CONNECT, which is no request of its own; return True when the requests inside follow.
 
         After a refusal the connection ends: what follows may be meant for the tunnel and is no request.
         """
         try:
             return self._connect(exchange)
         except Exception as error:
-            log = self._runtime.journal.request_started(exchange)
-            try:
-                return self._handle_error(exchange, error)
-            finally:
-                self._runtime.journal.request_ended(exchange, log)
+            self._runtime.forward_proxy.warn_refused(exchange.head, error)
+            return self._handle_error(exchange, error)
 
     def _connect(self, exchange: Exchange) -> bool:
         config, head = self._runtime.context.config, exchange.head

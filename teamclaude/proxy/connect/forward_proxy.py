@@ -18,20 +18,23 @@ from ...accounts.config.config import Config
 from ...dial.no_proxy import IpAddress
 from ...dial.tunnel import TUNNEL_IDLE_SEC, Tunnel
 from ...errors import (
+    ClientError,
     ClientGoneError,
     ConfigError,
     ConnectFailedError,
     ForbiddenError,
     OverloadedError,
+    ProxyKeyNeededError,
     TeamClaudeError,
     TunnelFailedError,
     TunnelTimeoutError,
 )
+from ..http.head import RequestHead
 from ..net.client_connection import ClientConnection
 from ..net.connections import AcceptedConnection
 from ..net.transport import UpstreamPool
 from .certificates import tls_directory
-from .handshake import HandshakeWarnings, TlsSocket, accept_tls
+from .handshake import TlsSocket, accept_tls, handshake_failure
 from .server_certificates import ServerCertificates
 from .target import ConnectTarget, is_public
 from .tunnel_records import TunnelRecords
@@ -41,6 +44,7 @@ __all__ = ["ESTABLISHED", "ForwardProxy"]
 # RFC 9110 9.3.6: a 2xx to CONNECT has no length and no coding.
 ESTABLISHED = b"HTTP/1.1 200 Connection Established\r\n\r\n"
 HANDSHAKE_SEC = 10.0
+WARN_EVERY_SEC = 60.0  # between two warnings of a kind
 
 
 class ForwardProxy:
@@ -56,7 +60,7 @@ class ForwardProxy:
         self._directory = tls_directory(config_path)
         self._clock = clock
         self._warn = warn
-        self._warnings = HandshakeWarnings(warn)
+        self._warned_at: dict[str, float] = {}  # of each kind of warning; monotonic
         self.tunnels = TunnelRecords(clock)
         self._certificates: Optional[ServerCertificates] = None  # once they were needed
 
@@ -75,6 +79,23 @@ class ForwardProxy:
         if config.proxy.forward and self._certificates is not None:
             self._certificates.check()
 
+    def warn_refused(self, head: RequestHead, error: Exception) -> None:
+        """Say that a CONNECT was refused, at most once in WARN_EVERY_SEC.
+
+        Not one without a key, which is how many programs begin: they send it when they are asked for it.
+        """
+        if not isinstance(error, ClientError) or isinstance(error, ClientGoneError):
+            return
+        if isinstance(error, ProxyKeyNeededError) and "proxy-authorization" not in head:
+            return
+        self._warn_rarely("refused", f"CONNECT {head.target} is refused: {error}")
+
+    def _warn_rarely(self, kind: str, line: str) -> None:
+        now = time.monotonic()
+        if now - self._warned_at.get(kind, float("-inf")) >= WARN_EVERY_SEC:
+            self._warned_at[kind] = now
+            self._warn(line)
+
     def open_tls(self, client: ClientConnection, host: str, config: Config) -> TlsSocket:
         """Answer 200 and return the decrypted stream; raises ClientGoneError, OverloadedError."""
         certificates = self._certificates
@@ -85,7 +106,15 @@ class ForwardProxy:
             limit = min(HANDSHAKE_SEC, config.header_read_sec)
             return accept_tls(client.sock, client.take_buffered(), certificates.context, limit)
         except OSError as error:
-            raise self._warnings.failed(host, error, str(certificates.certificates.ca_file)) from error
+            what, distrust = handshake_failure(error)
+            if distrust:
+                file = certificates.certificates.ca_file
+                self._warn_rarely(
+                    "handshake",
+                    f"a client of https://{host} {what}: start it with NODE_EXTRA_CA_CERTS={file}, "
+                    "as teamclaude run --first-party does",
+                )
+            raise ClientGoneError(f"the client {what}") from error
         except ValueError as error:  # the socket was closed meanwhile
             raise ClientGoneError("the client closed its connection") from error
 
@@ -107,7 +136,8 @@ class ForwardProxy:
             upstream = pool.dial_stream(target.host, target.port, client.watch, allow)
         except (ConnectFailedError, ConfigError, ForbiddenError) as error:
             failure = _refusal(target, error)
-            self.tunnels.count_failure(str(target), str(failure))
+            if not isinstance(failure, ForbiddenError):
+                self.tunnels.count_failure(str(target), str(failure))
             raise failure from error
         with upstream:
             client.send(ESTABLISHED)

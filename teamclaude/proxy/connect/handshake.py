@@ -1,11 +1,11 @@
-"""The TLS of an opened tunnel: the handshake with our certificate, and what is said when it fails.
+"""The TLS of an opened tunnel: the handshake with our certificate, and what a failure means.
 
 Rules that hold in this file:
 
 1. The handshake has a limit of time as a whole, however its bytes trickle.
 2. TLS is spoken on the client's socket itself.  Where that can't be, because bytes were received before the
    handshake or because the client speaks TLS to us already, a thread carries the bytes to a socket pair.
-3. A client that does not trust our certificate says so in an alert; the log names the cure, once a minute.
+3. A client that does not trust our certificate says so in an alert.
 """
 
 from __future__ import annotations
@@ -13,16 +13,12 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-import time
-from collections.abc import Callable
 from typing import Optional
 
 from ...dial.socket_pair import through_pair
-from ...errors import ClientGoneError
 
-__all__ = ["HandshakeWarnings", "TlsSocket", "accept_tls"]
+__all__ = ["TlsSocket", "accept_tls", "handshake_failure"]
 
-WARN_EVERY_SEC = 60.0
 RELAY_END_SEC = 5.0  # for the last bytes of a connection that is being closed
 
 
@@ -64,33 +60,15 @@ def accept_tls(client: socket.socket, early: bytes, context: ssl.SSLContext, lim
     return TlsSocket(sock, relay)
 
 
-class HandshakeWarnings:
-    """Say why a client's handshake failed, at most once in WARN_EVERY_SEC.  Any thread."""
-
-    def __init__(self, warn: Callable[[str], None], monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._warn = warn
-        self._monotonic = monotonic
-        self._warned_at = float("-inf")
-
-    def failed(self, host: str, error: OSError, ca_file: str) -> ClientGoneError:
-        """Warn of a failed handshake; return the error that ends the connection."""
-        text = _failure_text(error)
-        now = self._monotonic()
-        if now - self._warned_at >= WARN_EVERY_SEC:
-            self._warned_at = now
-            self._warn(
-                f"a client of https://{host} {text}: it must be started with NODE_EXTRA_CA_CERTS={ca_file} "
-                "(teamclaude run --first-party does that)"
-            )
-        return ClientGoneError(f"the TLS handshake failed: the client {text}")
-
-
-def _failure_text(error: OSError) -> str:
+def handshake_failure(error: OSError) -> tuple[str, bool]:
+    """Return what a client did whose handshake failed, in words, and whether it distrusts our certificate."""
     reason = str(getattr(error, "reason", None) or "")
-    if "ALERT" in reason:
-        return f"does not trust this proxy's certificate ({reason.rpartition('ALERT_')[2].lower()})"
+    _, is_alert, said = reason.partition("ALERT_")
+    if is_alert and ("CERTIFICATE" in said or said == "UNKNOWN_CA"):
+        words = said.lower().replace("_", " ")
+        return f"does not trust this proxy's certificate (it says: {words})", True
     if isinstance(error, socket.timeout):
-        return "did not finish its TLS handshake in time"
+        return "did not finish its TLS handshake in time", False
     if reason in ("HTTP_REQUEST", "WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "UNEXPECTED_MESSAGE"):
-        return "speaks no TLS"
-    return "closed its connection during the TLS handshake"
+        return "speaks no TLS", False
+    return "closed its connection during the TLS handshake", False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
+from ...errors import ForbiddenError, ProxyKeyNeededError
 from ..http.head import RequestHead
 from ..http.path_kinds import PathKind, Route, classify_opened, classify_path
 from ..messages.access import AccessPolicy, Caller
@@ -57,7 +58,10 @@ class TunnelPeer(Peer):
     def authorize(self, head: RequestHead, route: Route, policy: AccessPolicy) -> Caller:
         """Return who sends the request; after a reload the tunnel must still be allowed."""
         if policy is not self._policy:
-            self._caller = policy.authorize_connect(self._connect, self.ip, self.same_user)
+            try:
+                self._caller = policy.authorize_connect(self._connect, self.ip, self.same_user)
+            except ProxyKeyNeededError as error:  # 401 would make the client renew its own login
+                raise ForbiddenError("the key that opened this connection is no longer valid") from error
             self._policy = policy
         spends = route.kind not in _OWN_LOGIN_KINDS
         return policy.authorize_inside(head, self._host, self._caller, spends)

@@ -19,7 +19,7 @@ from ..http.header_rewrite import (
     upstream_request_headers,
 )
 from ..http.origin import parse_origin
-from ..http.path_kinds import PathKind
+from ..http.path_kinds import TOKEN_PATH, PathKind
 from ..messages.pool_headers import pool_usage
 from ..messages.usage_tap import UsageTap
 from ..net.client_connection import ClientConnection
@@ -57,12 +57,11 @@ def pass_through(
         headers = token_request_headers(head, origin.authority, framing)
     else:
         origin, prefix = context.targets.current.origin, context.targets.current.prefix
-        own = Credential("client")
-        headers = upstream_request_headers(head, own, origin.authority, framing, context.is_proxy_secret)
+        headers = _own_headers(context, exchange, framing)
     transport = Transport(context.pool, client.watch, config.head_timeout_sec)
     request = render_request(head.method, prefix + head.target, headers)
     # A refresh token is spent once: only the client may decide to repeat a request that was lost.
-    repeatable = exchange.route.kind is not PathKind.OAUTH_TOKEN
+    repeatable = exchange.route.path != TOKEN_PATH
     response = run_coroutine(transport.exchange(origin, head.method, request, exchange.body, repeatable))
     _relay(context, exchange, client, log, response)
     transport.release(response)
@@ -90,9 +89,7 @@ def pass_websocket(
     and ClientGoneError.
     """
     config, head, targets = context.config, exchange.head, context.targets.current
-    headers = upstream_request_headers(
-        head, Credential("client"), targets.origin.authority, Framing(BodyKind.NONE), context.is_proxy_secret
-    )
+    headers = _own_headers(context, exchange, Framing(BodyKind.NONE))
     request = render_request(head.method, targets.prefix + head.target, [*headers, *_UPGRADE_FIELDS])
     connection = context.pool.open(targets.origin, client.watch)
     try:
@@ -114,6 +111,18 @@ def pass_websocket(
         exchange.end(Outcome.SERVED, both.run(TUNNEL_IDLE_SEC))
     finally:
         connection.close()
+
+
+def _own_headers(context: RequestContext, exchange: Exchange, framing: Framing) -> list[tuple[str, str]]:
+    """Return the fields for the upstream: with the client's own credential, and no key of ours."""
+    return upstream_request_headers(
+        exchange.head,
+        Credential("client"),
+        context.targets.current.origin.authority,
+        framing,
+        context.is_proxy_secret,
+        keep_cookies=exchange.route.in_tunnel,
+    )
 
 
 def _relay(

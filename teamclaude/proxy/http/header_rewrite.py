@@ -45,7 +45,8 @@ Headers = list[tuple[str, str]]
 OAUTH_BETA = "oauth-2025-04-20"
 
 _CREDENTIALS = frozenset({"authorization", "x-api-key"})
-_NOT_FORWARDED = frozenset({"content-length", "cookie", "cookie2", "expect", "host"})
+_COOKIES = frozenset({"cookie", "cookie2"})
+_NOT_FORWARDED = _COOKIES | {"content-length", "expect", "host"}
 _NOT_FORWARDED_PREFIXES = ("proxy-", "x-teamclaude-")
 _TOKEN_REQUEST_FIELDS = frozenset({"accept", "content-type", "user-agent"})
 
@@ -66,17 +67,19 @@ def upstream_request_headers(
     host: str,
     body: Framing,
     is_proxy_secret: Callable[[str], bool],
+    keep_cookies: bool = False,
 ) -> Headers:
     """Return the fields of the request to the upstream `host` (with its port where it needs one).
 
-    `is_proxy_secret` says whether the value of a credential field is one of the proxy's own keys.
+    `is_proxy_secret` says whether the value of a credential field is one of the proxy's own keys.  Cookies
+    are dropped, as browsers send along those of any program on this machine, unless the API has set them.
     """
     hop = hop_by_hop_fields(head)
     own_login = credential.kind == "client"
     out: Headers = [("Host", host)]
     for field in head.headers:
         name = _lower_if_forwarded(field[0])
-        if not name or name in hop:
+        if (not name and not (keep_cookies and field[0].lower() in _COOKIES)) or name in hop:
             continue
         if name in _CREDENTIALS and not (own_login and not is_proxy_secret(field[1])):
             continue

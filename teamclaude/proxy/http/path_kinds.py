@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from ...errors import ClientError, MethodNotAllowedError, NotFoundError
 
-__all__ = ["PathKind", "Route", "classify_opened", "classify_path", "unknown_path_error"]
+__all__ = ["TOKEN_PATH", "PathKind", "Route", "classify_opened", "classify_path", "unknown_path_error"]
 
 
 class PathKind(enum.Enum):
@@ -37,19 +37,25 @@ class PathKind(enum.Enum):
 
 
 class Route(NamedTuple):
-    """The kind of a request; `path` is the target without its query."""
+    """The kind of a request; `path` is the target without its query.
+
+    `in_tunnel`: inside a tunnel to the API, and none of its accounts' requests: passed on as it is.
+    """
 
     kind: PathKind
     path: str
     upload_mib: int = 0  # the largest body of an upload in MiB; 0: the request is no upload
+    in_tunnel: bool = False
 
+
+TOKEN_PATH = "/v1/oauth/token"
 
 _OWN_PATHS = {"/", "/health", "/health/ready", "/api/hello", "/capacity", "/teamclaude"}
 
 _POST_PATHS = {
     "/v1/messages": PathKind.INFERENCE,
     "/v1/messages/count_tokens": PathKind.COUNT_TOKENS,
-    "/v1/oauth/token": PathKind.OAUTH_TOKEN,
+    TOKEN_PATH: PathKind.OAUTH_TOKEN,
 }
 
 # A path of exactly these two segments.
@@ -109,11 +115,11 @@ def classify_opened(method: str, target: str, own_login: bool) -> Route:
     """
     route = classify_path(method, target)
     kind, path = route.kind, route.path
-    if kind in (PathKind.INFERENCE, PathKind.COUNT_TOKENS, PathKind.CONNECT, PathKind.CLIENT_LOGIN):
+    if kind in (PathKind.INFERENCE, PathKind.COUNT_TOKENS, PathKind.CONNECT):
         return route
     if kind is PathKind.API and (not own_login or path.startswith("/v1/messages/")):
         return route
-    return Route(PathKind.CLIENT_LOGIN, path, route.upload_mib)
+    return Route(PathKind.CLIENT_LOGIN, path, route.upload_mib, in_tunnel=True)
 
 
 def unknown_path_error(method: str, target: str) -> ClientError:

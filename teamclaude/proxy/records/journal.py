@@ -6,7 +6,7 @@ It also passes each request on to the request log and to the traffic recorder.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Optional
 
@@ -20,6 +20,8 @@ from .traffic_recorder import TrafficRecorder
 __all__ = ["LAST", "MAX_REMEMBERED", "Journal", "activity_of"]
 
 MAX_REMEMBERED = 200
+# Of them requests in a tunnel that used no account: a client polls and reports all the time.
+MAX_RELAYED = 50
 LAST = "last"
 
 
@@ -39,7 +41,8 @@ class Journal:
         self._on_end = on_end
         self._running: dict[str, Exchange] = {}
         self._ended: OrderedDict[str, Exchange] = OrderedDict()
-        self._lock = threading.Lock()  # guards _running and _ended
+        self._relayed: deque[str] = deque()  # the ended ones that used no account, in a tunnel
+        self._lock = threading.Lock()  # guards the three above
         self._records: dict[str, Activity] = {}  # of the requests that had ended at the last reading
         self.names: Callable[[], dict[str, str]] = dict  # account names by key
         self.recorder: Optional[TrafficRecorder] = None
@@ -62,6 +65,10 @@ class Journal:
             self._running.pop(exchange.id, None)
             self.revision += 1
             self._ended[exchange.id] = exchange
+            if exchange.route.in_tunnel:
+                self._relayed.append(exchange.id)
+                if len(self._relayed) > MAX_RELAYED:
+                    self._ended.pop(self._relayed.popleft(), None)
             if len(self._ended) > MAX_REMEMBERED:
                 self._ended.popitem(last=False)
         if record is not None and self._log is not None:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import base64
+import json
 import shutil
+import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Optional
 
 import pytest
 
-from tests.proxy.conftest import KEY, Raw, RawAnswer
+from tests.proxy.conftest import KEY, Raw, RawAnswer, message
 
 API = "api.anthropic.com"
 OWN_TOKEN = "sk-ant-oat01-FAKE-the-clients-own"
+OWN_LOGIN = (("Authorization", f"Bearer {OWN_TOKEN}"),)
+OUR_KEY = (("Authorization", f"Bearer {KEY}"),)
+HELLO = json.dumps(message("hello", stream=False)).encode()
 Build = Callable[..., Any]
 
 
@@ -44,6 +50,10 @@ class TunnelClient(Raw):
         head = self._until(b"\r\n\r\n")
         self._buffer = head + self._buffer
         return super().answer(head_only or (connect and b" 200 " in head[:14]))
+
+    def take_rest(self) -> bytes:
+        """Return what has been read beyond the last response."""
+        return self._take(len(self._buffer))
 
     def start_tls(
         self, ca_file: str, host: str = API, session: Optional[ssl.SSLSession] = None
@@ -111,3 +121,30 @@ def opened(forward: Build, tunnels: Callable[[Any], TunnelClient]) -> Callable[.
 def ca_of(s: Any) -> str:
     """The file with the certificates that a client of this stage must trust."""
     return str(s.path.with_suffix(".tls") / "ca.pem")
+
+
+@pytest.fixture
+def echo() -> Iterator[tuple[str, list[bytes], list[socket.socket]]]:
+    """An upstream that reads one head and leaves its socket to the test: (url, heads, sockets)."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    heads: list[bytes] = []
+    socks: list[socket.socket] = []
+
+    def serve() -> None:
+        try:
+            sock, _ = listener.accept()
+        except OSError:
+            return
+        sock.settimeout(5)
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += sock.recv(65536)
+        heads.append(head)
+        socks.append(sock)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}", heads, socks
+    listener.close()
+    for sock in socks:
+        sock.close()

@@ -6,7 +6,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from teamclaude.proxy.http.path_kinds import PathKind, classify_path
+from teamclaude.errors import MethodNotAllowedError, NotFoundError
+from teamclaude.proxy.http.path_kinds import PathKind, classify_opened, classify_path, unknown_path_error
 
 
 @pytest.mark.parametrize(
@@ -197,3 +198,56 @@ def test_a_long_hostile_path_is_answered_in_linear_time():
     path = "/v1/models" + "/a" * 30000 + "/.."
     assert timeit.timeit(lambda: classify_path("GET", path), number=1) < 0.2
     assert classify_path("GET", path).kind is PathKind.UNKNOWN
+
+
+# --- inside a tunnel to the API ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", ["/health", "api.anthropic.com:443", "/v1/messages"])
+def test_connect_is_a_kind_of_its_own(target):
+    assert classify_path("CONNECT", target) == (PathKind.CONNECT, target, 0, False)
+    assert classify_opened("CONNECT", target, True).kind is PathKind.CONNECT
+
+
+@pytest.mark.parametrize("own_login", [False, True])
+@pytest.mark.parametrize(
+    ("request_line", "kind"),
+    [
+        ("POST /v1/messages?beta=true", PathKind.INFERENCE),
+        ("POST /v1/messages/count_tokens", PathKind.COUNT_TOKENS),
+        ("POST /v1/messages/batches", PathKind.API),
+        ("GET /v1/messages/batches/b/results", PathKind.API),
+        ("GET /v1/messages", PathKind.CLIENT_LOGIN),
+        ("POST /v1/messages/", PathKind.CLIENT_LOGIN),
+        ("POST /v1/messages/../x", PathKind.CLIENT_LOGIN),
+        ("TRACE /v1/models", PathKind.CLIENT_LOGIN),
+        ("GET /", PathKind.CLIENT_LOGIN),
+        ("GET /health", PathKind.CLIENT_LOGIN),
+        ("POST /teamclaude/switch", PathKind.CLIENT_LOGIN),
+        ("POST /v1/oauth/token", PathKind.CLIENT_LOGIN),
+        ("GET /api/oauth/usage", PathKind.CLIENT_LOGIN),
+        ("POST /v1/sessions", PathKind.CLIENT_LOGIN),
+    ],
+)
+def test_inside_nothing_is_the_proxy_s_own_or_unknown(request_line, kind, own_login):
+    method, target = request_line.split(" ")
+    route = classify_opened(method, target, own_login)
+    assert (route.kind, route.path) == (kind, target.partition("?")[0])
+    assert route.in_tunnel is (kind is PathKind.CLIENT_LOGIN)
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/files", "/v1/files/f/content", "/v1/skills/s", "/v1/models", "/v1/complete"]
+)
+def test_with_a_login_of_its_own_files_and_skills_are_the_client_s(path):
+    assert classify_opened("GET", path, False).kind is PathKind.API
+    assert classify_opened("GET", path, True).kind is PathKind.CLIENT_LOGIN
+    assert classify_opened("POST", "/v1/files", True).upload_mib == 500
+
+
+def test_an_unknown_path_is_a_404_and_a_known_one_by_another_method_a_405():
+    assert isinstance(unknown_path_error("GET", "/nowhere?x"), NotFoundError)
+    assert "/nowhere " in str(unknown_path_error("GET", "/nowhere?x"))
+    error = unknown_path_error("GET", "/v1/messages?beta=true")
+    assert isinstance(error, MethodNotAllowedError)
+    assert error.allow == ("POST",)
