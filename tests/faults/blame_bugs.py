@@ -6,7 +6,7 @@ from typing import Any
 from unittest import mock
 
 from teamclaude.proxy import connection
-from teamclaude.proxy.forwarding import forwarder, response_writer, retry, router, routing_request
+from teamclaude.proxy.forwarding import forwarder, refusals, response_writer, retry, router, routing_request
 from teamclaude.proxy.http import header_rewrite
 from teamclaude.proxy.net import socket_wait, transport
 from teamclaude.routing import apply_response
@@ -107,3 +107,15 @@ def codings_go_up_as_they_came() -> Patches:
     return [
         mock.patch.object(header_rewrite, "_with_readable_accept_encoding", lambda headers, head: headers)
     ]
+
+
+def threads_are_not_seen() -> Patches:
+    return [mock.patch.object(routing_request, "THREADS_BETA", "no such beta")]
+
+
+def unknown_threads_are_any_refusal() -> Patches:
+    return [mock.patch.object(forwarder, "is_thread_error", return_value=False)]
+
+
+def overloads_move_threads() -> Patches:
+    return [mock.patch.object(refusals, "_stays", return_value=False)]

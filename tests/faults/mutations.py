@@ -146,6 +146,19 @@ MUTATIONS: tuple[Mutation, ...] = (
         "half-closed",
     ),
     Mutation("the maker of an id is forgotten", blame.ids_are_forgotten, 7, "ids of an account"),
+    Mutation("a thread is continued anywhere", blame.threads_are_not_seen, 3, "message threads"),
+    Mutation(
+        "an unknown thread is looked for at each account",
+        blame.unknown_threads_are_any_refusal,
+        15,
+        "message threads",
+    ),
+    Mutation(
+        "an overload moves what continues a thread",
+        blame.overloads_move_threads,
+        3,
+        "message threads",
+    ),
     Mutation(
         "requests without a session are one conversation",
         blame.requests_without_session_are_one_conversation,

@@ -44,6 +44,7 @@ INVARIANTS: tuple[tuple[int, Check], ...] = (
     (5, account_effects.accounts_are_touched_for_a_reason),
     (5, refusals.sidelined_accounts_get_no_requests),
     (5, placement.conversations_return_to_their_account),
+    (5, placement.threads_stay_with_their_account),
     (6, records.everything_returns_to_zero),
     (6, records.nothing_is_left_behind),
     (6, records.disconnects_cancel_the_attempt),

@@ -1,4 +1,4 @@
-"""Rules of placement: back to the account after an outage, to the maker of an id, to a free slot; codings."""
+"""Rules of placement: back to one's account after an outage, to the maker of an id, to a free slot."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ __all__ = [
     "ids_stay_with_their_maker",
     "no_request_waits_while_a_slot_is_free",
     "only_readable_codings_are_asked_for",
+    "threads_stay_with_their_account",
 ]
 
 LARGE_PREFIX = 100_000  # tokens: moving such a conversation costs more than waiting does
@@ -57,6 +58,28 @@ def ids_stay_with_their_maker(evidence: Evidence) -> list[str]:
         maker = maker_of(heard.path)
         if maker in names and heard.account != maker and not oracle.uncertain(str(maker)):
             found.append(f"{heard.tag}: {heard.account} was asked for an id of {maker}")
+    return found
+
+
+def threads_stay_with_their_account(evidence: Evidence) -> list[str]:
+    """What continues a thread goes to the account that keeps it while that can serve; elsewhere only once."""
+    if is_awaited("message threads"):
+        return []
+    oracle, found = Oracle(evidence), []
+    for conversation in _conversations(evidence):
+        home: Optional[str] = None
+        for seen in (turn for turn in conversation if turn.request.thread):
+            attempts = evidence.attempts(seen.tag)
+            away = [each for each in attempts if home is not None and each.account != home]
+            if b'"continue"' in seen.body:
+                found += [
+                    f"{seen.tag}: asked {each.account}, its thread is at {home}"
+                    for each in away
+                    if oracle.surely_usable(str(home), seen, each.at)
+                ]
+                if any(b"thread_not_found" in each.wire for each in attempts[:-1]):
+                    found.append(f"{seen.tag}: an account did not know its thread, and another one was asked")
+            home = next((each.account for each in reversed(attempts) if each.served), None)
     return found
 
 

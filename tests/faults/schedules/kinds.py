@@ -223,6 +223,20 @@ def _ids(builder: ScheduleBuilder) -> None:
     _turns(builder, 2)
 
 
+def _message_threads(builder: ScheduleBuilder) -> None:
+    """Clients continue threads that the API keeps; the account of one is overloaded, or used up."""
+    builder.add_accounts(2, 3)
+    builder.config.update(maxInflightPerAccount=5, upstreamRetryBudgetSec=1.0)
+    builder.config["routing"] = {"policy": builder.rng.choice(["round-robin", "price", "threshold"])}
+    faults = [Fault.overloaded(), Fault.bare_429(), Fault.stream_error(0), Fault.quota("5h")]
+    if builder.chance(0.8):
+        count, nth = builder.rng.choice([1, 2]), builder.rng.choice([2, 3])
+        builder.troubles.append(Trouble(builder.rng.choice(faults), count=count, nth=nth))
+    for number in range(builder.rng.choice([1, 1, 2])):
+        turns = 6 * [Request(thread=True, pause=0.01)]
+        builder.add_client(*turns, session=f"s-{number}", agent="", at=0.03 * number, tries=1)
+
+
 def _burst(builder: ScheduleBuilder) -> None:
     """Programs without a session send many requests at once to idle accounts that have already served."""
     builder.add_accounts(2, 3)
@@ -262,6 +276,7 @@ KINDS: dict[str, Act] = {
     "gzip errors": _gzip_errors,
     "half-closed": _half_closed,
     "ids of an account": _ids,
+    "message threads": _message_threads,
     "burst without a session": _burst,
     "codings": _codings,
 }

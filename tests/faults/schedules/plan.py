@@ -88,6 +88,7 @@ class Request:
     accepts   its Accept-Encoding; None: it has none
     half      the client closes its sending half after the request, and continues to read
     prefix    tokens of a cached system prompt in front of its message
+    thread    it continues the thread that the API keeps of its conversation, or makes one if there is none
     split     "" head and body in one write; head: the body in a second one; body: cut in the body's middle
     """
 
@@ -110,6 +111,7 @@ class Request:
     accepts: Optional[str] = "gzip"
     half: bool = False
     prefix: int = 0
+    thread: bool = False
 
     @property
     def inference(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import socket
 import struct
 import threading
@@ -11,6 +12,7 @@ from contextlib import suppress
 from typing import Optional
 
 from teamclaude.demo.retry import Failure, next_retry
+from teamclaude.fakeapi.message_threads import THREADS_BETA
 from tests.faults.rules.answer_reader import AnswerReader, MalformedAnswerError
 from tests.faults.rules.evidence import Seen
 from tests.faults.schedules.plan import SPEED, Client, Leave, Request
@@ -31,6 +33,7 @@ PATIENCE_SEC = 8.0  # longer than any answer may take: the proxy must end every 
 LONGEST_PAUSE_SEC = 0.15
 LAST_WAIT_SEC = 0.15
 SLOW_BYTES = 20_000  # a slow reader reads this much of an answer slowly
+_MESSAGE = re.compile(rb"msg_fake[0-9]+")
 SPLIT_SEC = 0.003  # between two writes of a request: the proxy has read the first one by then
 
 
@@ -47,6 +50,7 @@ class ClientThread(threading.Thread):
         self._ahead = b""  # bytes of the next answer
         self._rested = False
         self._made = ""  # the last id it made
+        self._previous = ""  # the last message of its thread
         self._rng = random.Random(f"client {number} {client.session}")
         self.seen: list[Seen] = []
 
@@ -95,6 +99,10 @@ class ClientThread(threading.Thread):
             self._close()
         if request.kind in MAKERS:
             self._made = made_id(seen.reader.payload) or self._made
+        if request.thread and seen.whole:
+            # After a refusal the whole conversation is sent, as Claude Code does where a thread is unknown.
+            found = _MESSAGE.search(seen.content)
+            self._previous = found[0].decode() if found is not None else ""
         return seen
 
     def _all_at_once(self) -> None:
@@ -121,7 +129,14 @@ class ClientThread(threading.Thread):
         size = request.size
         if request.sized == "request":
             size -= len(self._request_bytes(tag, request, bytes(size))) - size  # minus the head
-        seen = Seen(tag, self._client, request, body_of(tag, request, size), time.monotonic(), reader=reader)
+        seen = Seen(
+            tag,
+            self._client,
+            request,
+            body_of(tag, request, size, self._previous),
+            time.monotonic(),
+            reader=reader,
+        )
         self.seen.append(seen)
         return seen
 
@@ -140,6 +155,8 @@ class ClientThread(threading.Thread):
             lines.append(f"Accept-Encoding: {request.accepts}")
         if self._client.agent:
             lines.append(f"x-claude-code-agent-id: {self._client.agent}")
+        if request.thread:
+            lines.append(f"anthropic-beta: {THREADS_BETA}")
         if request.pin:
             lines.append(f"x-teamclaude-account: {request.pin}")
         chunked = bool(body) and request.chunked and request.version == "1.1"

@@ -46,8 +46,8 @@ def first_write(data: bytes, seen: Seen) -> int:
     return len(data) - (body if seen.request.split == "head" else body // 2)
 
 
-def body_of(tag: str, request: Request, size: int = 0) -> bytes:
-    """Return the JSON of a request, padded to `size` bytes."""
+def body_of(tag: str, request: Request, size: int = 0, previous: str = "") -> bytes:
+    """Return the JSON of a request, padded to `size` bytes; its thread goes on from `previous`."""
     if request.kind in ("models", "profile", "fetch") or request.malformed:
         return b""
     if request.bad_json:
@@ -60,6 +60,7 @@ def body_of(tag: str, request: Request, size: int = 0) -> bytes:
         **({"system": [_cached(request.prefix)]} if request.prefix else {}),
         "output_config": {"effort": tag},
         **({"stream": True} if request.stream else {}),
+        **({"thread": _thread(previous)} if request.thread else {}),
     }
     if request.kind == "count":
         del document["max_tokens"]
@@ -71,6 +72,10 @@ def _cached(tokens: int) -> dict[str, Any]:
     """Return a system prompt with a cache breakpoint."""
     text = f"[[tokens={tokens}]] You are a tester."
     return {"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}
+
+
+def _thread(previous: str) -> dict[str, str]:
+    return {"type": "continue", "previous_message_id": previous} if previous else {"type": "create"}
 
 
 def chunks(body: bytes) -> bytes:
