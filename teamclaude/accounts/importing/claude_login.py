@@ -137,6 +137,8 @@ def _json_problem(text: str, error: json.JSONDecodeError) -> str:
     place = f"line {error.lineno}, column {error.colno}"
     if not text:
         return "is empty"
+    if "{" not in text and "sk-ant-oat" in text:
+        return "is a token alone, not a login in JSON: teamclaude login --token takes it"
     if error.pos >= len(text) or error.msg.startswith("Unterminated string"):
         return f"{place}: it ends in the middle; run claude once, which writes it anew, or teamclaude login"
     if error.msg == "Extra data":
@@ -206,6 +208,8 @@ def _what_else(raw: Mapping[str, Any], login: Mapping[str, Any]) -> str:
     if isinstance(raw.get("accounts"), (list, dict)):
         count = len(raw["accounts"])
         return f"holds {count} accounts, not a login; import takes one login at a time (--json -)"
+    if "oauthAccount" in raw:
+        return "is Claude Code's settings (.claude.json), which hold no tokens; its login: teamclaude import"
     if isinstance(raw.get("keychainOverflow"), dict):
         return "keeps its login in another item, encrypted; use teamclaude login"
     # Claude Code leaves empty tokens and expiresAt 0 when its login has ended.
