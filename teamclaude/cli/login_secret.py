@@ -40,8 +40,8 @@ def add_key(args: argparse.Namespace) -> int:
     """Add an API key."""
     from ..accounts.importing.enroll import check_api_key, enroll_key
 
-    file, _ = load_or_create_config()
     key = check_api_key(_read_key())
+    file, _ = load_or_create_config()
     about = AccountConfig(name="", type="apikey")
     store_account(file, lambda raw: enroll_key(raw, key, args.name), about, args.name, args.port)
     return 0
@@ -63,8 +63,8 @@ def add_token(args: argparse.Namespace) -> int:
     from ..accounts.importing.enroll import enroll_token, is_full_login
     from ..accounts.importing.setup_token import find_setup_token
 
-    file, config = load_or_create_config()
     found = find_setup_token(_read_token(args.token, os.environ))
+    file, config = load_or_create_config()
     now = time.time()
     account = AccountConfig(
         name="",

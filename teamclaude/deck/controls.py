@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from ..accounts.config.edits import Placement, remove_account
-from ..accounts.importing.enroll import check_api_key, enroll, enroll_key, followed
+from ..accounts.importing.enroll import check_api_key, enroll, enroll_key, followed, recognized
 from ..accounts.importing.find_login import find_login
 from ..accounts.oauth.login_flow import add_profile
 from ..errors import TeamClaudeError
@@ -112,8 +112,8 @@ class LocalControls:
     def _import(self, command: Command) -> CommandResult:
         now = time.time()
         found = find_login(self._env, None, sys.platform, now)
-        account, path = found.account, found.source.path
-        config = self._file.load()
+        path, config = found.source.path, self._file.load()
+        account = recognized(config.accounts, found.account, path)
         known = [(other.account_uuid, other.org_uuid) for other in config.accounts]
         if account.account_uuid is None or (account.account_uuid, account.org_uuid) not in known:
             account, _ = add_profile(config, account)

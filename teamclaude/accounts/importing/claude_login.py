@@ -145,7 +145,7 @@ def _json_problem(text: str, error: json.JSONDecodeError) -> str:
         return f"{place}: something follows the end of the JSON; remove that, or use teamclaude login"
     if text.startswith("{") and '"' not in text:
         return f"{place}: its quotes are missing (a shell took them away): use --json - and paste it"
-    return f"{place}: {error.msg[:1].lower()}{error.msg[1:]}"
+    return f"{place}: is not JSON ({error.msg[:1].lower()}{error.msg[1:]})"
 
 
 def _expected(value: object) -> str:

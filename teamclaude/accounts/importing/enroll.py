@@ -8,6 +8,7 @@ An API key is checked by its format alone, without asking the API.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Optional
 
@@ -17,7 +18,7 @@ from ..config.edits import Placement, account_json, add_or_replace_account, edit
 from ..config.schema import read
 from .claude_login import is_renewable
 
-__all__ = ["check_api_key", "enroll", "enroll_key", "enroll_token", "followed", "is_full_login"]
+__all__ = ["check_api_key", "enroll", "enroll_key", "enroll_token", "followed", "is_full_login", "recognized"]
 
 
 def enroll(
@@ -29,7 +30,9 @@ def enroll(
     ignored: a login must not be lost because of its name.
     """
     taken = _account_names(raw)
-    name = wanted or account.name or numbered_name(word, taken)
+    # Without an owner it is the account of its own name; it is renamed below.
+    own = account.name if account.account_uuid is None and account.name in taken else None
+    name = own or wanted or account.name or numbered_name(word, taken)
     placed = add_or_replace_account(raw, account_json(replace(account, name=name)), fresh)
     if wanted and placed.name != wanted and wanted not in taken:
         edit_account(raw, placed.name, name=wanted)
@@ -82,6 +85,25 @@ def _is_same(known: AccountConfig, account: AccountConfig) -> bool:
 def is_full_login(account: AccountConfig, now: float) -> bool:
     """Return whether the account has a login that is renewed, here or in the file it follows."""
     return bool(account.import_from) or is_renewable(account, now)
+
+
+def recognized(accounts: Sequence[AccountConfig], login: AccountConfig, path: Optional[str]) -> AccountConfig:
+    """Return the login with the name and the owner of the account that has it already.
+
+    That is the account with one of its tokens, or the one that follows the file `path` it is in: two accounts
+    with one login would log each other out.
+    """
+    for known in accounts:
+        same_token = {known.access_token, known.refresh_token} & {login.access_token, login.refresh_token}
+        if same_token - {None} or (path is not None and known.import_from == path):
+            return replace(
+                login,
+                name=login.name or known.name,
+                account_uuid=login.account_uuid or known.account_uuid,
+                org_uuid=login.org_uuid or known.org_uuid,
+                org_name=login.org_name or known.org_name,
+            )
+    return login
 
 
 def followed(account: AccountConfig, path: str) -> AccountConfig:

@@ -51,8 +51,8 @@ def import_login(args: argparse.Namespace) -> int:
 
     A login whose access token has lapsed is renewed at once.
     """
-    file, config = load_or_create_config()
     found = _find(args)
+    file, config = load_or_create_config()
     if found.note:
         note(found.note)
     if args.follow and not os.path.isfile(found.source.path or ""):
@@ -72,6 +72,8 @@ def _find(args: argparse.Namespace) -> FoundLogin:
     from ...accounts.importing.find_login import FoundLogin, find_login
 
     now = time.time()
+    if args.path == "":  # an empty variable of the shell
+        raise UsageError("--from: the path is empty")
     if args.json is None and args.path != "-":
         return find_login(os.environ, args.path, PLATFORM, now)
     if args.json not in (None, "-"):
@@ -111,7 +113,9 @@ class _Import:
     """One import: `follow` or `copy` makes the account, `place` puts it into the config file's JSON."""
 
     def __init__(self, file: ConfigFile, config: Config, found: FoundLogin, wanted: Optional[str]) -> None:
-        self.account = found.account
+        from ...accounts.importing.enroll import recognized
+
+        self.account = recognized(config.accounts, found.account, found.source.path)
         self._file, self._config, self._source, self._wanted = file, config, found.source, wanted
         self._now = time.time()
         # A copy replaces only credentials that expire earlier.

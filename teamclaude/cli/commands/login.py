@@ -48,6 +48,8 @@ def login(args: argparse.Namespace) -> int:
       teamclaude login --no-browser   open a URL anywhere, paste the code
       teamclaude login --api          an API key instead: typed without echo,
                                       or on stdin
+      teamclaude login --token        a token of claude setup-token: pasted
+                                      without echo, or on stdin
 
     The same person in two organisations is two accounts.
     """

@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from teamclaude.accounts.config.config import AccountConfig
-from teamclaude.accounts.importing.enroll import check_api_key, enroll, enroll_key, numbered_name
+from teamclaude.accounts.importing.enroll import (
+    check_api_key,
+    enroll,
+    enroll_key,
+    enroll_token,
+    is_full_login,
+    numbered_name,
+    recognized,
+)
 from teamclaude.errors import TeamClaudeError
 
 
@@ -111,6 +119,59 @@ def test_following_keeps_no_copy_of_the_tokens() -> None:
             "source": "import",
         }
     ]
+
+
+KNOWN = [
+    login("ann", "p", "o", access_token="sk-ant-oat01-FAKE-1", refresh_token="sk-ant-ort01-FAKE-1"),
+    login("ben", None, None, access_token="sk-ant-oat01-FAKE-2", refresh_token=None),
+    login("cec", "q", None, access_token=None, import_from="/x.json"),
+    AccountConfig(name="paid", type="apikey", api_key="sk-ant-api03-FAKE"),
+]
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "name"),
+    [
+        ({"access_token": "sk-ant-oat01-FAKE-1"}, None, "ann"),
+        ({"access_token": "sk-ant-oat01-FAKE-9", "refresh_token": "sk-ant-ort01-FAKE-1"}, "/y.json", "ann"),
+        ({"access_token": "sk-ant-oat01-FAKE-2"}, None, "ben"),
+        ({"access_token": "sk-ant-oat01-FAKE-9"}, "/x.json", "cec"),
+        ({"access_token": "sk-ant-oat01-FAKE-9"}, "/y.json", ""),
+        ({"access_token": None, "refresh_token": "sk-ant-ort01-FAKE-9"}, None, ""),
+    ],
+)
+def test_a_login_that_is_here_is_recognized(fields: dict[str, Any], path: Any, name: str) -> None:
+    found = recognized(KNOWN, login("", None, None, **fields), path)
+    assert found.name == name
+    known = next((account for account in KNOWN if account.name == name), None)
+    assert found.account_uuid == (known.account_uuid if known else None)
+    assert found.access_token == fields["access_token"]
+
+
+def test_what_the_login_says_of_itself_stays() -> None:
+    mine = login("me", "r", "s", access_token="sk-ant-oat01-FAKE-1")
+    assert recognized(KNOWN, mine, None) == mine
+
+
+def test_a_full_login_is_renewed() -> None:
+    assert is_full_login(login(refresh_token="sk-ant-ort01-FAKE"), 0.0)
+    assert is_full_login(login(access_token=None, import_from="/x.json"), 0.0)
+    assert not is_full_login(login(), 0.0)
+    ended = login(refresh_token="sk-ant-ort01-FAKE", refresh_token_expires_at=5.0)
+    assert not is_full_login(ended, 6.0)
+
+
+def test_a_setup_token_of_a_person_whose_login_has_ended_takes_its_place() -> None:
+    ended = {
+        "refreshToken": "sk-ant-ort01-FAKE",
+        "refreshTokenExpiresAt": 5,
+        "accountUuid": "p",
+        "orgUuid": "o",
+    }
+    raw: dict[str, Any] = {"accounts": [entry("ann", **ended)]}
+    now = 2e9
+    assert enroll_token(raw, login(expires_at=None, source="token"), None, now) == ("ann", "updated")
+    assert "refreshToken" not in raw["accounts"][0]
 
 
 def test_keys_are_numbered() -> None:

@@ -310,6 +310,18 @@ def test_no_login_of_claude_code(cli: Any, file: Path) -> None:
     refused(cli("import"), file, "is not logged in here; run teamclaude login instead")
 
 
+def test_an_empty_path(cli: Any, file: Path) -> None:
+    refused(cli("import", "--from", ""), file, "--from: the path is empty")
+
+
+@pytest.mark.parametrize(
+    "words", [["import"], ["import", "--json", "{"], ["login", "--token"], ["login", "--api"]]
+)
+def test_without_a_login_no_config_file_is_made(cli: Any, private_home: Path, words: list[str]) -> None:
+    assert cli(*words).status == 1
+    assert not (private_home / ".config").exists()
+
+
 def test_an_empty_stdin(cli: Any, file: Path) -> None:
     refused(cli("import", "--json", "-"), file, "stdin: is empty")
 

@@ -252,3 +252,20 @@ def test_without_a_refresh_token_it_says_when_it_ends(
     assert "refreshToken" not in accounts_in(file)["ann@example.com"]
     theirs(refreshToken=refresh, expiresAt=0)
     assert "and ends at a time that is not known" in cli("import").err
+
+
+@pytest.mark.parametrize("first", [[], ["--follow"]])
+@pytest.mark.parametrize("second", [[], ["--follow"]])
+def test_one_login_is_one_account_also_when_nobody_says_whose(
+    cli: Any, auth: AuthServer, file: Path, theirs: Theirs, first: list[str], second: list[str]
+) -> None:
+    """Two accounts with one refresh token would log each other out."""
+    theirs(**LAPSED)
+    auth.script.always(Fault.status(503))
+    for words in (first, second, second):
+        assert cli("import", *words).status == 0
+    assert list(accounts_in(file)) == ["imported-1"]
+    (entry,) = accounts_in(file).values()
+    assert ("importFrom" in entry) is bool(second)
+    assert cli("import", "--name", "work", *second).status == 0
+    assert list(accounts_in(file)) == ["work"]
