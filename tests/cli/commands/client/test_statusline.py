@@ -156,7 +156,7 @@ def test_another_command_that_hangs(
 def test_a_copied_directory_serves_from_anywhere(shell: Shell, at: dict[str, str], tmp_path: Path) -> None:
     copied = tmp_path / "a place" / "teamclaude"
     shutil.copytree(ROOT / "teamclaude", copied, ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "json.py").write_text("raise SystemExit(9)")
+    (copied / "json.py").write_text("raise SystemExit(9)")  # no module of the package stands for another
     shell.program = [sys.executable, str(copied / "__main__.py")]
     shell.env["PYTHONPATH"] = str(tmp_path / "nothing")
     assert shell(**at) == LINE
