@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.client_environment import ClientEnvironment
+from teamclaude.cli.claude_code.environment import ClientTarget, client_environment
+from teamclaude.proxy.connect.certificates import ca_file
+from tests.e2e.client_environment import KEY, ClientEnvironment
 from tests.e2e.terminal import Terminal
 from tests.e2e.ways import MODES, PROMPT, WAYS, Mode, teamclaude
 
@@ -86,3 +88,20 @@ def test_the_clients_own_limits_are_the_pools(client: ClientEnvironment, pooled:
         assert windows is None or windows["five_hour"]["utilization"] == POOL
     else:
         assert (said["status"], said["utilization"]) == ("allowed_warning", 0.93)
+
+
+def test_usage_is_the_pools_in_first_party_mode(client: ClientEnvironment) -> None:
+    client.config.write_text(json.dumps({**json.loads(client.config.read_text()), "limitsFromPool": True}))
+    client.service.reload()
+    client.api.accounts["alice"].fill("5h", 0.93, time.time(), reset_in=15_000)
+    url = f"http://127.0.0.1:{client.service.port}"
+    target = ClientTarget(url, KEY, account="alice", ca_file=str(ca_file(client.config)))
+    env = {**client.environment(), **client_environment(target, client.environment(), True)}
+    with Terminal([str(client.program), PROMPT], client.project, env) as terminal:
+        assert terminal.keep_reading(lambda: bool(client.turns), 30.0), terminal.shown[-3000:]
+        terminal.wait_for("no such words", 3.0)  # its answer is drawn
+        terminal.type("/usage")
+        terminal.wait_for("no such words", 1.0)
+        terminal.type("\r")
+        assert terminal.wait_for("31 ?% ?used"), terminal.shown[-3000:]  # bob and carol: unused
+    assert [turn.account for turn in client.turns] == ["alice"] * len(client.turns)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from teamclaude.cli.status_line.proxy_query import ask, proxy_address
 from teamclaude.fakeapi.fault import Fault
 from teamclaude.proxy.status_line import (
     AccountFacts,
@@ -32,6 +33,7 @@ from teamclaude.snapshot import (
     WaitView,
     Window,
 )
+from tests.proxy.conftest import KEY
 
 Build = Callable[..., Any]
 WINDOWS = {"5h": Window(0.4, 9000.0)}
@@ -145,3 +147,20 @@ def test_no_secret_is_told(stage: Build) -> None:
         s.send("GET", "/teamclaude/statusline/s1", headers={"x-teamclaude-key": "x", "via": "1"}).status
         == 401
     )
+
+
+def test_the_command_asks_over_tls_with_the_certificate_that_the_client_trusts(
+    stage: Build, pem: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("teamclaude.cli.status_line.proxy_query.LOOPBACK_SEC", 10.0)
+    s = stage("a", proxy={"tls": {"cert": pem.cert, "key": pem.key}, "trustLoopback": False})
+    env = {"ANTHROPIC_BASE_URL": f"https://localhost:{s.service.port}", "ANTHROPIC_AUTH_TOKEN": "tc-x"}
+    env["ANTHROPIC_CUSTOM_HEADERS"] = f"x-teamclaude-key: {KEY}"
+    proxy = proxy_address(env)
+    assert proxy is not None
+    assert ask(proxy, "s1") is None, "nobody trusts it"
+    monkeypatch.setenv("NODE_EXTRA_CA_CERTS", pem.cert)
+    answer = ask(proxy, "s1")
+    assert answer is not None
+    assert answer.facts["pool"]["total"] == 1
+    assert ask(proxy._replace(key="tc-x"), "s1") is None, "another key"
