@@ -248,14 +248,17 @@ class ResponseWriter:
         ]
         if own:
             extra.append(("Content-Type", "application/json"))
-        if self._log is not None:
-            headers = client_response_headers(response.head, framing, extra)
-            self._log.answered(response.head.status, response.head.reason, headers)
+        if self._log is None and self.pool_limits is None:
+            return render_client_head(response.head, framing, extra)
+        status, reason = response.head.status, response.head.reason
+        headers = client_response_headers(response.head, framing, extra)
         if self.pool_limits is not None:
-            fields = client_response_headers(response.head, framing, extra)
-            fields = with_pool_limits(fields, self.pool_limits(), response.head.status)
-            return render_response(response.head.status, response.head.reason, fields)
-        return render_client_head(response.head, framing, extra)
+            headers = with_pool_limits(headers, self.pool_limits(), status)
+        if self._log is not None:
+            self._log.answered(status, reason, headers)
+        if self.pool_limits is None:
+            return render_client_head(response.head, framing, extra)
+        return render_response(status, reason, headers)
 
 
 def make_tap(response: UpstreamResponse) -> UsageTap:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,6 +99,15 @@ def test_a_refusal_that_is_relayed_shows_it_too(used: Build) -> None:
     shown = unified(reply)
     assert (shown["status"], "overage-status" in shown) == ("allowed", False)
     assert shown["7d-utilization"] == "0.30"
+
+
+def test_the_request_log_has_what_either_side_saw(used: Build, tmp_path: Path) -> None:
+    s = used(limitsFromPool=True, logRequests=True, logDir=str(tmp_path / "log"))
+    s.ask(headers={"x-teamclaude-account": "a"})
+    s.service.stop(0)
+    (log,) = (tmp_path / "log").iterdir()
+    shown = [line for line in log.read_text().splitlines() if "5h-utilization" in line]
+    assert [line.partition(": ")[2] for line in shown] == ["0.9", "0.45"]
 
 
 # --- the usage ----------------------------------------------------------------------------------
