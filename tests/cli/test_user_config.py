@@ -14,7 +14,7 @@ from tests.cli.support import ALICE, Ended
 
 # Every command, with words it takes.
 MAKES = {"server", "login", "import"}
-NEEDS_NONE = {"help": (), "demo": (), "lab": ("show",)}
+NEEDS_NONE = {"help": (), "demo": (), "lab": ("show",), "mcp": (), "statusline": ()}
 READS: dict[str, tuple[str, ...]] = {
     "run": ("-p", "hello"),
     "env": (),
