@@ -17,6 +17,7 @@ MAKES = {"server", "login", "import"}
 NEEDS_NONE = {"help": (), "demo": (), "lab": ("show",), "mcp": (), "statusline": ()}
 READS: dict[str, tuple[str, ...]] = {
     "run": ("-p", "hello"),
+    "setup": (),
     "env": (),
     "status": (),
     "watch": (),
