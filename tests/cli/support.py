@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 KEY = "tc-FAKEproxykeyFAKEproxykey"
 ALICE = {"name": "alice@example.com", "type": "oauth", "accessToken": "sk-ant-oat01-FAKE-alice"}
 BOB = {"name": "bob", "type": "oauth", "accessToken": "sk-ant-oat01-FAKE-bob"}
+# A credentials file in which Claude Code finds a login.
+CLAUDE_LOGIN = '{"claudeAiOauth": {"accessToken": "sk-ant-oat01-FAKE", "scopes": ["user:inference"]}}'
 PAID = {"name": "paid", "type": "apikey", "apiKey": "sk-ant-api03-FAKE-paid"}
 
 

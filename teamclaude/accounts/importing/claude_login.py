@@ -1,6 +1,7 @@
 """Read a login that Claude Code made, as it really comes, and say whether it can be used here.
 
-One reader for every place where such a JSON text is met: `import`, a followed file, "is it logged in?".
+One reader for `import` and for followed files.  (Whether Claude Code itself can read its file is another
+question: it is stricter, see cli/claude_code/login.py.)
 
 1. The text may be UTF-8 or UTF-16, with a byte order mark, CRLF and NULs at its end.
 2. The JSON is `{"claudeAiOauth": {"accessToken", "refreshToken", "expiresAt", ...}}` or those keys alone,
@@ -26,7 +27,6 @@ from .login_fields import read_label, read_moment, read_token
 
 __all__ = [
     "LoginSource",
-    "has_login",
     "is_live",
     "is_renewable",
     "login_object",
@@ -83,15 +83,6 @@ def parse_login(source: LoginSource) -> AccountConfig:
         return _account(_by_plain_name(login), "" if login is raw else f"{LOGIN_KEY}.")
     except ConfigError as error:
         raise TeamClaudeError(f"{source.label}: {error}") from None
-
-
-def has_login(text: bytes) -> bool:
-    """Return whether the text holds a login, expired or not."""
-    try:
-        login = _login_in(login_object(LoginSource(text, "")))
-    except TeamClaudeError:
-        return False
-    return login is not None and _tokens_in(login)
 
 
 # --- the text -----------------------------------------------------------------------------------

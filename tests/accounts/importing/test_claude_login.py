@@ -14,7 +14,6 @@ from teamclaude.accounts.config.json_file import encode
 from teamclaude.accounts.importing.claude_login import (
     MAX_BYTES,
     LoginSource,
-    has_login,
     is_live,
     is_renewable,
     parse_login,
@@ -152,7 +151,6 @@ def test_every_encoding(text: bytes) -> None:
     account = read_login(source(text), NOW)
     assert account.access_token == "sk-ant-oat01-FAKE"
     assert account.expires_at == NOW + 3600
-    assert has_login(text)
 
 
 # --- whether it can be used ---------------------------------------------------------------------------
@@ -271,7 +269,6 @@ def test_an_odd_text_is_never_a_traceback_and_never_repeated() -> None:
             taken += 1
             assert account.access_token or account.refresh_token
             assert "FAKE" not in repr(account)
-        has_login(bytes(text))
     assert [line for line in refusals if re.search(r"FAKE|\n|[^ -~]", line)] == []
     assert taken > 300
     assert len(set(refusals)) > 300
@@ -279,21 +276,6 @@ def test_an_odd_text_is_never_a_traceback_and_never_repeated() -> None:
 
 def test_the_source_shows_no_credential_in_a_traceback() -> None:
     assert repr(source(LOGIN)) == "LoginSource('/x.json')"
-
-
-# --- whether Claude Code is logged in -----------------------------------------------------------------
-
-
-@pytest.mark.parametrize("value", [LOGIN, FULL, LAPSED, {"claudeAiOauth": LOGIN}, {"accessToken": "x"}])
-def test_an_expired_or_odd_login_is_one(value: Any) -> None:
-    assert has_login(source(value).text)
-
-
-@pytest.mark.parametrize(
-    "value", [b"", b"{", [], {}, 7, {"claudeAiOauth": None}, {"claudeAiOauth": {"accessToken": ""}}, ENDED_AT]
-)
-def test_no_login_is_none(value: Any) -> None:
-    assert not has_login(source(value).text)
 
 
 # --- writing it back ----------------------------------------------------------------------------------

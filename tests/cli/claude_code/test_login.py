@@ -6,12 +6,16 @@ import json
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from teamclaude.cli.claude_code.login import is_logged_in
+from teamclaude.cli.claude_code.login import client_reads_login, is_logged_in
 
-LOGIN = {"claudeAiOauth": {"accessToken": "sk-ant-oat01-FAKE", "refreshToken": "sk-ant-ort01-FAKE"}}
+TOKENS = {"accessToken": "sk-ant-oat01-FAKE", "refreshToken": "sk-ant-ort01-FAKE", "expiresAt": 4102444800000}
+OAUTH: dict[str, Any] = {**TOKENS, "scopes": ["user:inference", "user:profile"], "subscriptionType": "max"}
+LOGIN = {"claudeAiOauth": OAUTH, "mcpOAuth": {}}
+TEXT = json.dumps(LOGIN)
 
 
 @pytest.fixture
@@ -29,26 +33,53 @@ def test_no_login(env: dict[str, str]) -> None:
     assert not is_logged_in(env, "linux")
 
 
-@pytest.mark.parametrize("login", [LOGIN, LOGIN["claudeAiOauth"]], ids=["nested", "flat"])
-def test_a_credentials_file_is_a_login(env: dict[str, str], private_home: Path, login: object) -> None:
-    put(private_home / ".claude" / ".credentials.json", login)
+def test_a_credentials_file_is_a_login(env: dict[str, str], private_home: Path) -> None:
+    put(private_home / ".claude" / ".credentials.json", LOGIN)
     assert is_logged_in(env, "linux")
 
 
+def changed(**changes: Any) -> bytes:
+    """The login with other values; a key of None is left out."""
+    login = {key: value for key, value in {**OAUTH, **changes}.items() if value is not None}
+    return json.dumps({"claudeAiOauth": login}).encode()
+
+
+# What `claude auth status` of 2.1.332 and of 2.1.112 says with this file.
+MEASURED = {
+    "as it is": (TEXT.encode(), True),
+    "CRLF": (json.dumps(LOGIN, indent=1).replace("\n", "\r\n").encode(), True),
+    "not UTF-8": (TEXT.encode().replace(b"max", b"m\xfc"), True),
+    "a key twice": (TEXT[:-1].encode() + b', "a": 1, "a": 2}', True),
+    "expired": (changed(expiresAt=1_700_000_000_000), True),
+    "expiresAt 0": (changed(expiresAt=0), True),
+    "no end": (changed(expiresAt=None), True),
+    "no refresh token": (changed(refreshToken=None), True),
+    "no access token": (changed(accessToken=None), False),
+    "an empty access token": (changed(accessToken=""), False),
+    "no scopes": (changed(scopes=None), False),
+    "other scopes": (changed(scopes=["user:profile"]), False),
+    "scopes as a text": (changed(scopes="user:inference"), False),  # 2.1.112: True
+    "a byte order mark": (TEXT.encode("utf-8-sig"), False),
+    "UTF-16": (TEXT.encode("utf-16"), False),
+    "NULs at the end": (TEXT.encode() + b"\0\0", False),
+    "something at the end": (TEXT.encode() + b"}", False),
+    "NaN": (TEXT.encode().replace(b'"max"', b"NaN"), False),
+    "flat": (json.dumps(OAUTH).encode(), False),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), list(MEASURED.values()), ids=list(MEASURED))
+def test_a_login_is_what_the_client_reads_as_one(text: bytes, expected: bool) -> None:
+    assert client_reads_login(text) is expected
+
+
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"claudeAiOauth": {}}', '{"claudeAiOauth": null}', '{"mcpOAuth": {}}']
+    "text",
+    ["", "{", "[]", "7", '{"claudeAiOauth": {}}', '{"claudeAiOauth": null}', '{"mcpOAuth": {}}', "[" * 9999],
 )
 def test_a_file_without_one_is_not(env: dict[str, str], private_home: Path, text: str) -> None:
     put(private_home / ".claude" / ".credentials.json", text)
     assert not is_logged_in(env, "linux")
-
-
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
-def test_a_file_in_another_encoding_is_a_login(
-    env: dict[str, str], private_home: Path, encoding: str
-) -> None:
-    put(private_home / ".claude" / ".credentials.json", "").write_bytes(json.dumps(LOGIN).encode(encoding))
-    assert is_logged_in(env, "linux")
 
 
 def test_a_directory_in_its_place_is_none(env: dict[str, str], private_home: Path) -> None:

@@ -7,6 +7,8 @@ import os
 import stat
 from pathlib import Path
 
+from tests.cli.support import CLAUDE_LOGIN
+
 
 def tree(*directories: Path) -> dict[str, tuple[int, bytes]]:
     """Every path with mode and content, but for the lock beside the config file."""
@@ -32,7 +34,7 @@ def file_of(target: str, scope: str, home: Path, project: Path) -> Path:
 
 def log_in(home: Path) -> None:
     (home / ".claude").mkdir(exist_ok=True)
-    (home / ".claude" / ".credentials.json").write_text('{"accessToken": "sk-ant-oat01-FAKE"}')
+    (home / ".claude" / ".credentials.json").write_text(CLAUDE_LOGIN)
 
 
 def written(path: Path, data: bytes) -> Path:

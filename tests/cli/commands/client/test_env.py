@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.support import KEY, Ended, Stub
+from tests.cli.support import CLAUDE_LOGIN, KEY, Ended, Stub
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -33,7 +33,7 @@ def test_eval_in_a_shell_leads_to_the_proxy(
     stub: Stub, private_home: Path, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (private_home / ".claude").mkdir()
-    (private_home / ".claude" / ".credentials.json").write_text('{"accessToken": "sk-ant-oat01-FAKE"}')
+    (private_home / ".claude" / ".credentials.json").write_text(CLAUDE_LOGIN)
     monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "X-Two: it's 2")
     script = (
         form.format(sys.executable) + '; printf "%s|%s" "$ANTHROPIC_BASE_URL" "$ANTHROPIC_CUSTOM_HEADERS"'

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from teamclaude.cli.commands.client.run import own_words
-from tests.cli.support import KEY, Ended, Stub
+from tests.cli.support import CLAUDE_LOGIN, KEY, Ended, Stub
 
 ROOT = Path(__file__).resolve().parents[4]
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-in for claude is a script")
@@ -93,7 +93,7 @@ def test_a_logged_in_client_stays_in_subscription_mode(
 ) -> None:
     login = private_home / ".claude" / ".credentials.json"
     login.parent.mkdir()
-    login.write_text('{"claudeAiOauth": {"accessToken": "sk-ant-oat01-FAKE"}}')
+    login.write_text(CLAUDE_LOGIN)
     given, err, _ = run(
         cwd=tmp_path, ANTHROPIC_CUSTOM_HEADERS="X-Two: 2", ANTHROPIC_API_KEY="sk-ant-api03-FAKE"
     )
