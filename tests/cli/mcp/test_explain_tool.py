@@ -101,11 +101,15 @@ def test_an_id_that_is_not_remembered_is_the_proxys_error() -> None:
 
 
 def test_another_refusal_is_not_taken_for_a_session_without_requests() -> None:
+    asked = []
+
     def ask(path: str) -> Any:
+        asked.append(path)
         raise ProxyRefusedError("the key is wrong", 401)
 
     with pytest.raises(ProxyRefusedError, match="the key"):
         EXPLAIN.run(ask, {"request": None}, "s1")
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("record", [{}, [], {"attempts": [1, {}], "waits": {}, "status": "x", "at": "y"}])

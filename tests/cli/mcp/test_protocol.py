@@ -243,6 +243,14 @@ def test_a_request_that_states_its_revision_needs_no_handshake() -> None:
     assert code_of(client.ask("ping", _meta=ENVELOPE)) == METHOD_NOT_FOUND
 
 
+def test_after_a_handshake_a_request_may_still_state_its_revision() -> None:
+    client = Client("2025-03-26")
+    assert client.ask("tools/list", _meta=ENVELOPE)["result"]["resultType"] == "complete"
+    client.ask("tools/call", name="echo", _meta=ENVELOPE)
+    assert "structuredContent" in client.finish()[0]["result"]
+    assert "resultType" not in client.ask("tools/list")["result"]
+
+
 def test_a_handshake_after_a_probe_is_a_handshake() -> None:
     client = Client(None)
     client.ask("server/discover", _meta=ENVELOPE)

@@ -62,6 +62,7 @@ class Talk:
     def __init__(self, drain_sec: float = 30.0) -> None:
         self.gate = threading.Event()
         self.called = threading.Semaphore(0)
+        self._read_all = threading.Event()
         self._in, self._typed = os.pipe()
         self._shown, self._out = os.pipe()
         self._lines = os.fdopen(self._shown, "rb")
@@ -81,7 +82,7 @@ class Talk:
             serve(
                 session,
                 call,
-                lambda size: os.read(self._in, size),
+                self._read,
                 lambda line: os.write(self._out, line),
                 drain_sec,
             )
@@ -90,6 +91,12 @@ class Talk:
             self.ended.append("broken pipe")
         finally:
             os.close(self._out)
+
+    def _read(self, size: int) -> bytes:
+        data = os.read(self._in, size)
+        if not data:
+            self._read_all.set()
+        return data
 
     def send(self, value: Any) -> None:
         self.send_line(json.dumps(value).encode())
@@ -126,6 +133,7 @@ class Talk:
         self.hang_up()
         self.join()
         self._lines.close()
+        assert self._read_all.wait(30), "the reader would read what gets the number of its pipe next"
         os.close(self._in)
 
 

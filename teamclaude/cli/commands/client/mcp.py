@@ -89,14 +89,14 @@ class _Stopped(BaseException):
 
 @contextlib.contextmanager
 def _ends_quietly() -> Iterator[None]:
-    """End without a word at SIGINT and SIGTERM, as clients end a server, and when the client is gone."""
+    """End without a word at SIGINT and SIGTERM, as clients end a server."""
 
     def stop(number: int, frame: Optional[Any]) -> NoReturn:
         raise _Stopped
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with contextlib.suppress(_Stopped, BrokenPipeError):
+        with contextlib.suppress(_Stopped):
             yield
     finally:
         for number, handler in before.items():
