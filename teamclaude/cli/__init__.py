@@ -15,6 +15,7 @@ Data goes to stdout, messages to stderr.  `main` imports only the module of the 
 - line_printer: lines printed by a background thread, so that a terminal never blocks a request
 - login_secret: the logins that take a secret: an API key, a token of `claude setup-token`
 - mcp: the Model Context Protocol server: messages, tools, and its loop
+- own_proxy: keep a server from using itself as its proxy
 - proxy_client: the HTTP client of a running proxy, local or remote
 - secret_prompt: ask for a secret without echo; a paste may have several lines
 - setup: what the command `setup` writes into settings files, and the texts it prints

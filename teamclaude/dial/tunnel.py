@@ -36,12 +36,15 @@ class _Endpoint:
     """One of the two sockets; `unsent` are the bytes that it has not taken yet."""
 
     def __init__(self, sock: socket.socket, unsent: bytes) -> None:
-        sock.settimeout(0.0)
-        _probe_peer(sock)
         self.sock = sock
         self.unsent = unsent
         self.taken = 0  # bytes
         self.ended = False  # it sends no more
+
+    def begin(self) -> None:
+        """Make the socket ready for the copying; raises OSError."""
+        self.sock.settimeout(0.0)
+        _probe_peer(self.sock)
 
     @property
     def has_decrypted(self) -> bool:
@@ -117,6 +120,8 @@ class Tunnel:
         """
         both = (self._client, self._upstream)
         try:
+            for end in both:
+                end.begin()
             while not (self._over or all(end.ended for end in both)) or any(end.unsent for end in both):
                 limit = min(idle, HALF_CLOSED_SEC) if self._reason else idle
                 left = self._moved_at + limit - self._monotonic()

@@ -42,9 +42,12 @@ class Ends:
         return self.result
 
     def close(self) -> None:
-        for sock in (self.client, self.upstream, self._near, self._far):
-            with suppress(OSError):
-                sock.close()
+        self.client.close()
+        self.upstream.close()
+        if self._thread.ident is not None:
+            self._thread.join(5)
+        self._near.close()
+        self._far.close()
 
 
 @pytest.fixture

@@ -5,10 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ..arguments import add_port_option
 from ..terminal import has_color, note
+
+if TYPE_CHECKING:
+    from ...snapshot import TunnelView
 
 # Exit status by verdict.
 CAPACITY_STATUS = {"green": 0, "yellow": 10}
@@ -24,7 +29,8 @@ def status_arguments(parser: argparse.ArgumentParser) -> None:
 def status(args: argparse.Namespace) -> int:
     """Show what the running proxy is doing.
 
-    Its accounts and their quotas, the sessions it serves, and usage by issue.
+    Its accounts and their quotas, the sessions it serves, and usage by issue;
+    in first-party mode also the tunnels to other hosts.
     teamclaude watch shows the same, continuously.
 
     A dash is an unknown value: an account's quota is known from its first answer.
@@ -40,9 +46,23 @@ def status(args: argparse.Namespace) -> int:
         print(json.dumps(proxy.get("/teamclaude/status"), indent=2))
         return 0
     answer = proxy.get("/teamclaude/deck")
-    model = deck_model(Snapshot.from_json(answer), sources_from_json(answer.get("fleet")))
-    print("\n".join(deck_page(model, sys.stdout, requests=0)))
+    snapshot = Snapshot.from_json(answer)
+    model = deck_model(snapshot, sources_from_json(answer.get("fleet")))
+    print("\n".join([*deck_page(model, sys.stdout, requests=0), *_tunnel_lines(snapshot.tunnels)]))
     return 0
+
+
+def _tunnel_lines(tunnels: Sequence[TunnelView]) -> list[str]:
+    if not tunnels:
+        return []
+    lines = [f"Tunnels to other hosts, passed on as they are: {sum(row.open for row in tunnels)} open"]
+    width = max(len(row.host) for row in tunnels)
+    for row in tunnels:
+        size = f"{row.bytes_up / 1e6:.1f} MB up, {row.bytes_down / 1e6:.1f} MB down"
+        failed = f", {row.failed} failed" if row.failed else ""
+        problem = f" ({row.problem})" if row.problem else ""
+        lines.append(f"  {row.host:{width}}  {row.tunnels} so far, {row.open} open, {size}{failed}{problem}")
+    return lines
 
 
 def capacity_arguments(parser: argparse.ArgumentParser) -> None:

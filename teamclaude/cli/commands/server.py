@@ -16,6 +16,7 @@ from ...errors import TeamClaudeError
 from ..arguments import number, port_number
 from ..deck_page import LocalDeck, deck_screen, shows_ascii
 from ..line_printer import LinePrinter
+from ..own_proxy import drop_own_proxy, names_a_proxy
 from ..signals import serve_until_stopped
 from ..terminal import has_color, plural
 from ..user_config import open_config
@@ -79,6 +80,11 @@ def _serve(args: argparse.Namespace) -> int:
         if not deck.show_warning(line):
             notes.put(f"teamclaude: {line}")
 
+    if names_a_proxy(os.environ):
+        settings = file.load_or_create().proxy
+        port = settings.port if args.port is None else args.port
+        for name in drop_own_proxy(os.environ, settings, port):
+            warn(f"{name} leads to this proxy itself and is not used")
     proxy = ProxyServer(
         file,
         host=args.host,

@@ -140,10 +140,10 @@ class ForwardProxy:
                 self.tunnels.count_failure(str(target), str(failure))
             raise failure from error
         with upstream:
-            client.send(ESTABLISHED)
             tunnel = Tunnel(client.sock, upstream, to_upstream=client.take_buffered(), half_close=True)
             accepted.client = tunnel
             with self.tunnels.count(str(target), tunnel):
+                client.send(ESTABLISHED)
                 tunnel.run(TUNNEL_IDLE_SEC)
 
 

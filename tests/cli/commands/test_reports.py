@@ -39,6 +39,19 @@ def test_status_is_rendered(stub: Stub, cli: Callable[..., Ended]) -> None:
     assert stub.asked[0].headers["x-teamclaude-key"] == "tc-FAKEproxykeyFAKEproxykey"
 
 
+def test_status_shows_the_tunnels_to_other_hosts(stub: Stub, cli: Callable[..., Ended]) -> None:
+    worked = {"host": "github.com:443", "open": 1, "tunnels": 3, "bytesUp": 1000, "bytesDown": 2_500_000}
+    failed = {"host": "a.example:8443", "failed": 2, "problem": "no connection to a.example:8443: refused"}
+    stub.answers["GET /teamclaude/deck"] = (200, {**STATUS, "tunnels": [worked, failed]})
+    lines = cli("status").out.splitlines()[-3:]
+    assert lines == [
+        "Tunnels to other hosts, passed on as they are: 1 open",
+        "  github.com:443  3 so far, 1 open, 0.0 MB up, 2.5 MB down",
+        "  a.example:8443  0 so far, 0 open, 0.0 MB up, 0.0 MB down, 2 failed "
+        "(no connection to a.example:8443: refused)",
+    ]
+
+
 def test_status_json_is_what_the_proxy_said(stub: Stub, cli: Callable[..., Ended]) -> None:
     stub.answers["GET /teamclaude/status"] = (200, STATUS)
     assert json.loads(cli("status", "--json").out) == STATUS

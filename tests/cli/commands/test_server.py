@@ -96,6 +96,18 @@ def test_a_server_from_start_to_end(config: Callable[..., Path], servers: list[S
     assert server.end() == 0
 
 
+def test_a_server_does_not_use_itself_as_its_proxy(
+    config: Callable[..., Path], servers: list[Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    config(ALICE, port=port)
+    monkeypatch.setenv("HTTPS_PROXY", f"http://teamclaude:{KEY}@127.0.0.1:{port}")
+    servers.append(Server())
+    assert "HTTPS_PROXY leads to this proxy itself and is not used" in servers[0].err()
+    assert servers[0].banner()[0].endswith(f":{port}")
+    assert servers[0].end() == 0
+
+
 def test_the_hint_is_short_on_the_configured_port(config: Callable[..., Path], servers: list[Server]) -> None:
     config(ALICE, port=free_port())
     servers.append(Server())
