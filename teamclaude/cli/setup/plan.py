@@ -11,13 +11,8 @@ from typing import Optional
 
 from ...accounts.config.config import Config
 from ...errors import TeamClaudeError, UsageError
-from ...proxy.connect.certificates import (
-    ca_file,
-    combined_ca_file,
-    combined_ca_path,
-    ensure_certificates,
-    tls_directory,
-)
+from ...proxy.connect.certificates import ca_file, ensure_certificates, tls_directory
+from ...proxy.connect.combined_ca import combined_ca_file, combined_ca_path
 from ..claude_code.edit_record import Edit
 from ..claude_code.edited_files import Change, EditedFiles
 from ..claude_code.environment import ClientTarget, client_environment, conflicting_variables

@@ -4,6 +4,7 @@ Nothing here chooses an account: a request out of an opened connection goes the 
 
 - certificate_plan: which certificates are made, trusted, served and dropped
 - certificates: the certificate files beside the config file, and the TLS contexts made of them
+- combined_ca: files with our authorities and those that a client trusted before
 - forward_proxy: the forward proxy of one server: opened tunnels and others
 - handshake: TLS with the client of an opened tunnel
 - openssl: make a certificate authority and its certificate with the openssl program

@@ -15,13 +15,11 @@ Rules:
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 import ssl
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, NamedTuple, Optional
@@ -31,13 +29,12 @@ from ...accounts.config.file_lock import FileLock
 from ...errors import ConfigError
 from ..net.tls_io import prepare_context
 from .certificate_plan import BACKDATED_SEC, LIFETIME_SEC, Generation, Plan, plan_certificates
+from .combined_ca import CERTIFICATE, outdated_files
 from .openssl import CertificateAuthority
 
 __all__ = [
     "Certificates",
     "ca_file",
-    "combined_ca_file",
-    "combined_ca_path",
     "ensure_certificates",
     "server_context",
     "tls_directory",
@@ -45,12 +42,10 @@ __all__ = [
 
 LOCK_TIMEOUT_SEC = 60.0  # the holder runs six commands of openssl
 MAX_FILE_BYTES = 65536
-MAX_OTHER_BYTES = 4 << 20  # of a file with other authorities: a system's own has a quarter of a MiB
 NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME of OpenSSL: dates are compared with our own clock
 # RFC 952 and 1123: letters, digits and hyphens.  Anything else would be syntax in openssl's configuration.
 _LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
-_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?", re.S)
 
 
 class Certificates(NamedTuple):
@@ -99,32 +94,6 @@ def ensure_certificates(
     return Certificates(directory / "ca.pem", served)
 
 
-def combined_ca_file(own: Path, other: Path) -> Path:
-    """Return a file with the authorities of `own` (our ca.pem) and of `other`, written beside `own`.
-
-    For a client whose NODE_EXTRA_CA_CERTS is already set, as behind a company's proxy that opens TLS: it
-    reads one file only.  Raise ConfigError when one of them can't be read or `other` holds no certificate.
-    """
-    try:
-        with other.open("rb") as file:
-            theirs = _CERTIFICATE.findall(file.read(MAX_OTHER_BYTES).decode("utf-8", "replace"))
-        if not theirs:
-            raise ConfigError(f"{other} (NODE_EXTRA_CA_CERTS) holds no certificate in PEM format")
-        blocks = dict.fromkeys(block.strip() for block in _CERTIFICATE.findall(_read_text(own)) + theirs)
-        text = "".join(f"{block}\n" for block in blocks)
-        combined = combined_ca_path(own, other)
-        if _read_text(combined, MAX_OTHER_BYTES * 2) != text:
-            write_private(str(combined), text.encode("ascii", "replace"))
-    except OSError as error:
-        raise ConfigError(f"{error.filename or other}: {error.strerror or error}") from error
-    return combined
-
-
-def combined_ca_path(own: Path, other: Path) -> Path:
-    """Return the path of the file that `combined_ca_file` writes."""
-    return own.with_name(f"ca-{sha256(os.fsencode(other.absolute())).hexdigest()[:8]}.pem")
-
-
 def server_context(certificates: Certificates) -> ssl.SSLContext:
     """Return a context that shows each host its certificate; raise ConfigError if a file can't be used.
 
@@ -161,8 +130,10 @@ def _plan(directory: Path, hosts: frozenset[str], now: float) -> Plan:
 def _is_carried_out(plan: Plan, directory: Path) -> bool:
     if plan.must_make:
         return False
-    names = {path.name for path in directory.glob("server-*.pem")}
-    return names == {each.name for each in plan.trusted} and _read_text(directory / "ca.pem") == _bundle(plan)
+    if {path.name for path in directory.glob("server-*.pem")} != {each.name for each in plan.trusted}:
+        return False
+    is_current = _read_text(directory / "ca.pem") == _bundle(plan)
+    return is_current and not any(outdated_files(directory, _bundle(plan).encode("ascii")))
 
 
 def _carry_out(
@@ -180,6 +151,8 @@ def _carry_out(
     # First what clients trust, then what is no longer served.
     if _read_text(directory / "ca.pem") != _bundle(plan):
         write_private(str(directory / "ca.pem"), _bundle(plan).encode("ascii"))
+    for path, content in outdated_files(directory, _bundle(plan).encode("ascii")):
+        write_private(str(path), content)
     kept = {each.name for each in plan.trusted}
     for path in directory.glob("server-*.pem"):
         if path.name not in kept:
@@ -201,11 +174,11 @@ def _bundle(plan: Plan) -> str:
     return "".join(each.authority for each in plan.trusted)
 
 
-def _read_text(path: Path, most: int = MAX_FILE_BYTES) -> str:
+def _read_text(path: Path) -> str:
     """Return a file's text; empty if there is none.  Raises other OSErrors."""
     try:
         with path.open("rb") as file:
-            return file.read(most).decode("ascii", "replace")
+            return file.read(MAX_FILE_BYTES).decode("ascii", "replace")
     except FileNotFoundError:
         return ""
 
@@ -215,7 +188,7 @@ def _read_text(path: Path, most: int = MAX_FILE_BYTES) -> str:
 
 def _read_generation(path: Path) -> Optional[Generation]:
     """Return what the file holds; None unless its key, certificate and authority belong together."""
-    blocks = _CERTIFICATE.findall(_read_text(path))
+    blocks = CERTIFICATE.findall(_read_text(path))
     if len(blocks) != 2:
         return None
     try:

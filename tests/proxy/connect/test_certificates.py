@@ -6,7 +6,6 @@ import shutil
 import ssl
 import subprocess
 import threading
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Optional
 
@@ -16,12 +15,12 @@ from teamclaude.errors import ConfigError
 from teamclaude.proxy.connect.certificates import (
     Certificates,
     ca_file,
-    combined_ca_file,
     ensure_certificates,
     server_context,
     tls_directory,
 )
 from teamclaude.proxy.connect.openssl import CertificateAuthority
+from tests.proxy.connect.handshakes import client_of, handshake
 
 DAY = 86400.0
 HOST = "api.anthropic.com"
@@ -30,29 +29,6 @@ NOW = 1_800_000_000.0
 pytestmark = pytest.mark.skipif(
     shutil.which("openssl") is None, reason="no openssl here to make certificates"
 )
-
-
-def handshake(
-    server: ssl.SSLContext, client: ssl.SSLContext, name: str, session: Any = None
-) -> ssl.SSLObject:
-    """Return the client's end of a connection in memory; raises ssl.SSLError."""
-    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
-    near = client.wrap_bio(to_client, to_server, server_hostname=name, session=session)
-    far = server.wrap_bio(to_server, to_client, server_side=True)
-    for step in (near.do_handshake, far.do_handshake) * 3:
-        with suppress(ssl.SSLWantReadError):
-            step()
-    far.write(b"x")  # with TLS 1.3 the tickets come with the first data
-    assert near.read(1) == b"x"
-    return near
-
-
-def client_of(certificates: Certificates) -> ssl.SSLContext:
-    """Return a client that trusts ca.pem alone, as it is now."""
-    client = ssl.create_default_context(cafile=str(certificates.ca_file))
-    # The certificates of these tests are of another year.
-    client.verify_flags = ssl.VerifyFlags(int(client.verify_flags) | 0x200000)
-    return client
 
 
 @pytest.fixture
@@ -284,30 +260,3 @@ def test_a_failure_of_openssl_leaves_the_old_files(directory: Path) -> None:
     with pytest.raises(ConfigError, match="openssl failed"):
         ensure_certificates(directory, [HOST], NOW + 380 * DAY, make=fail)
     assert ensure_certificates(directory, [HOST], NOW) == before
-
-
-def test_a_client_with_authorities_of_its_own_gets_a_file_with_both(directory: Path, tmp_path: Path) -> None:
-    ours = ensure_certificates(directory, [HOST], NOW)
-    theirs = ensure_certificates(tmp_path / "company.tls", ["proxy.example"], NOW)
-    file = tmp_path / "company.pem"
-    file.write_text("# of the company\n" + theirs.ca_file.read_text().rstrip())
-    both = combined_ca_file(ours.ca_file, file)
-    assert both == combined_ca_file(ours.ca_file, file)
-    assert both.stat().st_mode & 0o777 == 0o600
-    for made, name in ((ours, HOST), (theirs, "proxy.example")):
-        handshake(server_context(made), client_of(Certificates(both, ())), name)
-    assert ensure_certificates(directory, [HOST], NOW) == ours
-    assert both.exists()
-
-
-@pytest.mark.parametrize(
-    ("content", "message"), [("nothing", "holds no certificate"), (None, "No such file")]
-)
-def test_authorities_that_cannot_be_read_are_one_line(
-    content: Optional[str], message: str, directory: Path, tmp_path: Path
-) -> None:
-    ours = ensure_certificates(directory, [HOST], NOW)
-    if content is not None:
-        (tmp_path / "company.pem").write_text(content)
-    with pytest.raises(ConfigError, match=message):
-        combined_ca_file(ours.ca_file, tmp_path / "company.pem")

@@ -82,3 +82,16 @@ def test_no_key_is_ever_in_a_file(tmp_path: Path) -> None:
 def test_dates_after_2049(tmp_path: Path) -> None:
     with CertificateAuthority(HOSTS, NOW, 2_600_000_000, str(tmp_path)) as authority:
         assert "BEGIN CERTIFICATE" in authority.certificate
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here to make certificates")
+def test_without_a_standard_input_as_a_file_the_key_is_one_for_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = find_openssl()
+    monkeypatch.setattr(sys, "platform", "win32")
+    with CertificateAuthority(HOSTS, NOW, NOW + 86400, str(tmp_path), real) as authority:
+        issued = authority.issue(HOSTS)
+        assert [path.name for path in tmp_path.rglob("key*")] == []
+    assert issued.certificate.startswith("-----BEGIN CERTIFICATE-----")
+    assert list(tmp_path.iterdir()) == []
