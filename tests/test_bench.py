@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.bench import rounds, routes, run, small, table, uploads
+from tests.bench import client_tls, rounds, routes, run, small, table, uploads
 
 
 def took(*values: Any) -> list[Any]:
@@ -90,3 +90,10 @@ def test_the_page_has_a_place_for_the_table(tmp_path: Path) -> None:
     run._put_into(page, "the second report\n")
     assert f"{run.BEGIN}\nthe second report\n\n{run.END}" in page.read_text("utf-8")
     assert "the first report" not in page.read_text("utf-8")
+
+
+@pytest.mark.parametrize(("ratio", "verdict"), [(1.6, "holds"), (1.61, "MISSED")])
+def test_clients_with_tls_are_compared_with_those_without(ratio: float, verdict: str) -> None:
+    figures = {"teamclaude": 1.0, "proxy.tls": 1.2, "first-party": ratio}
+    text = table.table([table.Row("× plain", "", figures, client_tls.CHEAP)])
+    assert text.splitlines()[-1].strip() == f"≤ 1.6 × plain: {verdict}"

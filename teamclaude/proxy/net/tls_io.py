@@ -62,12 +62,14 @@ def write_tls(sock: ssl.SSLSocket, data: Buffer) -> int:
     The next call must begin with the data that this one left.
     """
     sent, size = 0, len(data)
-    with suppress(ssl.SSLWantWriteError):
+    try:
         if size <= RECORD_BYTES:
             return sock.send(data) if size else 0
         with memoryview(data) as view:
             while sent < size:
                 sent += sock.send(view[sent : sent + RECORD_BYTES])
+    except ssl.SSLWantWriteError:
+        pass
     return sent
 
 
