@@ -10,7 +10,7 @@ import threading
 from typing import Optional
 
 
-class _Proxy:
+class ScriptedProxy:
     """Serve each connection in a thread; with `tls` the proxy itself is spoken to by TLS."""
 
     def __init__(self, tls: Optional[ssl.SSLContext] = None) -> None:
@@ -53,14 +53,14 @@ class _Proxy:
             sock.close()
 
 
-class HttpProxy(_Proxy):
+class HttpProxy(ScriptedProxy):
     """A CONNECT proxy; `asked` are the heads it saw.  `answer` is its status line, more fields may follow."""
 
     def __init__(
         self, answer: str = "200 Connection established", tls: Optional[ssl.SSLContext] = None
     ) -> None:
         self.asked: list[str] = []
-        self._answer = answer
+        self.answer = answer
         super().__init__(tls)
 
     def serve(self, sock: socket.socket) -> None:
@@ -68,14 +68,14 @@ class HttpProxy(_Proxy):
         while b"\r\n\r\n" not in head:
             head += sock.recv(4096)
         self.asked.append(head.decode())
-        sock.sendall(f"HTTP/1.1 {self._answer}\r\n\r\n".encode())
-        if not self._answer.startswith("200"):
+        sock.sendall(f"HTTP/1.1 {self.answer}\r\n\r\n".encode())
+        if not self.answer.startswith("200"):
             return sock.close()
         host, _, port = head.split()[1].decode().rpartition(":")
         self.relay(sock, host.strip("[]"), int(port))
 
 
-class SocksProxy(_Proxy):
+class SocksProxy(ScriptedProxy):
     """A SOCKS5 proxy; `asked` are the hosts it was asked for, `refuses` its reply to some of them."""
 
     def __init__(self, login: str = "", refuses: Optional[dict[str, int]] = None) -> None:
