@@ -15,6 +15,7 @@ from .proxies import ProxyAddress
 __all__ = ["Dialogue", "RefusedByProxyError", "open_tunnel"]
 
 MAX_HEAD_BYTES = 65536
+_WANTS_LOGIN = (401, 407)  # tinyproxy 1.11 answers 401 to a wrong password
 
 # Yields (bytes to send, number of bytes to receive), is sent exactly these.
 Dialogue = Generator["tuple[bytes, int]", bytes, None]
@@ -64,20 +65,21 @@ def check_answer(proxy: ProxyAddress, head: bytes, target: str) -> None:
     status = int(parts[1])
     if 200 <= status < 300:
         return
-    if status == 407:
-        raise RefusedByProxyError(_login_text(proxy, lines[1:]), final=True)
+    if status in _WANTS_LOGIN:
+        raise RefusedByProxyError(_login_text(proxy, status, lines[1:]), final=True)
     reason = re.sub(r"[^\x20-\x7e]", "?", parts[2] or "")[:60].strip()
     said = f"it answers {status} {reason}".rstrip()
     # A gateway's 502, 503 and 504 are about the target; so is a 500 of some.
     raise RefusedByProxyError(f"{said} instead of a tunnel to {target}", final=status < 500)
 
 
-def _login_text(proxy: ProxyAddress, fields: list[str]) -> str:
+def _login_text(proxy: ProxyAddress, status: int, fields: list[str]) -> str:
     challenges = [line for line in fields if line.lower().startswith("proxy-authenticate:")]
     asked = [line.partition(":")[2].split() for line in challenges]
     schemes = [re.sub(r"[^\w-]", "", words[0])[:20] for words in asked if words]
     if schemes and "basic" not in map(str.lower, schemes):
-        return f"it asks for a login by {' or '.join(schemes)} (407), which is not spoken here: only Basic is"
+        asked_for = " or ".join(schemes)
+        return f"it asks for a login by {asked_for} ({status}), which is not spoken here: only Basic is"
     if proxy.user is None:
-        return "it asks for a login (407): write USER:PASSWORD@ before its host"
-    return "it does not accept the user name and password (407)"
+        return f"it asks for a login ({status}): write USER:PASSWORD@ before its host"
+    return f"it does not accept the user name and password ({status})"

@@ -94,6 +94,7 @@ def test_answers_that_open_no_tunnel(answer: bytes, told: str, final: bool) -> N
             "Proxy-Authenticate: Negotiate\r\nproxy-authenticate: NTLM abc\r\n",
             r"a login by Negotiate or NTLM \(407\), which is not spoken here",
         ),
+        (WITH_LOGIN, "", "does not accept"),
         (WITH_LOGIN, "Proxy-Authenticate: NTLM\r\nProxy-Authenticate: basic\r\n", "does not accept"),
         (PROXY, "Proxy-Authenticate:\r\n", "asks for a login"),
     ],
@@ -103,3 +104,8 @@ def test_a_login_that_is_asked_for(proxy: ProxyAddress, fields: str, told: str) 
         ask(f"HTTP/1.1 407 Who are you\r\n{fields}\r\n".encode(), proxy)
     assert caught.value.final
     assert "päss" not in str(caught.value)
+
+
+def test_a_401_is_a_refused_login_too() -> None:
+    with pytest.raises(RefusedByProxyError, match=r"does not accept the user name and password \(401\)"):
+        ask(b"HTTP/1.0 401 Unauthorized\r\n\r\n", WITH_LOGIN)
