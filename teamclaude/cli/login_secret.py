@@ -12,11 +12,12 @@ import re
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Optional
 
 from ..accounts.config.config import AccountConfig, Config
 from ..errors import LoginRefusedError, TeamClaudeError, UsageError
-from .add_account import store_account
+from .add_account import proxy_of, store_account
 from .terminal import ask, is_interactive, note
 from .user_config import load_or_create_config
 
@@ -42,7 +43,7 @@ def add_key(args: argparse.Namespace) -> int:
 
     key = check_api_key(_read_key())
     file, _ = load_or_create_config()
-    about = AccountConfig(name="", type="apikey")
+    about = AccountConfig(name="", type="apikey", proxy=args.proxy)
     store_account(file, lambda raw: enroll_key(raw, key, args.name), about, args.name, args.port)
     return 0
 
@@ -71,8 +72,9 @@ def add_token(args: argparse.Namespace) -> int:
         access_token=found.token,
         expires_at=None if found.life_sec is None else now + found.life_sec,
         source="token",
+        proxy=proxy_of(config, args),
     )
-    account = _with_owner(config, account, found)
+    account = replace(_with_owner(config, account, found), proxy=args.proxy)
     wanted = args.name
     if not (wanted or account.name) and is_interactive():
         wanted = ask("Name of this account [a number]:") or None

@@ -26,7 +26,8 @@ from teamclaude.dial.proxies import parse_proxy
 from teamclaude.errors import ConnectFailedError, ProxyRefusedError
 from teamclaude.fakeapi.api import FakeApi
 from teamclaude.fakeapi.fake_account import FakeAccount
-from tests.fakeapi.authserver import AuthServer, FakeUser
+from tests.fakeapi.authserver import AuthServer
+from tests.fakeapi.token_issuer import FakeUser
 from tests.proxy.conftest import Pem, Stage, clock, pem, stage
 
 __all__ = ["clock", "pem", "stage"]

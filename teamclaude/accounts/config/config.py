@@ -193,7 +193,8 @@ class AccountConfig(Section):
     @property
     def proxy_address(self) -> Optional[ProxyAddress]:
         """The account's own proxy, None: the one of all accounts."""
-        return parse_proxy(self.proxy, f"the proxy of account {self.name}") if self.proxy else None
+        source = f"the proxy of account {self.name}" if self.name else "--proxy"
+        return parse_proxy(self.proxy, source) if self.proxy else None
 
     @property
     def is_last_resort(self) -> bool:

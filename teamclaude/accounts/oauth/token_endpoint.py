@@ -18,6 +18,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Optional
+from urllib.parse import urlsplit
 
 from ...dial.connector import Connector
 from ...dial.proxies import ProxyAddress
@@ -54,6 +55,11 @@ class OutboundRoute(NamedTuple):
     def from_config(cls, config: Config, own: Optional[ProxyAddress] = None) -> OutboundRoute:
         """Return the route that requests to the API take; `own`: the proxy of one account alone."""
         return cls(own or config.proxy_address, config.upstream_ca_file, config.connect_timeout_sec)
+
+    def check(self, url: str) -> None:
+        """Raise ConfigError if the proxy on the way to `url` can't be used."""
+        parts = urlsplit(url)
+        self.connector().check_proxy(parts.scheme, parts.hostname or "", parts.port or 443)
 
     def connector(self) -> Connector:
         """Return what opens connections by this route."""

@@ -8,9 +8,10 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..add_account import add_name_option, store_account
+from ..add_account import add_name_option, add_proxy_option, proxy_of, store_account
 from ..arguments import add_port_option
 from ..terminal import note
 from ..user_config import load_or_create_config
@@ -38,6 +39,7 @@ def login_arguments(parser: argparse.ArgumentParser) -> None:
         help="add a token of claude setup-token: it asks, or reads stdin or this environment variable",
     )
     add_name_option(parser)
+    add_proxy_option(parser)
     add_port_option(parser)
 
 
@@ -65,10 +67,14 @@ def _log_in(args: argparse.Namespace) -> int:
     from ...accounts.oauth.login_flow import MANUAL_REDIRECT, LoginFlow, account_from_grant
     from ...accounts.oauth.loopback_server import LoopbackServer
     from ...accounts.oauth.token_endpoint import OutboundRoute
+    from ...dial.proxies import parse_proxy
 
     file, config = load_or_create_config()
     # A login that can't be stored would be lost: find out before the browser opens.
     file.update(lambda raw: None)
+    proxy = proxy_of(config, args)
+    route = OutboundRoute.from_config(config, parse_proxy(proxy, "--proxy") if proxy else None)
+    route.check(config.oauth.token_url)
     with contextlib.ExitStack() as held:
         loopback = None if args.no_browser else held.enter_context(LoopbackServer())
         flow = LoginFlow(config.oauth, loopback.redirect_uri if loopback else MANUAL_REDIRECT, note)
@@ -76,8 +82,9 @@ def _log_in(args: argparse.Namespace) -> int:
             loopback.serve(flow)
         _show_instructions(flow, loopback is not None)
         code = flow.wait_for_code(LIMIT_S, only_stdin=loopback is None)
-        grant = flow.exchange(code, OutboundRoute.from_config(config))
-        account = _with_profile(config, account_from_grant(grant))
+        grant = flow.exchange(code, route)
+        account = _with_profile(config, replace(account_from_grant(grant), proxy=proxy))
+        account = replace(account, proxy=args.proxy)  # a known account keeps its own
         store_account(
             file, lambda raw: enroll(raw, account, args.name, "login", True), account, args.name, args.port
         )
