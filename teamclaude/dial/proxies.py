@@ -8,7 +8,9 @@ Rules that hold in this file:
    is as good as none.  HTTP_PROXY is ignored in a CGI program, where a client sets it by a header `Proxy`.
 3. This machine itself is never reached through a proxy of the environment, which would be another's
    "localhost".
-4. An error names the variable or setting, never its value, which may hold a password.
+4. Neither is a TeamClaude proxy of this machine, which programs started by Claude Code in first-party mode
+   have in their environment: it would lead back to us.
+5. An error names the variable or setting, never its value, which may hold a password.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from .no_proxy import is_exempt, is_loopback
 
 __all__ = ["DIRECT", "ProxyAddress", "no_proxy_of", "parse_proxy", "proxy_for"]
 
+_OWN_USER = "teamclaude"  # cli/claude_code/environment.py writes it into a client's HTTPS_PROXY
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 # Desktops write `socks://` into ALL_PROXY for any SOCKS proxy.
 _SAME_AS = {"socks": "socks5h"}
@@ -101,8 +104,13 @@ def proxy_for(
     if configured is None:
         if is_loopback(host) or is_exempt(host, port, no_proxy_of(env)):
             return None
-        configured = next((parse_proxy(env[name], name) for name in _names(scheme, env)), DIRECT)
+        found = (parse_proxy(env[name], name) for name in _names(scheme, env))
+        configured = next((proxy for proxy in found if not _is_ours(proxy)), DIRECT)
     return None if configured.scheme == "direct" else configured
+
+
+def _is_ours(proxy: ProxyAddress) -> bool:
+    return proxy.user == _OWN_USER and is_loopback(proxy.host)
 
 
 def no_proxy_of(env: Mapping[str, str]) -> str:

@@ -6,6 +6,7 @@ from typing import Optional
 
 import pytest
 
+from teamclaude.cli.claude_code.environment import ClientTarget, client_environment
 from teamclaude.dial.proxies import DIRECT, ProxyAddress, parse_proxy, proxy_for
 from teamclaude.errors import ConfigError
 
@@ -105,6 +106,15 @@ def test_this_machine_is_reached_without_the_environment_s_proxy() -> None:
     for host in ("localhost", "127.0.0.1", "::1"):
         assert proxy_for("https", host, 443, env) is None
         assert proxy_for("http", host, 80, env) is None
+
+
+def test_our_own_proxy_is_not_the_way_out() -> None:
+    env = client_environment(ClientTarget("http://127.0.0.1:3456", "tc-key", ca_file="/ca.pem"), {}, True)
+    assert env["HTTPS_PROXY"].startswith("http://")
+    assert proxy_for("https", "api.example", 443, env) is None
+    assert proxy_for("https", "api.example", 443, {**env, "ALL_PROXY": "a:1"}) == parse_proxy("a:1")
+    other = {"HTTPS_PROXY": "http://teamclaude:pw@proxy.corp:3128"}
+    assert proxy_for("https", "api.example", 443, other) is not None
 
 
 def test_only_the_variable_that_decides_must_be_usable() -> None:

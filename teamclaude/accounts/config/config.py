@@ -7,15 +7,17 @@ top level of the file beside the ones here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Optional
+from typing import TYPE_CHECKING, Literal, Optional
 
 from ... import __version__
-from ...dial.proxies import ProxyAddress, parse_proxy
 from ...errors import ConfigError
 from ...routing.quota.model_prices import Pricing
 from ...routing.quota.rules import Rules
 from ...settings import setting
 from .schema import INLINE, REQUIRED, Section, read
+
+if TYPE_CHECKING:
+    from ...dial.proxies import ProxyAddress
 
 __all__ = [
     "AccountConfig",
@@ -194,7 +196,7 @@ class AccountConfig(Section):
     def proxy_address(self) -> Optional[ProxyAddress]:
         """The account's own proxy, None: the one of all accounts."""
         source = f"the proxy of account {self.name}" if self.name else "--proxy"
-        return parse_proxy(self.proxy, source) if self.proxy else None
+        return _proxy_address(self.proxy, source)
 
     @property
     def is_last_resort(self) -> bool:
@@ -289,7 +291,7 @@ class Config(Section):
     @property
     def proxy_address(self) -> Optional[ProxyAddress]:
         """The proxy of all accounts, None: the environment decides."""
-        return parse_proxy(self.upstream_proxy, "upstreamProxy") if self.upstream_proxy else None
+        return _proxy_address(self.upstream_proxy, "upstreamProxy")
 
     @property
     def policy(self) -> str:
@@ -303,3 +305,11 @@ def parse_config(raw: object, source: str) -> Config:
         return read(Config, raw)
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from None
+
+
+def _proxy_address(url: Optional[str], source: str) -> Optional[ProxyAddress]:
+    if not url:
+        return None
+    from ...dial.proxies import parse_proxy  # 3 ms that most commands do without
+
+    return parse_proxy(url, source)

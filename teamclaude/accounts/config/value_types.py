@@ -15,7 +15,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Optional
 from urllib.parse import urlsplit
 
-from ...dial.proxies import parse_proxy
 from ...errors import ConfigError
 
 __all__ = ["epoch_ms", "expected_text", "read_bool", "read_number", "read_text", "safe_repr"]
@@ -152,6 +151,8 @@ def _base_url(value: str) -> Optional[str]:
 
 def _proxy_url(value: str) -> str:
     """Accept what dial/proxies.py can use; raises ConfigError with the reason."""
+    from ...dial.proxies import parse_proxy  # 3 ms that most commands do without
+
     parse_proxy(value)
     return value
 
