@@ -12,6 +12,7 @@ from typing import NamedTuple, Optional
 
 from ...errors import TeamClaudeError
 from ..config.config import AccountConfig
+from ..config.value_types import UNPRINTABLE
 from .claude_login import MAX_BYTES, LoginSource, is_live, parse_login, unusable_reason
 from .keychain import read_keychain
 
@@ -115,32 +116,37 @@ def _named_source(named: str) -> LoginSource:
         if os.path.isdir(path) and os.path.exists(os.path.join(path, inside)):
             path = os.path.join(path, inside)
     if os.path.isdir(path):
-        raise TeamClaudeError(f"{path}: this directory has no {FILE_NAME}")
+        raise TeamClaudeError(f"{_label(path)}: this directory has no {FILE_NAME}")
     try:
         return _file_source(path)
     except FileNotFoundError:
         hint = "; in WSL drive C: is at /mnt/c" if named[1:3] in (":\\", ":/") and os.name == "posix" else ""
-        raise TeamClaudeError(f"{path}: there is no such file{hint}") from None
+        raise TeamClaudeError(f"{_label(path)}: there is no such file{hint}") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise _unreadable(path, error) from None
 
 
 def _file_source(path: str) -> LoginSource:
     with open(path, "rb") as file:
-        return LoginSource(file.read(MAX_BYTES + 1), path, path)
+        return LoginSource(file.read(MAX_BYTES + 1), _label(path), path)
+
+
+def _label(path: str) -> str:
+    """Return the path for a line of text: without line breaks and other control characters."""
+    return UNPRINTABLE.sub("?", path)
 
 
 def _unreadable(path: str, error: Exception) -> TeamClaudeError:
-    return TeamClaudeError(f"{path}: can't read it: {getattr(error, 'strerror', None) or error}")
+    return TeamClaudeError(f"{_label(path)}: can't read it: {getattr(error, 'strerror', None) or error}")
 
 
 def _read_file(path: str) -> Candidate:
     try:
         return _parsed(_file_source(path))
     except FileNotFoundError:
-        return Candidate(path)
+        return Candidate(_label(path))
     except (OSError, ValueError) as error:
-        return Candidate(path, problem=str(_unreadable(path, error)))
+        return Candidate(_label(path), problem=str(_unreadable(path, error)))
 
 
 def _read_keychain(env: Mapping[str, str]) -> Candidate:

@@ -135,7 +135,8 @@ def test_an_unreadable_file(theirs: Path) -> None:
 
 def test_a_path_through_a_file_can_not_be_read(theirs: Path) -> None:
     assert "can't read it" in refusal(f"{theirs}/x")
-    assert "can't read it" in refusal("a\0b")
+    assert "a?b: can't read it" in refusal("a\0b")
+    assert "a?b: there is no such file" in refusal("a\nb")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="no endless device here")
