@@ -151,13 +151,29 @@ def _reverted(
     for edit in reversed(edits):
         found, was = has_path(text, edit.path), has_path(original, edit.path)
         if found and not _is_same(get_path(text, edit.path), edit.value):
-            kept.append(edit.path)
+            theirs = _without_our_lines(text, original, edit)
+            text = text if theirs is None else set_path(text, edit.path, theirs)
+            kept += [edit.path] if theirs is None else []
         elif found and not was:
             text = _pruned(remove_path(text, edit.path), original, edit.path)
         elif found or (was and edit.value is REMOVED):
             text = set_path(text, edit.path, get_path(original, edit.path), raw_path(original, edit.path))
     is_empty = record.original is None and is_empty_container(text, ())
     return None if is_empty else text.encode(_encoding(data)), kept
+
+
+def _without_our_lines(text: str, original: str, edit: Edit) -> Optional[str]:
+    """Return a value that somebody has changed without the lines we had put in; None if they are gone.
+
+    ANTHROPIC_CUSTOM_HEADERS has a header in each line, and one of ours is a key.
+    """
+    value, before = get_path(text, edit.path), get_path(original, edit.path, "")
+    if not isinstance(value, str) or not isinstance(edit.value, str):
+        return None
+    ours = set(edit.value.split("\n")) - set(before.split("\n") if isinstance(before, str) else ())
+    lines = value.split("\n")
+    rest = [line for line in lines if line not in ours]
+    return "\n".join(rest) if rest and len(rest) < len(lines) else None
 
 
 def _pruned(text: str, original: str, path: Path) -> str:

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Optional
 
 import pytest
 
@@ -23,6 +24,7 @@ CONTENTS: dict[str, bytes] = {
     "empty": b"",
     "an empty object": b"{\n}",
     "two blanks": b'{\n  "model": "opus",\n  "env": {\n    "X": "x"\n  }\n}\n',
+    "an empty env": b'{"env": {}}',
     "tabs and CRLF": b'{\r\n\t"model": "opus"\r\n}',
     "byte order mark": b'\xef\xbb\xbf{"model": "opus"}',
     "UTF-16": '\ufeff{\r\n\t"model": "opus"\r\n}'.encode("utf-16-le"),
@@ -166,7 +168,9 @@ def test_values_that_were_there_already_are_not_ours(files: EditedFiles, file: P
     assert files.files_of("setup") == []
 
 
-@pytest.mark.parametrize("name", ["two blanks", "our keys with other values", "tabs and CRLF"])
+@pytest.mark.parametrize(
+    "name", ["two blanks", "our keys with other values", "tabs and CRLF", "an empty env", "an empty object"]
+)
 def test_what_others_changed_since_stays(files: EditedFiles, file: Path, name: str) -> None:
     written(file, CONTENTS[name])
     original = json.loads(CONTENTS[name])
@@ -179,6 +183,14 @@ def test_what_others_changed_since_stays(files: EditedFiles, file: Path, name: s
     assert files.files_of("setup") == []
 
 
+def test_an_empty_object_that_others_have_written_anew_stays(files: EditedFiles, file: Path) -> None:
+    written(file, b"{}")
+    files.write(file, "setup", EDITS)
+    file.write_text(json.dumps(json.loads(file.read_text())))
+    files.undo(file, "setup")
+    assert file.read_bytes() == b"{}"
+
+
 def test_a_value_of_ours_that_others_changed_stays_and_is_named(files: EditedFiles, file: Path) -> None:
     written(file, CONTENTS["our keys with other values"])
     files.write(file, "setup", EDITS)
@@ -186,6 +198,27 @@ def test_a_value_of_ours_that_others_changed_stays_and_is_named(files: EditedFil
     change = files.undo(file, "setup")
     assert change.kept == [KEY]
     assert json.loads(file.read_text()) == {"env": {"URL": "https://gateway.example", "KEY": "mine"}, "a": 1}
+
+
+@pytest.mark.parametrize(
+    ("original", "theirs", "left"),
+    [
+        (None, "X-New: 1\nkey: tc", "X-New: 1"),
+        ("X-Two: 2", "X-Two: 3\nkey: tc\nX-New: 1", "X-Two: 3\nX-New: 1"),
+        ("X-Two: 2", "X-Two: 3", "X-Two: 3"),
+    ],
+)
+def test_a_header_of_ours_goes_from_a_value_that_others_changed(
+    files: EditedFiles, file: Path, original: Optional[str], theirs: str, left: str
+) -> None:
+    env = {} if original is None else {"HEADERS": original}
+    written(file, json.dumps({"env": env}).encode())
+    ours = "key: tc" if original is None else f"{original}\nkey: tc"
+    files.write(file, "setup", [Edit(("env", "HEADERS"), ours)])
+    file.write_text(json.dumps({"env": {"HEADERS": theirs}}))
+    change = files.undo(file, "setup")
+    assert json.loads(file.read_text()) == {"env": {"HEADERS": left}}
+    assert bool(change.kept) == ("tc" not in theirs)
 
 
 def test_a_write_after_others_changed_the_file_keeps_their_changes(files: EditedFiles, file: Path) -> None:

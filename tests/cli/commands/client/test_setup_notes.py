@@ -103,6 +103,7 @@ def test_a_file_that_can_not_be_read_is_left(
         assert (ended.status, ended.out) == (1, "")
         assert ended.err == f"teamclaude: {path}: {problem}; mend it first (nothing was changed)\n"
         assert tree(home, project) == before
+    assert not (home / ".config" / "teamclaude.tls").exists()
 
 
 def test_a_broken_file_of_one_editor_leaves_the_others(home: Path, project: Path, cli: Cli) -> None:
