@@ -12,6 +12,7 @@ Data goes to stdout, messages to stderr.  `main` imports only the module of the 
 - dispatch: the table of commands, and the exit status of every ending
 - lab_options: the lab's options, and the scenario they describe
 - lab_run: the lab's subcommands run, whatif and explain
+- launch: how `run` and `env` lead a client to the proxy
 - line_printer: lines printed by a background thread, so that a terminal never blocks a request
 - login_secret: the logins that take a secret: an API key, a token of `claude setup-token`
 - mcp: the Model Context Protocol server: messages, tools, and its loop

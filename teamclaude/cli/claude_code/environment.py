@@ -12,13 +12,19 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, Optional
 from urllib.parse import quote, urlsplit
 
+from .proxy_variables import excluding, http_proxy, including, is_excluded
+
 __all__ = [
+    "API_HOST",
+    "API_URL",
     "SHELLS",
     "ClientTarget",
     "account_header",
     "client_environment",
     "conflicting_variables",
     "export_statements",
+    "own_headers",
+    "proxy_host",
     "sdk_environment",
 ]
 
@@ -26,45 +32,64 @@ HEADERS = "ANTHROPIC_CUSTOM_HEADERS"
 OUR_HEADERS = ("x-teamclaude-key", "x-teamclaude-account")
 # These override the account that the client is logged in with, or open a dialog.
 CONFLICTING = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
-PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+API_HOST = "api.anthropic.com"
+API_URL = f"https://{API_HOST}"
 
 
 class ClientTarget(NamedTuple):
-    """The proxy as a client sees it."""
+    """The proxy as a client sees it.
+
+    `certificate` and `ca_file` are paths of all that the client is to trust beside its own authorities: it
+    reads one such file, so that what it trusted before must be in it.
+    """
 
     url: str
     key: str
-    certificate: Optional[str] = None  # path, when the proxy serves TLS
+    certificate: Optional[str] = None  # when the proxy serves TLS
     account: Optional[str] = None  # name, when one account is wanted
-    ca_file: Optional[str] = None  # path; when set, the client is to be a first-party one
+    ca_file: Optional[str] = None  # when set, the client is to be a first-party one
 
 
 def client_environment(target: ClientTarget, existing: Mapping[str, str], logged_in: bool) -> dict[str, str]:
     """Return the variables to set; `existing` is the environment they are added to.
 
     With `target.ca_file` the client keeps https://api.anthropic.com and reaches the proxy as its HTTP proxy,
-    else the proxy is its base URL.  ANTHROPIC_BASE_URL must then be unset (`conflicting_variables` says so).
+    else the proxy is its base URL.  An ANTHROPIC_BASE_URL elsewhere must then be unset
+    (`conflicting_variables` says so).
     """
     variables = _as_http_proxy(target, existing) if target.ca_file else _as_base_url(target, existing)
     if not logged_in:
         variables["ANTHROPIC_AUTH_TOKEN"] = target.key
-    # Headers of a first-party client reach the API itself whenever the proxy is bypassed: no key in them.
-    own = [("x-teamclaude-key", target.key)] if logged_in and not target.ca_file else []
-    if target.account is not None:
-        own.append(("x-teamclaude-account", account_header(target.account)))
+    own = own_headers(target, logged_in)
     users = _user_headers(existing.get(HEADERS, ""))
-    headers = users + [f"{name}: {value}" for name, value in own]
+    headers = [*users, *own]
     if own or headers != existing.get(HEADERS, "").splitlines():
         variables[HEADERS] = "\n".join(headers)
     return variables
 
 
+def own_headers(target: ClientTarget, logged_in: bool) -> list[str]:
+    """Return the lines of ANTHROPIC_CUSTOM_HEADERS that are ours."""
+    # Headers of a first-party client reach the API itself whenever the proxy is bypassed: no key in them.
+    own = [("x-teamclaude-key", target.key)] if logged_in and not target.ca_file else []
+    if target.account is not None:
+        own.append(("x-teamclaude-account", account_header(target.account)))
+    return [f"{name}: {value}" for name, value in own]
+
+
 def _as_base_url(target: ClientTarget, existing: Mapping[str, str]) -> dict[str, str]:
-    return {
-        "ANTHROPIC_BASE_URL": target.url,
-        **_certificate(target, existing),
-        **_no_proxy(target, existing),
-    }
+    variables = {"ANTHROPIC_BASE_URL": target.url}
+    if target.certificate is not None:
+        variables["NODE_EXTRA_CA_CERTS"] = target.certificate
+    host = proxy_host(target)
+    if http_proxy(existing) and not is_excluded(existing, host):
+        variables.update(excluding(existing, host))
+    return variables
+
+
+def proxy_host(target: ClientTarget) -> str:
+    """Return the proxy's host as it stands in its URL: an IPv6 address in brackets."""
+    return urlsplit(target.url).netloc.rpartition(":")[0]
 
 
 def _as_http_proxy(target: ClientTarget, existing: Mapping[str, str]) -> dict[str, str]:
@@ -74,6 +99,7 @@ def _as_http_proxy(target: ClientTarget, existing: Mapping[str, str]) -> dict[st
         "HTTPS_PROXY": proxy,
         "https_proxy": proxy,
         "NODE_EXTRA_CA_CERTS": target.ca_file or "",
+        **including(existing, API_HOST, 443),
     }
 
 
@@ -100,25 +126,6 @@ def _user_headers(text: str) -> list[str]:
     """Return the user's own headers; ours, from an outer shell, are replaced, not repeated."""
     lines = (line.strip() for line in text.splitlines())
     return [line for line in lines if line and line.partition(":")[0].strip().lower() not in OUR_HEADERS]
-
-
-def _no_proxy(target: ClientTarget, existing: Mapping[str, str]) -> dict[str, str]:
-    """Return NO_PROXY for our host: Claude Code would send requests and key to an HTTP proxy (measured)."""
-    if not any(existing.get(name) or existing.get(name.lower()) for name in PROXIES):
-        return {}
-    listed = existing.get("NO_PROXY") or existing.get("no_proxy") or ""
-    host = urlsplit(target.url).hostname or ""
-    hosts = [entry.strip() for entry in listed.split(",") if entry.strip()]
-    if "*" in hosts or host in hosts:
-        return {}
-    return {"NO_PROXY": ",".join([*hosts, host])}
-
-
-def _certificate(target: ClientTarget, existing: Mapping[str, str]) -> dict[str, str]:
-    # The client reads one extra file: a company's certificates there take precedence over ours.
-    if target.certificate is None or existing.get("NODE_EXTRA_CA_CERTS"):
-        return {}
-    return {"NODE_EXTRA_CA_CERTS": target.certificate}
 
 
 def export_statements(variables: Mapping[str, str], shell: str) -> str:

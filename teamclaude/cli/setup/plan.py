@@ -11,13 +11,13 @@ from typing import Optional
 
 from ...accounts.config.config import Config
 from ...errors import TeamClaudeError, UsageError
-from ...proxy.connect.certificates import ca_file, ensure_certificates, tls_directory
-from ...proxy.connect.combined_ca import combined_ca_file, combined_ca_path
+from ...proxy.connect.certificates import ensure_certificates, tls_directory
 from ..claude_code.edit_record import Edit
 from ..claude_code.edited_files import Change, EditedFiles
 from ..claude_code.environment import ClientTarget, client_environment, conflicting_variables
 from ..claude_code.json_edit import JsonTextError
 from ..claude_code.settings_files import base_urls_in_settings
+from ..claude_code.trusted_file import trusted_file
 from .edits import edits_for, names_of, require_strict, variables_in
 from .files import SettingsFile, is_shared_by_git
 from .report import readable_by_others
@@ -74,9 +74,7 @@ class Planner:
         before = self.files.preview_undo(place.path, kind).after
         own = self._variables(kind, place.path, before)
         existing = {**self.env, **own}
-        target = self.target
-        if first_party:
-            target = target._replace(ca_file=str(self._ca_file(existing, write)))
+        target = self._trusting(existing, first_party, write)
         variables = client_environment(target, existing, self.logged_in)
         conflicts = conflicting_variables(own, self.logged_in, first_party)
         unwanted = [name for name in conflicts if name == "ANTHROPIC_BASE_URL"]
@@ -96,14 +94,14 @@ class Planner:
         except JsonTextError as error:
             raise TeamClaudeError(f"{path}: {error}; mend it first (nothing was changed)") from None
 
-    def _ca_file(self, existing: Mapping[str, str], write: bool) -> Path:
-        """Return the file that a first-party client must trust; it is made only with `write`."""
-        own, other = ca_file(self.config_file), existing.get("NODE_EXTRA_CA_CERTS")
-        if write:
+    def _trusting(self, existing: Mapping[str, str], first_party: bool, write: bool) -> ClientTarget:
+        """Return the target with the file that its client must trust; it is made only with `write`."""
+        if first_party and write:
             ensure_certificates(tls_directory(self.config_file), self.config.proxy.forward_hosts, time.time())
-        if not other or Path(other).parent == own.parent:
-            return own
-        return combined_ca_file(own, Path(other)) if write else combined_ca_path(own, Path(other))
+        path = trusted_file(self.config, self.config_file, first_party, existing, write)
+        if path is None:
+            return self.target
+        return self.target._replace(**{"ca_file" if first_party else "certificate": str(path)})
 
     def _notes(self, kind: str, place: SettingsFile, first_party: bool) -> Iterator[str]:
         for name in conflicting_variables(self.env, self.logged_in, first_party):

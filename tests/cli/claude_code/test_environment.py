@@ -62,11 +62,10 @@ def test_unchanged_headers_are_not_set() -> None:
     assert "ANTHROPIC_CUSTOM_HEADERS" not in client_environment(TARGET, existing, logged_in=False)
 
 
-def test_our_certificate_is_set_unless_another_one_is() -> None:
-    target = TARGET._replace(certificate="/c.pem")
-    assert client_environment(target, {}, True)["NODE_EXTRA_CA_CERTS"] == "/c.pem"
-    existing = {"NODE_EXTRA_CA_CERTS": "/company.pem"}
-    assert "NODE_EXTRA_CA_CERTS" not in client_environment(target, existing, True)
+def test_our_certificate_is_set_in_place_of_another_one() -> None:
+    target = TARGET._replace(certificate="/both.pem")
+    for existing in ({}, {"NODE_EXTRA_CA_CERTS": "/company.pem"}):
+        assert client_environment(target, existing, True)["NODE_EXTRA_CA_CERTS"] == "/both.pem"
 
 
 def test_claude_code_never_gets_an_api_key() -> None:
@@ -125,14 +124,43 @@ def test_a_base_url_conflicts_with_first_party() -> None:
         ({"HTTPS_PROXY": "http://company:3128"}, "127.0.0.1"),
         (
             {"http_proxy": "http://company:3128", "no_proxy": "intra.net, 10.0.0.1"},
-            "intra.net,10.0.0.1,127.0.0.1",
+            "intra.net, 10.0.0.1,127.0.0.1",
         ),
         ({"ALL_PROXY": "http://company:3128", "NO_PROXY": "127.0.0.1"}, None),
         ({"HTTPS_PROXY": "http://company:3128", "NO_PROXY": "*"}, None),
     ],
 )
 def test_an_http_proxy_is_bypassed_for_our_host(existing: dict[str, str], no_proxy: Optional[str]) -> None:
-    assert client_environment(TARGET, existing, logged_in=False).get("NO_PROXY") == no_proxy
+    variables = client_environment(TARGET, existing, logged_in=False)
+    assert variables.get("NO_PROXY") == variables.get("no_proxy") == no_proxy
+
+
+def test_two_different_lists_keep_what_is_on_them() -> None:
+    existing = {"HTTPS_PROXY": "http://company:3128", "NO_PROXY": "127.0.0.1,a", "no_proxy": "b"}
+    variables = client_environment(TARGET, existing, logged_in=False)
+    assert (variables["NO_PROXY"], variables["no_proxy"]) == ("127.0.0.1,a", "b,127.0.0.1")
+
+
+def test_an_ipv6_address_is_listed_in_brackets() -> None:
+    target = TARGET._replace(url="http://[::1]:3456")
+    variables = client_environment(target, {"HTTPS_PROXY": "http://company:3128"}, logged_in=True)
+    assert variables["no_proxy"] == "[::1]"
+
+
+@pytest.mark.parametrize(
+    ("existing", "kept"),
+    [
+        ({"NO_PROXY": "intra.net,10.0.0.1"}, None),
+        ({"NO_PROXY": "intra.net,api.anthropic.com"}, "intra.net"),
+        ({"no_proxy": ".anthropic.com *.anthropic.com anthropic.com:443 x"}, "x"),
+        ({"NO_PROXY": "*"}, ""),
+    ],
+)
+def test_the_api_is_taken_off_a_first_party_clients_lists(
+    existing: dict[str, str], kept: Optional[str]
+) -> None:
+    variables = client_environment(FIRST_PARTY, existing, logged_in=True)
+    assert variables.get("NO_PROXY") == variables.get("no_proxy") == kept
 
 
 NASTY = [

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 
+from ....errors import UsageError
 from ...arguments import add_port_option
-from ...claude_code.environment import (
-    SHELLS,
-    ClientTarget,
-    client_environment,
-    conflicting_variables,
-    export_statements,
-    sdk_environment,
-)
-from ...claude_code.login import is_logged_in
+from ...claude_code.environment import SHELLS, ClientTarget, export_statements, sdk_environment
+from ...launch.client_plan import Wanted, plan_client
 from ...terminal import note
 from ...user_config import read_config, required_proxy_key, server_url
 
@@ -27,6 +22,11 @@ def env_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--api-key", action="store_true", help="set ANTHROPIC_API_KEY, for SDKs instead of Claude Code"
+    )
+    parser.add_argument(
+        "--first-party",
+        action="store_true",
+        help="claude keeps api.anthropic.com, and the proxy is its HTTPS proxy",
     )
     add_port_option(parser)
 
@@ -41,17 +41,15 @@ def env(args: argparse.Namespace) -> int:
     It contains the proxy's key, never the credential of an account.
     """
     file, config = read_config()
-    tls = config.proxy.tls
-    target = ClientTarget(
-        server_url(config.proxy, args.port),
-        required_proxy_key(file, config),
-        os.path.abspath(tls.cert) if tls else None,
-    )
+    url, key = server_url(config.proxy, args.port), required_proxy_key(file, config)
     if args.api_key:
-        print(export_statements(sdk_environment(target), args.shell))
+        if args.first_party:
+            raise UsageError("--api-key is for SDKs, which know only a base URL: leave --first-party out")
+        print(export_statements(sdk_environment(ClientTarget(url, key)), args.shell))
         return 0
-    logged_in = is_logged_in(os.environ)
-    print(export_statements(client_environment(target, os.environ, logged_in), args.shell))
-    for name in conflicting_variables(os.environ, logged_in):
-        note(f"teamclaude: {name} is set and would be used instead of your login; unset it for claude")
+    wanted = Wanted(config, file.path, url, key, None, args.first_party)
+    plan = plan_client(wanted, os.environ, Path.cwd(), None)
+    print(export_statements(plan.wiring.variables, args.shell))
+    for finding in plan.findings:
+        note(f"teamclaude: {finding.text}")
     return 0

@@ -15,15 +15,16 @@ from typing import Any, Optional
 from ....accounts.config.identity import find_account
 from ....errors import TeamClaudeError
 from ...arguments import add_port_option
-from ...claude_code.environment import ClientTarget, client_environment, conflicting_variables
-from ...claude_code.login import is_logged_in
-from ...claude_code.settings_files import base_urls_in_settings
+from ...launch.claude_words import with_settings
+from ...launch.client_plan import ClientPlan, Wanted, plan_client
+from ...launch.settings_option import merged_settings, write_settings_file
+from ...launch.wiring import Reach
 from ...proxy_client import ProxyClient
 from ...terminal import note
 from ...user_config import read_config, required_proxy_key
 
 OPTIONS_WITH_VALUE = ("--account", "--port")
-FLAGS = ("--auto", "-h", "--help")
+FLAGS = ("--auto", "--check", "--first-party", "--force", "-h", "--help")
 START_S = 15.0
 POLL_S = 0.05
 
@@ -32,6 +33,15 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `teamclaude run`."""
     parser.add_argument("--account", metavar="NAME", help="let only this account serve it")
     parser.add_argument("--auto", action="store_true", help="start a server in the background if none runs")
+    parser.add_argument(
+        "--first-party",
+        action="store_true",
+        help="claude keeps api.anthropic.com, and the proxy is its HTTPS proxy",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="say how claude would be led here, prove it, and start nothing"
+    )
+    parser.add_argument("--force", action="store_true", help="start claude even if it goes past the proxy")
     add_port_option(parser)
     parser.add_argument("words", nargs="*", metavar="ARGS", help="passed to claude as they are")
 
@@ -54,23 +64,29 @@ def own_words(words: Sequence[str]) -> list[str]:
 def run(args: argparse.Namespace) -> int:
     """Run claude through the proxy.
 
-    `teamclaude run -p hello` is `claude -p hello` with the right environment.
+    `teamclaude run -p hello` is `claude -p hello` with the right environment, and
+    with settings above your own files, which also reach agents in the background.
 
     Options of this command come first; everything from the first word it does not
     know goes to claude, and so does everything after `--`. The exit status is
-    claude's.
+    claude's. If something that can't be changed here leads claude past the proxy,
+    one line says what, and nothing is started (--force starts it).
     """
     file, config = read_config()
     account = find_account(config.accounts, args.account).name if args.account else None
     program = _claude()
     proxy = ProxyClient(config, file.path, args.port)
     _ensure_server(proxy, file.path, args)
-    _warn_about_settings(proxy.url)
-    tls = config.proxy.tls
     # The server may have added the key just now.
     key = required_proxy_key(file, config if config.proxy.api_key else file.load())
-    target = ClientTarget(proxy.url, key, os.path.abspath(tls.cert) if tls else None, account)
-    return _exec(program, args.words, _environment(target))
+    wanted = Wanted(config, file.path, proxy.url, key, account, args.first_party)
+    plan = plan_client(wanted, os.environ, Path.cwd(), args.words)
+    if args.check:
+        from .check import check
+
+        return check(plan)
+    report_findings(plan, args.force)
+    return _exec(program, _words(plan, file.path), plan.wiring.environment)
 
 
 def _claude() -> str:
@@ -92,38 +108,26 @@ def _ensure_server(proxy: ProxyClient, config: Path, args: argparse.Namespace) -
     start_background_server(proxy, config, args.port)
 
 
-def _warn_about_settings(url: str) -> None:
-    for found in base_urls_in_settings(os.environ, Path.cwd()):
-        if _normalized_url(found.url) != _normalized_url(url):
-            note(
-                f"teamclaude: {found.file} sets ANTHROPIC_BASE_URL to {found.url}, which overrides the "
-                f"environment: claude will not use the proxy; remove it there or set it to {url}"
-            )
+def report_findings(plan: ClientPlan, force: bool) -> None:
+    """Print the findings; raise TeamClaudeError with the first that stops, unless it is to start anyway."""
+    # A command like `claude mcp list` asks no model.
+    stops = plan.reach is Reach.SETTINGS and not force
+    for finding in plan.findings:
+        if not (stops and finding.stops):
+            note(f"teamclaude: {finding.text}")
+    for finding in plan.findings:
+        if stops and finding.stops:
+            raise TeamClaudeError(f"{finding.text} (--force starts it all the same)")
 
 
-def _normalized_url(url: str) -> str:
-    """Return a form of `url` that is equal for URLs of the same server."""
-    from urllib.parse import urlsplit
-
+def _words(plan: ClientPlan, config: Path) -> list[str]:
+    if plan.reach is not Reach.SETTINGS:
+        return list(plan.words.words)
     try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return url
-    host = "loopback" if host in ("localhost", "127.0.0.1", "::1") else host
-    return (
-        f"{parts.scheme}://{host}:{port or (443 if parts.scheme == 'https' else 80)}{parts.path.rstrip('/')}"
-    )
-
-
-def _environment(target: ClientTarget) -> dict[str, str]:
-    env = dict(os.environ)
-    logged_in = is_logged_in(env)
-    for name in conflicting_variables(env, logged_in):
-        del env[name]
-        note(f"teamclaude: claude runs without {name}: the accounts of the proxy serve it")
-    env.update(client_environment(target, os.environ, logged_in))
-    return env
+        settings = write_settings_file(config, merged_settings(plan.theirs, plan.wiring.settings))
+    except OSError as error:
+        raise TeamClaudeError(f"{error.filename}: can't write claude's settings: {error.strerror}") from error
+    return with_settings(plan.words, str(settings))
 
 
 def _exec(program: str, words: Sequence[str], env: dict[str, str]) -> int:

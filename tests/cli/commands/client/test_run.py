@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from typing import Any
 
 import pytest
 
-from teamclaude.cli.commands.client.run import own_words
+from teamclaude.cli.commands.client.run import own_words, report_findings
+from teamclaude.cli.launch.wiring import Finding, Reach
+from teamclaude.errors import TeamClaudeError
 from tests.cli.support import CLAUDE_LOGIN, KEY, Ended, Stub
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -59,6 +62,12 @@ def run(*words: str, cwd: Path, **more: str) -> tuple[Any, str, int]:
     return (json.loads(out) if out else None), err, child.returncode
 
 
+def settings_of(given: Any) -> Any:
+    """Return what the file holds that claude was given as `--settings`."""
+    place = given["words"].index("--settings")
+    return json.loads(Path(given["words"][place + 1]).read_text())
+
+
 @pytest.mark.parametrize(
     ("words", "split"),
     [
@@ -72,6 +81,7 @@ def run(*words: str, cwd: Path, **more: str) -> tuple[Any, str, int]:
         ),
         (["--", "--", "x"], ["--", "--", "x"]),
         (["--account"], ["--account", "--"]),
+        (["--first-party", "--check", "--force", "-p"], ["--first-party", "--check", "--force", "--", "-p"]),
     ],
 )
 def test_the_first_unknown_word_ends_our_options(words: list[str], split: list[str]) -> None:
@@ -80,7 +90,8 @@ def test_the_first_unknown_word_ends_our_options(words: list[str], split: list[s
 
 def test_claude_gets_its_words_and_the_proxy(stub: Stub, claude: Path, tmp_path: Path) -> None:
     given, err, status = run("-p", "two words", "--", "--account", "x", cwd=tmp_path)
-    assert given["words"] == ["-p", "two words", "--", "--account", "x"]
+    assert given["words"][0] == "--settings"
+    assert given["words"][2:] == ["-p", "two words", "--", "--account", "x"]
     assert given["env"] == {
         "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{stub.port}",
         "ANTHROPIC_AUTH_TOKEN": KEY,
@@ -153,15 +164,15 @@ def test_another_program_on_the_port(stub: Stub, claude: Path, cli: Callable[...
     assert "another program answers" in ended.err
 
 
-def test_a_settings_file_with_another_url_is_a_warning(stub: Stub, claude: Path, tmp_path: Path) -> None:
+def test_a_settings_file_with_another_url_is_beaten_and_told(
+    stub: Stub, claude: Path, tmp_path: Path
+) -> None:
     file = tmp_path / ".claude" / "settings.json"
     file.parent.mkdir()
     file.write_text(json.dumps({"env": {"ANTHROPIC_BASE_URL": "https://gateway.example.com"}}))
     given, err, _ = run(cwd=tmp_path)
-    assert given is not None
-    assert str(file) in err
-    assert "https://gateway.example.com" in err
-    assert err.count("\n") == 1
+    assert settings_of(given)["env"]["ANTHROPIC_BASE_URL"] == f"http://127.0.0.1:{stub.port}"
+    assert err == f"teamclaude: claude runs without ANTHROPIC_BASE_URL of {file}: it uses the proxy\n"
 
 
 @pytest.mark.parametrize("url", ["http://localhost:{port}/", "http://127.0.0.1:{port}"])
@@ -176,3 +187,167 @@ def test_the_port_of_a_server_elsewhere(stub: Stub, config: Any, claude: Path, t
     config(port=1)
     given, _, _ = run("--port", str(stub.port), cwd=tmp_path)
     assert given["env"]["ANTHROPIC_BASE_URL"] == f"http://127.0.0.1:{stub.port}"
+
+
+# --- settings -------------------------------------------------------------------------------------------
+
+
+def test_the_settings_say_the_same_as_the_environment(
+    stub: Stub, claude: Path, private_home: Path, tmp_path: Path
+) -> None:
+    given, _, _ = run("-p", "hi", cwd=tmp_path, NO_PROXY="intra.example")
+    url = f"http://127.0.0.1:{stub.port}"
+    assert settings_of(given) == {
+        "env": {
+            "NO_PROXY": "intra.example,127.0.0.1",
+            "no_proxy": "intra.example,127.0.0.1",
+            "ANTHROPIC_BASE_URL": url,
+            "ANTHROPIC_AUTH_TOKEN": KEY,
+        }
+    }
+    file = Path(given["words"][1])
+    assert file.parent == private_home / ".config" / "teamclaude.run"
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert not any(KEY in word for word in given["words"]), "other users can read the words of a process"
+
+
+@pytest.mark.parametrize("form", ["file", "text", "with ="])
+def test_the_users_settings_are_merged(stub: Stub, claude: Path, tmp_path: Path, form: str) -> None:
+    theirs = {"model": "opus", "env": {"MINE": "1", "ANTHROPIC_CUSTOM_HEADERS": "x-team: red"}}
+    (tmp_path / "s.json").write_text("\ufeff" + json.dumps(theirs), "utf-8")
+    words = {
+        "file": ["--settings", "s.json"],
+        "text": ["--settings", json.dumps(theirs)],
+        "with =": [f"--settings={json.dumps(theirs)}"],
+    }
+    given, err, _ = run("-p", *words[form], "--account", "bob", "hi", cwd=tmp_path)
+    assert given["words"][2:] == ["-p", "--account", "bob", "hi"]
+    settings = settings_of(given)
+    assert (settings["model"], settings["env"]["MINE"]) == ("opus", "1")
+    assert settings["env"]["ANTHROPIC_AUTH_TOKEN"] == KEY
+    assert settings["env"]["ANTHROPIC_CUSTOM_HEADERS"] == "x-team: red"
+    assert err == ""
+
+
+@pytest.mark.parametrize("value", ["missing.json", "{broken}", "broken.json"])
+def test_broken_settings_of_the_user_are_told_and_start_nothing(
+    stub: Stub, claude: Path, tmp_path: Path, value: str
+) -> None:
+    (tmp_path / "broken.json").write_text("// no JSON\n{}")
+    given, err, status = run("-p", "--settings", value, cwd=tmp_path)
+    assert (given, status) == (None, 2)
+    assert err.startswith("teamclaude: --settings: ")
+    assert "claude would not take it" in err
+
+
+def test_a_command_that_takes_no_settings_gets_none(stub: Stub, claude: Path, tmp_path: Path) -> None:
+    given, err, _ = run("daemon", "status", cwd=tmp_path)
+    assert given["words"] == ["daemon", "status"]
+    assert given["env"]["ANTHROPIC_BASE_URL"] == f"http://127.0.0.1:{stub.port}"
+    assert err == ""
+
+
+def test_a_command_is_started_also_where_a_file_leads_elsewhere(
+    stub: Stub, claude: Path, private_home: Path, tmp_path: Path
+) -> None:
+    elsewhere(private_home)
+    given, err, _ = run("doctor", cwd=tmp_path)
+    assert given["words"] == ["doctor"]
+    assert "gateway.example" in err
+
+
+def elsewhere(home: Path) -> None:
+    """Have the user's settings lead to another server."""
+    file = home / ".claude" / "settings.json"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text('{"env": {"ANTHROPIC_BASE_URL": "https://gateway.example"}}')
+
+
+def test_a_provider_is_taken_away_and_told(stub: Stub, claude: Path, tmp_path: Path) -> None:
+    given, err, _ = run("-p", cwd=tmp_path, CLAUDE_CODE_USE_BEDROCK="1")
+    assert given is not None
+    assert (
+        err == "teamclaude: claude runs without CLAUDE_CODE_USE_BEDROCK: the accounts of the proxy serve it\n"
+    )
+
+
+def test_a_directory_that_cant_be_written_is_one_line(
+    stub: Stub, claude: Path, private_home: Path, tmp_path: Path
+) -> None:
+    (private_home / ".config" / "teamclaude.run").write_text("a file")
+    given, err, status = run("-p", cwd=tmp_path)
+    assert (given, status) == (None, 1)
+    assert "can't write claude's settings" in err
+    assert err.count("\n") == 1
+
+
+class Stopping:
+    """A plan with a finding that stops."""
+
+    def __init__(self, reach: Reach) -> None:
+        self.findings = [Finding("first, but harmless"), Finding("claude goes elsewhere", stops=True)]
+        self.reach = reach
+
+
+@pytest.mark.parametrize(
+    ("reach", "force", "stops"),
+    [(Reach.SETTINGS, False, True), (Reach.SETTINGS, True, False), (Reach.PROCESS, False, False)],
+)
+def test_what_leads_past_the_proxy_stops_a_conversation_unless_forced(
+    capsys: pytest.CaptureFixture[str], reach: Reach, force: bool, stops: bool
+) -> None:
+    plan: Any = Stopping(reach)
+    if stops:
+        with pytest.raises(TeamClaudeError, match=r"^claude goes elsewhere \(--force starts it"):
+            report_findings(plan, force)
+    else:
+        report_findings(plan, force)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["teamclaude: first, but harmless", "teamclaude: claude goes elsewhere"][: 2 - stops]
+
+
+# --- first-party mode -----------------------------------------------------------------------------------
+
+
+def test_first_party_needs_the_setting(stub: Stub, claude: Path, tmp_path: Path) -> None:
+    given, err, status = run("--first-party", "-p", cwd=tmp_path)
+    assert (given, status) == (None, 1)
+    assert '"forward": true under "proxy" in' in err
+    assert err.count("\n") == 1
+
+
+def test_first_party_needs_the_apis_host(stub: Stub, config: Any, claude: Path, tmp_path: Path) -> None:
+    config(port=stub.port, forward=True, forwardHosts=["api.example.com"])
+    _, err, status = run("--first-party", "-p", cwd=tmp_path)
+    assert status == 1
+    assert "forwardHosts lacks api.anthropic.com" in err
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here, which makes the certificates")
+def test_a_first_party_client(
+    stub: Stub, config: Any, claude: Path, private_home: Path, tmp_path: Path
+) -> None:
+    file = config(port=stub.port, forward=True)
+    given, err, _ = run(
+        *("--first-party", "-p"),
+        cwd=tmp_path,
+        NO_PROXY="api.anthropic.com,intra.example",
+        ANTHROPIC_BASE_URL="http://127.0.0.1:1",
+    )
+    assert given["env"] == {"ANTHROPIC_AUTH_TOKEN": KEY}
+    variables = settings_of(given)["env"]
+    proxy = f"http://teamclaude:{KEY}@127.0.0.1:{stub.port}"
+    assert variables == {
+        "ANTHROPIC_BASE_URL": "https://api.anthropic.com",
+        "ANTHROPIC_AUTH_TOKEN": KEY,
+        "HTTPS_PROXY": proxy,
+        "https_proxy": proxy,
+        "NODE_EXTRA_CA_CERTS": str(file.with_name("teamclaude.tls") / "ca.pem"),
+        "NO_PROXY": "intra.example",
+        "no_proxy": "intra.example",
+    }
+    assert Path(variables["NODE_EXTRA_CA_CERTS"]).exists()
+    assert err.splitlines() == [
+        "teamclaude: claude runs without ANTHROPIC_BASE_URL: it keeps https://api.anthropic.com",
+        "teamclaude: claude runs without api.anthropic.com in NO_PROXY, which would lead it past the proxy",
+    ]

@@ -1,0 +1,120 @@
+"""How one client is to be started: its files read, and all that was decided.  What is wrong is a finding."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
+
+from ...accounts.config.config import Config
+from ...errors import ConfigError, UsageError
+from ..claude_code.background_service import BackgroundService, find_service, has_environment
+from ..claude_code.environment import API_HOST, ClientTarget
+from ..claude_code.login import is_logged_in
+from ..claude_code.settings_files import SOURCES, Layer, SettingsError, layer_of, read_layers, settings_option
+from ..claude_code.trusted_file import trusted_file
+from .claude_words import ClaudeWords, read_words
+from .obstacles import obstacles
+from .wiring import Finding, Reach, Wiring, wire
+
+__all__ = ["ClientPlan", "Wanted", "plan_client"]
+
+
+class Wanted(NamedTuple):
+    """What a command asks for: the proxy at `url` with `key`, of the config file `file`."""
+
+    config: Config
+    file: Path
+    url: str
+    key: str
+    account: Optional[str] = None
+    first_party: bool = False
+
+
+@dataclass(frozen=True)
+class ClientPlan:
+    """One client; `theirs` are the settings that the user gives on the command line."""
+
+    target: ClientTarget
+    layers: list[Layer]
+    logged_in: bool
+    reach: Reach
+    words: ClaudeWords
+    theirs: dict[str, Any]
+    wiring: Wiring
+    findings: list[Finding]
+    service: Optional[BackgroundService]
+
+
+def plan_client(
+    wanted: Wanted, env: Mapping[str, str], project: Path, words: Optional[Sequence[str]]
+) -> ClientPlan:
+    """Return the plan for `claude WORDS` in `project`, or for a shell's environment (`words` is None).
+
+    Raise UsageError for a `--settings` of the user's that claude would refuse or ignore, ConfigError when
+    first-party mode is wanted and can't be had.
+    """
+    read = read_words(words or ())
+    reach = Reach.SHELL if words is None else Reach.PROCESS if read.place is None else Reach.SETTINGS
+    theirs = _theirs(read, project)
+    layers = read_layers(env, project, SOURCES if read.sources is None else read.sources)
+    if read.settings is not None:
+        first_managed = next((n for n, each in enumerate(layers) if each.is_managed), len(layers))
+        layers.insert(first_managed, layer_of("flag", "--settings", theirs))
+    seen = dict(env)
+    for layer in layers:
+        seen.update(layer.variables)
+    logged_in = is_logged_in(seen)
+    findings: list[Finding] = []
+    target = _target(wanted, env if reach is Reach.SHELL else seen, findings)
+    wiring = wire(env, layers, target, logged_in, reach)
+    findings += wiring.changes
+    findings += obstacles(wiring.effective, layers, target, logged_in, reach)
+    service = find_service(seen) if reach is Reach.SHELL else None
+    if service is not None and not has_environment(service, wiring.variables):
+        findings.append(_about_agents(service))
+    return ClientPlan(target, layers, logged_in, reach, read, theirs, wiring, findings, service)
+
+
+def _about_agents(service: BackgroundService) -> Finding:
+    return Finding(
+        f"Claude Code's background service (pid {service.pid}) has an environment of its own: agents in the "
+        "background would not use the proxy; start them with teamclaude run, or end it: "
+        "claude daemon stop --any"
+    )
+
+
+def _theirs(words: ClaudeWords, project: Path) -> dict[str, Any]:
+    try:
+        return settings_option(words.settings or "", project)
+    except SettingsError as error:
+        raise UsageError(f"--settings: {error}; claude would not take it") from None
+
+
+def _target(wanted: Wanted, seen: Mapping[str, str], findings: list[Finding]) -> ClientTarget:
+    if wanted.first_party:
+        _check_first_party(wanted)
+    target = ClientTarget(wanted.url, wanted.key, None, wanted.account)
+    try:
+        trusted = trusted_file(wanted.config, wanted.file, wanted.first_party, seen)
+    except ConfigError as error:
+        findings.append(Finding(f"claude trusts only the proxy: {error}"))
+        trusted = trusted_file(wanted.config, wanted.file, wanted.first_party, {})
+    if trusted is None:
+        return target
+    return target._replace(**{"ca_file" if wanted.first_party else "certificate": str(trusted)})
+
+
+def _check_first_party(wanted: Wanted) -> None:
+    from ...proxy.connect.certificates import ensure_certificates, tls_directory  # loads ssl
+
+    proxy = wanted.config.proxy
+    if not proxy.forward:
+        raise ConfigError(
+            f'first-party mode is off: set "forward": true under "proxy" in {wanted.file} (no restart needed)'
+        )
+    if API_HOST not in proxy.forward_hosts:
+        raise ConfigError(f"{wanted.file}: proxy.forwardHosts lacks {API_HOST}: claude would go past it")
+    ensure_certificates(tls_directory(wanted.file), proxy.forward_hosts, time.time())

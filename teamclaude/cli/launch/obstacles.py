@@ -1,0 +1,156 @@
+"""What leads a client past the proxy, found in the variables that count for it in the end.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from ..claude_code.environment import (
+    API_HOST,
+    API_URL,
+    HEADERS,
+    ClientTarget,
+    client_environment,
+    own_headers,
+    proxy_host,
+)
+from ..claude_code.proxy_variables import EXCLUSIONS, http_proxy, is_excluded, strangely_excluded
+from ..claude_code.server_urls import is_same_server, shown_url
+from ..claude_code.settings_files import Layer
+from ..claude_code.trusted_file import VARIABLE as TRUSTED
+from .wiring import GATEWAY, PROVIDERS, SOCKET, Finding, Reach, Value, is_on
+
+__all__ = ["obstacles"]
+
+
+class _Obstacles:
+    """One client: `effective` is what counts for it, `texts` the same without the sources."""
+
+    def __init__(
+        self, effective: Mapping[str, Value], target: ClientTarget, logged_in: bool, reach: Reach
+    ) -> None:
+        self.effective = effective
+        self.texts = {name: value.text for name, value in effective.items()}
+        self.target = target
+        self.logged_in = logged_in
+        self.reach = reach
+
+    def found(self) -> Iterator[Finding]:
+        yield from self._base_url()
+        yield from self._providers()
+        yield from self._first_party_proxy() if self.target.ca_file else self._http_proxy()
+        yield from self._trust()
+        yield from self._headers()
+        yield from self._credential()
+
+    def _base_url(self) -> Iterator[Finding]:
+        wanted = API_URL if self.target.ca_file else self.target.url
+        url = self.texts.get("ANTHROPIC_BASE_URL") or API_URL
+        if not is_same_server(url, wanted):
+            cure = self._cure("ANTHROPIC_BASE_URL", f"remove it there or set it to {wanted}")
+            where = self._place("ANTHROPIC_BASE_URL")
+            yield Finding(
+                f"{where} sets ANTHROPIC_BASE_URL to {shown_url(url)}, which overrides the environment: "
+                f"claude will not use the proxy; {cure}",
+                stops=True,
+            )
+
+    def _providers(self) -> Iterator[Finding]:
+        switches = (*PROVIDERS, GATEWAY) if self.target.ca_file else PROVIDERS
+        names = [name for name in switches if is_on(self.texts.get(name, ""))]
+        # In a settings file the client ignores it.
+        if self.texts.get(SOCKET) and not self.effective[SOCKET].source:
+            names.append(SOCKET)
+        for name in names:
+            yield Finding(
+                f"{self._sets(name)}: claude will not use the proxy; {self._cure(name)}", stops=True
+            )
+
+    def _http_proxy(self) -> Iterator[Finding]:
+        host, name = proxy_host(self.target), http_proxy(self.texts)
+        if name is None or is_excluded(self.texts, host):
+            return
+        listed = next((each for each in EXCLUSIONS if self.texts.get(each)), name)
+        yield Finding(
+            f"{self._sets(name)} to {shown_url(self.texts[name])}, and claude would ask it for {host}: "
+            f"prompts and the proxy's key would go there; {self._cure(listed, f'add {host} to NO_PROXY')}",
+            stops=True,
+        )
+
+    def _first_party_proxy(self) -> Iterator[Finding]:
+        ours = client_environment(self.target, {}, self.logged_in)["HTTPS_PROXY"]
+        name = next((each for each in ("https_proxy", "HTTPS_PROXY") if self.texts.get(each)), "HTTPS_PROXY")
+        if self.texts.get(name) != ours:
+            yield Finding(
+                f"{self._sets(name)} to {shown_url(self.texts.get(name, ''))}: claude would reach the API "
+                f"through it, not through us; {self._cure(name)}",
+                stops=True,
+            )
+        for entry in strangely_excluded(self.texts, API_HOST, 443):
+            place = next((each for each in EXCLUSIONS if entry in self.texts.get(each, "")), EXCLUSIONS[0])
+            yield Finding(
+                f"{self._sets(place)} with {entry}: claude would reach the API past the proxy; "
+                f"{self._cure(place, f'take {entry} out')}",
+                stops=True,
+            )
+
+    def _trust(self) -> Iterator[Finding]:
+        needed = self.target.ca_file or self.target.certificate
+        if needed and self.texts.get(TRUSTED) != needed:
+            yield Finding(
+                f"{self._sets(TRUSTED)} to another file: claude would not trust the proxy; "
+                f"{self._cure(TRUSTED, f'set it to {needed}, which holds both')}",
+                stops=True,
+            )
+
+    def _headers(self) -> Iterator[Finding]:
+        present = [line.strip() for line in self.texts.get(HEADERS, "").splitlines()]
+        missing = [line for line in own_headers(self.target, self.logged_in) if line not in present]
+        for line in missing:
+            pinned = line.startswith("x-teamclaude-account")
+            effect = (
+                "the account that was named would not be asked for" if pinned else "the proxy's key is lost"
+            )
+            yield Finding(f"{self._sets(HEADERS)}: {effect}; {self._cure(HEADERS)}", stops=pinned)
+
+    def _credential(self) -> Iterator[Finding]:
+        for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
+            text = self.texts.get(name)
+            if not text or (name == "ANTHROPIC_AUTH_TOKEN" and text == self.target.key):
+                continue
+            instead = "your login" if self.logged_in else "the proxy's key"
+            if self.logged_in or name == "ANTHROPIC_AUTH_TOKEN":
+                yield Finding(
+                    f"{self._sets(name)} and would be used instead of {instead}; {self._cure(name)}"
+                )
+            else:
+                yield Finding(f"{self._sets(name)}, about which claude would ask; {self._cure(name)}")
+
+    # --- words ------------------------------------------------------------------------------------------
+
+    def _place(self, name: str) -> str:
+        value = self.effective.get(name)
+        return (value.source if value else "") or "the environment"
+
+    def _sets(self, name: str) -> str:
+        value = self.effective.get(name)
+        return f"{value.source} sets {name}" if value and value.source else f"{name} is set"
+
+    def _cure(self, name: str, cure: str = "remove it there") -> str:
+        value = self.effective.get(name)
+        if value is not None and value.is_managed:
+            return "only who manages this machine can change that"
+        if value is None or not value.source:
+            return "unset it for claude" if cure == "remove it there" else cure
+        return cure if self.reach is not Reach.SHELL else f"{cure}, or use: teamclaude run"
+
+
+def obstacles(
+    effective: Mapping[str, Value],
+    layers: Sequence[Layer],
+    target: ClientTarget,
+    logged_in: bool,
+    reach: Reach,
+) -> list[Finding]:
+    """Return what stands in the way of a client for which `effective` counts; files that are broken first."""
+    broken = [Finding(f"{each.source} {each.problem}: claude ignores it") for each in layers if each.problem]
+    return [*broken, *_Obstacles(effective, target, logged_in, reach).found()]
