@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Optional
 
-from tests.fuzz import answers, bodies, chunks, configs, events, fields, heads, quotas
+from tests.fuzz import answers, bodies, chunks, configs, connects, events, fields, heads, quotas
 from tests.fuzz.fuzz_random import FuzzRandom
 
 __all__ = ["TARGETS", "failure", "main"]
@@ -33,6 +33,7 @@ TARGETS: Mapping[str, Target] = {
         answers.error_bodies,
         fields.hosts,
         fields.accept_encodings,
+        connects.connect_targets,
         configs.config_files,
         bodies.body_scans,
         bodies.credentials_in_text,

@@ -48,6 +48,8 @@ def test_a_failing_case_is_shown_with_the_command_that_repeats_it(monkeypatch: p
             "teamclaude.proxy.messages.access._AUTHORITY",
             r"(?:\[([^\]]*)\]|([0-9A-Za-z._-]+))(?::([0-9]*))?.*",
         ),
+        ("connect_targets", "teamclaude.proxy.connect.target._NUMERIC", r"$nothing^"),
+        ("connect_targets", "tests.fuzz.connects.AccessPolicy.authorize_connect", lambda *of: None),
         ("error_bodies", "teamclaude.proxy.messages.response_facts.redact_text", str),
         (
             "accept_encodings",
