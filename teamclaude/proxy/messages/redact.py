@@ -51,7 +51,7 @@ _WHOLE = frozenset(("x-api-key", "x-teamclaude-key", "cookie", "set-cookie"))
 _SCHEME = r"[A-Za-z]{1,16} (?=\S)"
 
 _FIELDS = (
-    rb"\w{0,32}token|\w{0,32}secret|code|code_?verifier|(?:x-)?api[_-]?key|x-teamclaude-key"
+    rb"\w{0,32}token|\w{0,32}secret|\w{0,32}jwt|code|code_?verifier|(?:x-)?api[_-]?key|x-teamclaude-key"
     rb"|authorization|cookie|set-cookie|password"
 )
 # A JSON string after such a name, escaped quotes inside it included.

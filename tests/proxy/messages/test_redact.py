@@ -43,6 +43,7 @@ NAMES = [
     "code_verifier",
     "codeVerifier",
     "client_secret",
+    "worker_jwt",
     "clientSecret",
     "api_key",
     "apiKey",
