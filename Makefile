@@ -46,7 +46,7 @@ types: $(TOOLS)/.ready
 	@$(TOOLS)/bin/mypy --strict
 
 faults: $(VENV)/.ready
-	@$(VENV)/bin/python -m tests.faults.run $(or $(N),300) $(if $(SEED),--seed $(SEED)) $(if $(CONFIRM),--confirm)
+	@$(VENV)/bin/python -m tests.faults.run $(or $(N),300) $(if $(SEED),--seed $(SEED)) $(if $(CONFIRM),--confirm) $(if $(TLS),--tls)
 
 fuzz: $(VENV)/.ready
 	@$(VENV)/bin/python -m tests.fuzz.run $(or $(N),20000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from tests.faults.schedules.kinds import KINDS
 from tests.faults.schedules.make_schedule import LATER, make
 from tests.faults.schedules.plan import Schedule
 from tests.faults.schedules.themes import THEMES
+from tests.faults.world.client_tls import ClientTls, make_client_tls
 from tests.faults.world.run_schedule import run_schedule
 
 FIRST = 40
+BY_TLS = 20
 
 
 def seeds() -> list[int]:
@@ -32,6 +35,21 @@ def test_no_invariant_is_violated(seed: int) -> None:
         # A machine that pauses can look like a bug of the proxy: run it once more.
         found = violations(run_schedule(make(seed)))
     assert not found, f"again: python -m tests.faults.run --seed {seed}\n" + "\n".join(found)
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> ClientTls:
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl here to make a certificate with")
+    return make_client_tls(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + BY_TLS))
+def test_no_invariant_is_violated_where_clients_speak_tls(seed: int, tls: ClientTls) -> None:
+    found = violations(run_schedule(make(seed), tls=tls))
+    if found:
+        found = violations(run_schedule(make(seed), tls=tls))
+    assert not found, f"again: python -m tests.faults.run --seed {seed} --tls\n" + "\n".join(found)
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - AWAITED))

@@ -16,6 +16,7 @@ from teamclaude.fakeapi.message_threads import THREADS_BETA
 from tests.faults.rules.answer_reader import AnswerReader, MalformedAnswerError
 from tests.faults.rules.evidence import Seen
 from tests.faults.schedules.plan import SPEED, Client, Leave, Request
+from tests.faults.world.client_tls import ClientTls
 from tests.faults.world.owned_ids import MAKERS, made_id, target_of
 from tests.faults.world.request_bytes import (
     MALFORMED,
@@ -40,11 +41,20 @@ SPLIT_SEC = 0.003  # between two writes of a request: the proxy has read the fir
 class ClientThread(threading.Thread):
     """Runs one Client of a schedule; `seen` has the outcome of each request."""
 
-    def __init__(self, number: int, client: Client, port: int, keys: dict[str, str], start_at: float) -> None:
+    def __init__(
+        self,
+        number: int,
+        client: Client,
+        port: int,
+        keys: dict[str, str],
+        start_at: float,
+        tls: Optional[ClientTls] = None,
+    ) -> None:
         super().__init__(name=f"client-{number}", daemon=True)
         self._number, self._client, self._port = number, client, port
         self._key = keys[client.key]
         self._start_at = start_at
+        self._tls = tls
         self._sock: Optional[socket.socket] = None
         self._used = False
         self._ahead = b""  # bytes of the next answer
@@ -183,10 +193,12 @@ class ClientThread(threading.Thread):
         sock.settimeout(PATIENCE_SEC)
         try:
             sock.connect(("127.0.0.1", self._port))
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._tls is not None:
+                sock = self._tls.wrap(sock)
         except OSError:
             sock.close()
             return False
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sock, self._used, self._ahead = sock, False, b""
         return True
 
@@ -215,7 +227,7 @@ class ClientThread(threading.Thread):
             seen.request_sent = True
             if seen.request.half:
                 with suppress(OSError):
-                    self._sock.shutdown(socket.SHUT_WR)
+                    socket.socket.shutdown(self._sock, socket.SHUT_WR)  # below TLS: its reading goes on
         seen.sent_at = time.monotonic()
         return True
 

@@ -14,6 +14,7 @@ from teamclaude.accounts.config.config_file import ConfigFile
 from teamclaude.fakeapi.fake_account import FakeAccount
 from teamclaude.fakeapi.fault import Fault
 from tests.faults.schedules.plan import SPEED, PlannedAccount, Schedule, Trouble
+from tests.faults.world.client_tls import ClientTls
 from tests.faults.world.watched_api import FastClock, NotHttpServer, WatchedApi
 
 __all__ = ["KEY", "Environment", "token"]
@@ -34,7 +35,10 @@ def refresh_token(account: str) -> str:
 class Environment:
     """Starts before the proxy and ends after it; `secrets` maps the credentials in use to their owners."""
 
-    def __init__(self, schedule: Schedule, home: Path, clock: FastClock) -> None:
+    def __init__(
+        self, schedule: Schedule, home: Path, clock: FastClock, tls: Optional[ClientTls] = None
+    ) -> None:
+        self._tls = tls
         self._schedule, self._home, self._clock = schedule, home, clock
         self._versions = {planned.name: 1 for planned in schedule.accounts}
         self._gone: dict[str, Any] = {}  # rows of accounts that were removed
@@ -123,6 +127,8 @@ class Environment:
     def _write_config(self) -> None:
         config = dict(self._schedule.config)
         proxy = {"host": "127.0.0.1", "port": 0, "apiKey": KEY, "maxBodyMiB": 1, **config.pop("proxy", {})}
+        if self._tls is not None:
+            proxy["tls"] = {"cert": str(self._tls.certificate), "key": str(self._tls.key)}
         if config.get("logRequests"):
             # The clock jumps: by its time every file may be too old to keep.
             config.update(logDir=str(self.log_home), logRetentionHours=0)

@@ -31,6 +31,7 @@ from teamclaude.proxy.server import ProxyServer
 from teamclaude.typed_json import to_json
 from tests.faults.rules.evidence import Evidence
 from tests.faults.schedules.plan import SPEED, Event, Schedule
+from tests.faults.world.client_tls import ClientTls
 from tests.faults.world.clients import ClientThread
 from tests.faults.world.environment import KEY, Environment
 from tests.faults.world.request_bytes import OWN_TOKEN
@@ -44,13 +45,18 @@ NAP_SEC = 0.003
 LIFE_SEC = 12.0  # a client that takes longer counts as hanging
 
 
-def run_schedule(schedule: Schedule, patience: float = SETTLE_SEC) -> Evidence:
-    """Run a schedule; what has not come to rest after `patience` seconds counts as stuck."""
+def run_schedule(
+    schedule: Schedule, patience: float = SETTLE_SEC, tls: Optional[ClientTls] = None
+) -> Evidence:
+    """Run a schedule; what has not come to rest after `patience` seconds counts as stuck.
+
+    With `tls` its clients, and the operator, speak TLS to the proxy.
+    """
     evidence = Evidence(schedule)
     _open_peer_socket()
     before = _open_resources()
     with shortened(), tempfile.TemporaryDirectory(prefix="teamclaude-faults-") as home:
-        _Run(schedule, evidence, Path(home), patience).run()
+        _Run(schedule, evidence, Path(home), patience, tls).run()
         _wait_for(lambda: not _beyond(before), patience)
     threads, files = _beyond(before) or ([], [])
     evidence.leftover_threads, evidence.leftover_files = threads, files
@@ -58,10 +64,18 @@ def run_schedule(schedule: Schedule, patience: float = SETTLE_SEC) -> Evidence:
 
 
 class _Run:
-    def __init__(self, schedule: Schedule, evidence: Evidence, home: Path, patience: float) -> None:
+    def __init__(
+        self,
+        schedule: Schedule,
+        evidence: Evidence,
+        home: Path,
+        patience: float,
+        tls: Optional[ClientTls],
+    ) -> None:
+        self._tls = tls
         self._schedule, self._evidence, self._patience = schedule, evidence, patience
         self._clock = FastClock(SPEED, time.time())
-        self._environment = Environment(schedule, home, self._clock)
+        self._environment = Environment(schedule, home, self._clock, tls)
         self._recording = threading.Lock()
         self._over = threading.Event()
         self._stopped = False
@@ -104,7 +118,7 @@ class _Run:
         keys.update({c["name"]: c["key"] for c in self._schedule.config.get("proxy", {}).get("clients", ())})
         start = self._evidence.began = time.monotonic() + 0.002
         clients = [
-            ClientThread(number, client, self._service.port, keys, start)
+            ClientThread(number, client, self._service.port, keys, start, self._tls)
             for number, client in enumerate(self._schedule.clients)
         ]
         happening = threading.Thread(target=self._run_events, args=(start,), name="events", daemon=True)
@@ -161,8 +175,12 @@ class _Run:
     def _call(self, path: str, body: Optional[dict[str, Any]] = None) -> Any:
         """Call an endpoint of the proxy; return None when it has stopped or refuses."""
         data = None if body is None else json.dumps(body).encode()
-        call = Call(f"http://127.0.0.1:{self._service.port}{path}", data, {"x-teamclaude-key": KEY})
-        with suppress(OSError), closing(urlopen(call, timeout=5)) as answer:
+        origin = f"http://127.0.0.1:{self._service.port}"
+        if self._tls is not None:
+            origin = f"https://localhost:{self._service.port}"
+        call = Call(origin + path, data, {"x-teamclaude-key": KEY})
+        context = None if self._tls is None else self._tls.context
+        with suppress(OSError), closing(urlopen(call, timeout=5, context=context)) as answer:
             text = answer.read().decode()
             self._evidence.texts[path] = text
             return json.loads(text)
