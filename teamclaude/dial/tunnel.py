@@ -12,6 +12,7 @@ Rules that hold in this file:
 
 from __future__ import annotations
 
+import select
 import selectors
 import socket
 import ssl
@@ -50,6 +51,15 @@ class _Endpoint:
     def has_decrypted(self) -> bool:
         """Whether TLS holds decrypted bytes, of which a poll of the socket says nothing."""
         return isinstance(self.sock, ssl.SSLSocket) and self.sock.pending() > 0
+
+    @property
+    def is_closed_both_ways(self) -> bool:
+        """Whether nothing can be sent to it either: it was reset, or a shutdown of ours has closed it."""
+        if not hasattr(select, "poll"):  # Windows
+            return False
+        poll = select.poll()
+        poll.register(self.sock, 0)  # a hang-up and an error are reported in any case
+        return bool(poll.poll(0))
 
     def read(self) -> Optional[bytes]:
         """Return what has arrived, b"" at the end, None if there is nothing; raises OSError."""
@@ -148,7 +158,8 @@ class Tunnel:
         if not data:
             end.ended = True
             self._reason = self._reason or name
-            self._over = not (self._half_close and other.tell_end())
+            goes_on = self._half_close and not end.is_closed_both_ways
+            self._over = not (goes_on and other.tell_end())
 
 
 def _probe_peer(sock: socket.socket) -> None:

@@ -143,6 +143,13 @@ def test_an_end_that_does_not_read_stops_the_other(ends: Any) -> None:
     assert len(taken) == sent, "nothing was lost"
 
 
+def test_a_shutdown_of_ours_ends_both_directions(ends: Any) -> None:
+    both = ends(half_close=True).start(idle=60.0)
+    both._near.shutdown(socket.SHUT_RDWR)
+    assert both.end() == "the client closed it"
+    assert both.upstream.recv(1) == b""
+
+
 def test_a_reset_ends_it(ends: Any) -> None:
     both = ends().start()
     both.upstream.sendall(b"unread")

@@ -239,14 +239,34 @@ def test_tunnels_are_counted_by_host_and_reported_once(
     assert s.service.snapshot().activity == ()
 
 
-def test_a_shutdown_closes_quiet_tunnels_at_once_and_others_in_time(
+def test_a_shutdown_closes_quiet_tunnels_at_once(
     forward: Build, tunnels: Clients, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    s = forward("a", drainSec=30)
+    s = forward("a", drainSec=3600)
     client = tunnels(s)
     client.connect(server.target)
-    s.until(lambda: s.status()["tunnels"])
     monkeypatch.setattr("teamclaude.dial.tunnel.QUIET_SEC", 0.0)
-    s.service.stop()
+    stopping = threading.Thread(target=s.service.stop, daemon=True)
+    stopping.start()
+    stopping.join(5)
+    assert not stopping.is_alive()
     assert client.rest() == (b"", "fin")
     assert server.read(1) == b""
+
+
+def test_a_shutdown_lets_others_go_on_for_a_while(
+    forward: Build, tunnels: Clients, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("teamclaude.dial.tunnel.QUIET_SEC", 3600.0)
+    s = forward("a", drainSec=3600)
+    client = tunnels(s)
+    client.connect(server.target)
+    stopping = threading.Thread(target=s.service.stop, daemon=True)
+    stopping.start()
+    s.until(lambda: s.service._stop_lock.locked())
+    client.send(b"still there")
+    assert server.read(11) == b"still there"
+    s.service.stop(0)
+    stopping.join(5)
+    assert not stopping.is_alive()
+    assert client.rest()[0] == b""

@@ -150,6 +150,16 @@ def test_a_key_that_is_taken_away_ends_what_its_tunnel_may(forward: Build, opene
     assert len(s.api.log) == 1
 
 
+def test_our_own_user_needs_no_key_any_more(forward: Build, opened: Open) -> None:
+    s = forward("a", proxy={"clients": [{"name": "ci", "key": "tc-named-key-0000"}], "trustLoopback": True})
+    client = opened(s, fields=[basic("tc-named-key-0000")])
+    document = s.document()
+    del document["proxy"]["clients"]
+    s.write(document)
+    s.service.reload()
+    assert client.ask("/v1/messages", HELLO, OWN_LOGIN).status == 200
+
+
 def test_the_forward_proxy_can_be_switched_on_and_off_while_the_server_runs(
     stage: Build, tunnels: Clients
 ) -> None:
