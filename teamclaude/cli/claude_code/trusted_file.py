@@ -69,10 +69,12 @@ def _joined(config: Path, files: Sequence[Path], write: bool) -> Path:
 
 
 def _certificates(files: Sequence[Path]) -> set[bytes]:
+    """Return the certificates in files; one without any is in no other file."""
     found: set[bytes] = set()
     for file in files:
         try:
-            found.update(b"".join(block.split()) for block in _CERTIFICATE.findall(file.read_bytes()))
+            blocks = _CERTIFICATE.findall(file.read_bytes())
         except OSError:
-            found.add(os.fsencode(file))  # nothing holds what can't be read
+            blocks = []
+        found.update(b"".join(block.split()) for block in blocks or [os.fsencode(file)])
     return found

@@ -106,3 +106,74 @@ def test_a_broken_config_is_one_line(config: Callable[..., Path], cli: Callable[
     assert str(file) in ended.err
     assert ended.err.count("\n") == 1
     assert file.read_text() == '{"proxy": }'
+
+
+# --- what stands in the way -----------------------------------------------------------------------------
+
+
+def test_a_settings_file_that_overrides_the_environment_is_told(
+    stub: Stub, cli: Callable[..., Ended], private_home: Path
+) -> None:
+    file = private_home / ".claude" / "settings.json"
+    file.parent.mkdir()
+    file.write_bytes(b'\xef\xbb\xbf{"env": {"ANTHROPIC_BASE_URL": "https://gateway.example.com"}}')
+    ended = cli("env")
+    assert ended.status == 0
+    assert f"ANTHROPIC_BASE_URL='http://127.0.0.1:{stub.port}'" in ended.out
+    assert ended.err == (
+        f"teamclaude: {file} sets ANTHROPIC_BASE_URL to https://gateway.example.com, which overrides the "
+        "environment: claude will not use the proxy; remove it there or set it to "
+        f"http://127.0.0.1:{stub.port}, or use: teamclaude run\n"
+    )
+
+
+def test_a_provider_in_the_shell_is_told(
+    stub: Stub, cli: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLAUDE_CODE_USE_VERTEX", "1")
+    assert cli("env").err == (
+        "teamclaude: CLAUDE_CODE_USE_VERTEX is set: claude will not use the proxy; unset it for claude\n"
+    )
+
+
+def test_a_lower_case_no_proxy_is_kept_in_both_spellings(
+    stub: Stub, cli: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://corporate:3128")
+    monkeypatch.setenv("no_proxy", "intra.example")
+    value = json.loads(cli("env", "--shell", "json").out)
+    assert value["no_proxy"] == value["NO_PROXY"] == "intra.example,127.0.0.1"
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here, which makes the certificates")
+def test_first_party(
+    config: Callable[..., Path], cli: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "*")
+    file = config(port=1, forward=True)
+    ended = cli("env", "--first-party", "--shell", "json")
+    proxy = f"http://teamclaude:{KEY}@127.0.0.1:1"
+    assert json.loads(ended.out) == {
+        "HTTPS_PROXY": proxy,
+        "https_proxy": proxy,
+        "NODE_EXTRA_CA_CERTS": str(file.with_name("teamclaude.tls") / "ca.pem"),
+        "NO_PROXY": "",
+        "no_proxy": "",
+        "ANTHROPIC_AUTH_TOKEN": KEY,
+        "ANTHROPIC_BASE_URL": "https://api.anthropic.com",
+    }
+    assert ended.err == ""
+
+
+def test_first_party_that_is_off(stub: Stub, cli: Callable[..., Ended]) -> None:
+    ended = cli("env", "--first-party")
+    assert (ended.status, ended.out) == (1, "")
+    assert '"forward": true' in ended.err
+    assert ended.err.count("\n") == 1
+
+
+def test_an_sdk_knows_no_first_party_mode(stub: Stub, cli: Callable[..., Ended]) -> None:
+    ended = cli("env", "--api-key", "--first-party")
+    assert ended.status == 2
+    assert "leave --first-party out" in ended.err
