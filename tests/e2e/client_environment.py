@@ -110,11 +110,15 @@ class ClientEnvironment:
     def claude(self, *words: str, stdin: Optional[str] = None) -> Ended:
         return end(self.start(*words, stdin=stdin is not None), stdin)
 
-    def teamclaude_run(self, *words: str) -> Ended:
-        """Run `teamclaude run WORDS`, which finds the client on the PATH."""
+    def teamclaude_run(self, *words: str, **more: str) -> Ended:
+        """Run `teamclaude run WORDS`, which finds the client on the PATH; `more` are variables."""
         command = [sys.executable, "-m", "teamclaude", "run", "--port", str(self.tee.port), *words]
-        env = {**self.environment(), "PYTHONPATH": str(ROOT), "TEAMCLAUDE_CONFIG": str(self.config)}
+        env = {**self.environment(), **more, "PYTHONPATH": str(ROOT), "TEAMCLAUDE_CONFIG": str(self.config)}
         return end(_popen(command, self.project, env, False))
+
+    def run_client(self, *words: str, **more: str) -> Ended:
+        """Run `claude WORDS` without us."""
+        return end(_popen([str(self.program), *words], self.project, {**self.environment(), **more}, False))
 
     def environment(self) -> dict[str, str]:
         """Return the client's environment variables, with no route off this machine."""

@@ -41,10 +41,10 @@ __all__ = [
 
 SOURCES = ("user", "project", "local")
 MANAGED = {
+    "linux": "/etc/claude-code",
     "darwin": "/Library/Application Support/ClaudeCode",
     "win32": r"C:\Program Files\ClaudeCode",
 }
-_ELSEWHERE = "/etc/claude-code"
 
 
 class SettingsError(ValueError):
@@ -86,7 +86,7 @@ def read_layers(
 ) -> list[Layer]:
     """Return the layers that have a file here, the lowest first; `managed` is the directory of theirs."""
     wanted = [*sources]
-    directory = managed or Path(MANAGED.get(platform, _ELSEWHERE))
+    directory = managed or Path(MANAGED.get(platform, MANAGED["linux"]))
     return [
         layer
         for scope, path in _files(env, project, directory)

@@ -108,7 +108,7 @@ def wire(
         own,
         settings if ours else {},
         _overlay(own, [*below, *ours, *above]),
-        () if reach is Reach.SHELL else tuple(_changes(seen, unwanted, below, target, variables)),
+        tuple(_changes(seen, unwanted if reach is not Reach.SHELL else [], below, target, variables)),
     )
 
 

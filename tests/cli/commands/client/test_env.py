@@ -163,7 +163,9 @@ def test_first_party(
         "ANTHROPIC_AUTH_TOKEN": KEY,
         "ANTHROPIC_BASE_URL": "https://api.anthropic.com",
     }
-    assert ended.err == ""
+    assert ended.err == (
+        "teamclaude: claude runs without * in NO_PROXY, which would lead it past the proxy\n"
+    )
 
 
 def test_first_party_that_is_off(stub: Stub, cli: Callable[..., Ended]) -> None:

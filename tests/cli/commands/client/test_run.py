@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from teamclaude.cli.claude_code.settings_files import MANAGED
 from teamclaude.cli.commands.client.run import own_words, report_findings
 from teamclaude.cli.launch.wiring import Finding, Reach
 from teamclaude.errors import TeamClaudeError
@@ -351,3 +352,21 @@ def test_a_first_party_client(
         "teamclaude: claude runs without ANTHROPIC_BASE_URL: it keeps https://api.anthropic.com",
         "teamclaude: claude runs without api.anthropic.com in NO_PROXY, which would lead it past the proxy",
     ]
+
+
+def test_managed_settings_that_lead_elsewhere_start_nothing(
+    stub: Stub, claude: Path, cli: Callable[..., Ended], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    managed = tmp_path / "managed-settings.json"
+    managed.write_text(json.dumps({"env": {"CLAUDE_CODE_USE_BEDROCK": "1"}}))
+    for platform in ("linux", "darwin"):
+        monkeypatch.setitem(MANAGED, platform, str(tmp_path))
+    ended = cli("run", "-p", "hi")
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err == (
+        f"teamclaude: {managed} sets CLAUDE_CODE_USE_BEDROCK: claude will not use the proxy; "
+        "only who manages this machine can change that (--force starts it all the same)\n"
+    )
+    checked = cli("run", "--check")
+    assert checked.status == 1
+    assert f"{managed}: sets CLAUDE_CODE_USE_BEDROCK" in checked.out
