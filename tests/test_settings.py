@@ -18,6 +18,7 @@ from teamclaude.accounts.config.config_file import state_path
 from teamclaude.accounts.config.settings_table import SettingRow, settings_table
 from teamclaude.cli import main
 from teamclaude.cli.commands.client.run import log_path
+from teamclaude.cli.launch.settings_option import settings_directory
 from teamclaude.manual import page
 from teamclaude.proxy.records.traffic_recorder import trace_directory
 from teamclaude.settings import Settings, config_key, setting
@@ -112,7 +113,8 @@ def test_every_key_that_the_manual_names_exists() -> None:
 
 def test_the_files_that_the_manual_names_are_the_ones_that_are_written() -> None:
     config = Path("/d/teamclaude.json")
-    written = {state_path(config).name, log_path(config).name, Path(trace_directory(config)).name + "/"}
+    directories = {Path(trace_directory(config)).name, settings_directory(config).name}
+    written = {state_path(config).name, log_path(config).name, *(f"{name}/" for name in directories)}
     listed = set(re.findall(r"^  (teamclaude\.\S+)", page("config"), re.M))
     assert listed == written | {"teamclaude.json.lock"}
 

@@ -221,3 +221,9 @@ def test_background_agents_of_a_supervisor_from_elsewhere(
         assert any(KEY in file.read_text() for file in files)
     finally:
         client.run_client("daemon", "stop", "--any")
+
+
+def test_a_bare_client_has_the_proxys_key(client: ClientEnvironment) -> None:
+    said_well(client.teamclaude_run("--bare", "-p", "hello"))
+    assert {sent.header("authorization") for sent in client.tee.turns} == {f"Bearer {KEY}"}
+    client.assert_quiet()

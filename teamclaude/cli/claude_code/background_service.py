@@ -3,7 +3,8 @@
 Measured with 2.1.332 (2026-11): `daemon.lock` in Claude Code's directory names the process that runs and its
 start; `claude daemon stop` ends it (`--any`, when `claude --bg` or `claude agents` has started it).  Its
 proxies and base URL are those of the agents, unless `--settings` or a settings file says else; provider
-variables and API keys of its environment do not reach agents with settings of their own.
+variables and API keys of its environment do not reach agents with settings of their own.  Of each session
+`jobs/ID/state.json` has the options that it is started with again.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple, Optional
 from ...accounts.config.json_file import json_object
 from ...accounts.importing.find_login import claude_directory
 
-__all__ = ["BackgroundService", "find_service", "has_environment"]
+__all__ = ["BackgroundService", "find_service", "has_environment", "session_settings"]
 
 # What leads an agent to the proxy.
 DECISIVE = ("ANTHROPIC_BASE_URL", "HTTPS_PROXY", "https_proxy", "NODE_EXTRA_CA_CERTS")
@@ -50,6 +51,22 @@ def has_environment(service: BackgroundService, variables: Mapping[str, str]) ->
     """Return whether its agents are led as a client with `variables`; False where that can't be told."""
     seen = service.environment
     return seen is not None and all(seen.get(name) == variables.get(name) for name in DECISIVE)
+
+
+def session_settings(env: Mapping[str, str], session: str) -> Optional[str]:
+    """Return the `--settings` that a background session is started with again; empty if it has none.
+
+    None if there is no such session; `session` is its short id.
+    """
+    if not session.isalnum():
+        return None
+    try:
+        file = Path(claude_directory(env), "jobs", session, "state.json")
+        flags = (json_object(file.read_bytes()) or {}).get("respawnFlags")
+    except OSError:
+        return None
+    words = [str(word) for word in flags] if isinstance(flags, list) else []
+    return next((words[n + 1] for n, word in enumerate(words[:-1]) if word == "--settings"), "")
 
 
 def _runs(pid: int, start: Any, platform: str, proc: Path) -> bool:

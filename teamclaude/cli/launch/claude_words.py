@@ -35,6 +35,7 @@ class ClaudeWords(NamedTuple):
     place: Optional[int]
     settings: Optional[str] = None
     sources: Optional[tuple[str, ...]] = None  # of --setting-sources
+    is_bare: bool = False  # --bare: the client uses no login
 
 
 def read_words(words: Sequence[str]) -> ClaudeWords:
@@ -60,7 +61,10 @@ def read_words(words: Sequence[str]) -> ClaudeWords:
     sources = None if names is None else tuple(name.strip() for name in names.split(","))
     # One word is a prompt, or a command that is newer than this list: it must not become a prompt.
     behind = bool(kept) and kept[0] != "agents" and bool(_ONE_WORD.fullmatch(kept[0]))
-    return ClaudeWords((*kept, *words[end:]), len(kept) if behind else 0, values.get("--settings"), sources)
+    place = len(kept) if behind else 0
+    return ClaudeWords(
+        (*kept, *words[end:]), place, values.get("--settings"), sources, is_bare="--bare" in kept
+    )
 
 
 def with_settings(words: ClaudeWords, file: str) -> list[str]:

@@ -10,14 +10,20 @@ from typing import Any, NamedTuple, Optional
 
 from ...accounts.config.config import Config
 from ...errors import ConfigError, UsageError
-from ..claude_code.background_service import BackgroundService, find_service, has_environment
+from ..claude_code.background_service import (
+    BackgroundService,
+    find_service,
+    has_environment,
+    session_settings,
+)
 from ..claude_code.environment import API_HOST, ClientTarget
 from ..claude_code.login import is_logged_in
 from ..claude_code.settings_files import SOURCES, Layer, SettingsError, layer_of, read_layers, settings_option
 from ..claude_code.trusted_file import trusted_file
 from .claude_words import ClaudeWords, read_words
 from .obstacles import obstacles
-from .wiring import Finding, Reach, Wiring, wire
+from .settings_option import settings_directory
+from .wiring import Finding, Reach, Wiring, is_on, wire
 
 __all__ = ["ClientPlan", "Wanted", "plan_client"]
 
@@ -66,13 +72,17 @@ def plan_client(
     seen = dict(env)
     for layer in layers:
         seen.update(layer.variables)
-    logged_in = is_logged_in(seen)
+    # Measured: then neither version reads a login, and both take a token.
+    is_bare = read.is_bare or is_on(seen.get("CLAUDE_CODE_SIMPLE", ""))
+    logged_in = not is_bare and is_logged_in(seen)
     findings: list[Finding] = []
     target = _target(wanted, env if reach is Reach.SHELL else seen, findings)
     wiring = wire(env, layers, target, logged_in, reach)
     findings += wiring.changes
     findings += obstacles(wiring.effective, layers, target, logged_in, reach)
     service = find_service(seen) if reach is Reach.SHELL else None
+    if reach is Reach.PROCESS:
+        findings += _about_session(read.words, seen, wanted.file)
     if service is not None and not has_environment(service, wiring.variables):
         findings.append(_about_agents(service))
     return ClientPlan(target, layers, logged_in, reach, read, theirs, wiring, findings, service)
@@ -84,6 +94,18 @@ def _about_agents(service: BackgroundService) -> Finding:
         "background would not use the proxy; start them with teamclaude run, or end it: "
         "claude daemon stop --any"
     )
+
+
+def _about_session(words: Sequence[str], seen: Mapping[str, str], config: Path) -> list[Finding]:
+    """Return what to know about the background session that `claude attach ID` opens, if anything."""
+    if len(words) < 2 or words[0] not in ("attach", "respawn"):
+        return []
+    settings = session_settings(seen, words[1])
+    if settings is None or Path(settings).parent == settings_directory(config):
+        return []
+    return [
+        Finding(f"session {words[1]} was not started by teamclaude run, and keeps the way it was started")
+    ]
 
 
 def _theirs(words: ClaudeWords, project: Path) -> dict[str, Any]:

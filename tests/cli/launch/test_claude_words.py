@@ -53,6 +53,11 @@ def test_the_users_settings_are_taken_out(words: list[str], rest: list[str], set
     assert (list(read.words), read.settings) == (rest, settings)
 
 
+def test_a_bare_client_is_told_from_a_word_for_it() -> None:
+    assert read_words(["--bare", "-p", "hi"]).is_bare
+    assert not read_words(["-p", "--", "--bare"]).is_bare
+
+
 @pytest.mark.parametrize(
     ("words", "sources"),
     [

@@ -74,6 +74,17 @@ def test_a_login_in_a_settings_file_is_one(plan: Plan, private_home: Path) -> No
     assert plan([]).logged_in
 
 
+@pytest.mark.parametrize(
+    ("words", "env"),
+    [(["--bare", "-p"], {}), (["-p"], {"CLAUDE_CODE_SIMPLE": "1"})],
+    ids=["option", "variable"],
+)
+def test_a_bare_client_uses_no_login(plan: Plan, words: list[str], env: dict[str, str]) -> None:
+    found = plan(words, {"CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-FAKE", **env})
+    assert not found.logged_in
+    assert found.wiring.variables["ANTHROPIC_AUTH_TOKEN"] == "tc-KEY"
+
+
 def test_broken_settings_of_the_user_are_refused(plan: Plan) -> None:
     with pytest.raises(UsageError, match=r"^--settings: the text is not JSON .*claude would not take it$"):
         plan(["--settings", "{x}"])
@@ -124,3 +135,21 @@ def test_a_supervisor_with_another_environment_is_told_to_a_shell(
     same = background_service.BackgroundService(1, "", {"ANTHROPIC_BASE_URL": URL})
     monkeypatch.setattr("teamclaude.cli.launch.client_plan.find_service", lambda env: same)
     assert plan(None).findings == []
+
+
+@pytest.mark.parametrize("flags", [[], ["--settings", "/x.json", "hi"], ["--settings"], None])
+def test_a_session_that_was_started_without_us_is_told(
+    plan: Plan, private_home: Path, flags: Optional[list[str]]
+) -> None:
+    put(private_home / ".claude" / "jobs" / "01b54ab5" / "state.json", {"respawnFlags": flags})
+    expected = "session 01b54ab5 was not started by teamclaude run, and keeps the way it was started"
+    assert [finding.text for finding in plan(["attach", "01b54ab5"]).findings] == [expected]
+    assert plan(["logs", "01b54ab5"]).findings == []
+
+
+def test_a_session_of_ours_is_not(plan: Plan, private_home: Path, tmp_path: Path) -> None:
+    ours = str(tmp_path / "teamclaude.run" / "0.json")
+    put(private_home / ".claude" / "jobs" / "01b54ab5" / "state.json", {"respawnFlags": ["--settings", ours]})
+    assert plan(["attach", "01b54ab5"]).findings == []
+    for words in (["attach", "a name"], ["attach", "../x"], ["attach"]):
+        assert plan(words).findings == []
