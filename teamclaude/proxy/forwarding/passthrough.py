@@ -148,7 +148,9 @@ def _relay(
     def is_cut() -> bool:
         return response.body_bytes > 0 and not form.is_stream and form.is_cut
 
-    idle_sec = context.config.body_idle_timeout_sec
+    # Inside a tunnel a client listens for news of other devices for as long as its session lasts.
+    in_tunnel = exchange.route.in_tunnel
+    idle_sec = TUNNEL_IDLE_SEC if in_tunnel else context.config.body_idle_timeout_sec
     try:
         relay(response, client, head, out, observers, idle_sec, is_truncated=is_cut)
     except BaseException:

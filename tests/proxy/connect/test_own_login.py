@@ -190,6 +190,21 @@ def test_an_event_stream_of_the_client_s_own_arrives_as_it_comes(
         assert client._chunk() == event
 
 
+def test_a_silent_stream_of_the_client_s_own_has_the_time_of_a_tunnel(
+    forward: Build, opened: Open, echo: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("teamclaude.proxy.forwarding.passthrough.TUNNEL_IDLE_SEC", 0.1)
+    url, _, socks = echo
+    s = forward("a", upstream=url, bodyIdleTimeoutSec=300)
+    client = opened(s)
+    client.send(f"GET /v1/code/sessions/1/worker/events/stream HTTP/1.1\r\nHost: {API}\r\n\r\n".encode())
+    s.until(lambda: socks)
+    socks[0].sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+    assert client.answer(head_only=True).status == 200
+    assert client.rest()[0] == b"half"
+    assert s.outcomes(1) == ["upstream error"]
+
+
 def test_a_large_body_and_a_large_answer(forward: Build, opened: Open) -> None:
     s = forward("a")
     body = b"telemetry " * 400_000
