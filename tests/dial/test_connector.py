@@ -18,6 +18,7 @@ from teamclaude.dial.proxies import DIRECT, parse_proxy
 from teamclaude.dial.race import Families
 from teamclaude.errors import ConfigError, ConnectFailedError, ForbiddenError, ProxyRefusedError
 from tests.dial.conftest import EchoServer, HttpProxy, Pem, SocksProxy, connector
+from tests.dial.scripted_proxies import ScriptedProxy
 
 Hosts = dict[str, list[str]]
 Start = Callable[[Any], Any]
@@ -181,43 +182,42 @@ def test_a_wrong_socks_password_is_said_without_it(start: Start) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])
-def test_a_proxy_that_closes_or_is_silent(scheme: str) -> None:
+def test_a_proxy_that_is_silent(scheme: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        url = f"{scheme}://127.0.0.1:{port}"
         with pytest.raises(ConnectFailedError, match=rf"no connection to the proxy .*:{port}.*: timed out"):
-            connector(url, timeout=0.05).open("https", "api.example", 443)
-        silent.accept()[0].close()
-
-        def close_at_once() -> None:
-            sock, _ = silent.accept()
-            sock.recv(1)
-            sock.close()
-
-        threading.Thread(target=close_at_once, daemon=True).start()
-        with pytest.raises(ConnectFailedError, match=r"it closed the connection|reset by peer"):
-            connector(url).open("https", "api.example", 443)
+            connector(f"{scheme}://127.0.0.1:{port}", timeout=0.05).open("https", "api.example", 443)
 
 
-def test_a_proxy_that_trickles_is_given_up_in_time() -> None:
-    go_on = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as slow:
+class ClosingProxy(ScriptedProxy):
+    """Close as soon as the first byte has come."""
 
-        def trickle() -> None:
-            sock, _ = slow.accept()
-            with sock, contextlib.suppress(OSError):
-                sock.sendall(b"HTTP/1.1 200")
-                while not go_on.wait(0.01):
-                    sock.sendall(b" ")
+    def serve(self, sock: socket.socket) -> None:
+        sock.recv(1)
+        sock.close()
 
-        thread = threading.Thread(target=trickle, daemon=True)
-        thread.start()
-        with pytest.raises(ConnectFailedError, match=r"timed out"):
-            connector(f"http://127.0.0.1:{slow.getsockname()[1]}", timeout=0.1).open(
-                "https", "a.example", 443
-            )
-        go_on.set()
-        thread.join(5)
+
+@pytest.mark.parametrize("scheme", ["http", "socks5h"])
+def test_a_proxy_that_closes(scheme: str, start: Start) -> None:
+    proxy = start(ClosingProxy())
+    with pytest.raises(ConnectFailedError, match=r"it closed the connection|reset by peer"):
+        connector(f"{scheme}://127.0.0.1:{proxy.port}").open("https", "api.example", 443)
+
+
+class TricklingProxy(ScriptedProxy):
+    """Answer with a head that never ends, byte by byte."""
+
+    def serve(self, sock: socket.socket) -> None:
+        sock.sendall(b"HTTP/1.1 200")
+        while True:  # until the other side has closed
+            sock.sendall(b" ")
+            threading.Event().wait(0.005)
+
+
+def test_a_proxy_that_trickles_is_given_up_in_time(start: Start) -> None:
+    proxy = start(TricklingProxy())
+    with pytest.raises(ConnectFailedError, match="timed out"):
+        connector(f"http://127.0.0.1:{proxy.port}", timeout=0.1).open("https", "api.example", 443)
 
 
 def test_a_proxy_that_refuses_the_connection_is_named() -> None:
