@@ -223,6 +223,14 @@ def test_the_route_can_be_a_proxy(auth: AuthServer, monkeypatch: pytest.MonkeyPa
     assert not any(b"FAKE" in data for data in seen)
 
 
+def test_a_variable_that_can_t_be_used_spends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "socks4://me:hunter2@proxy")
+    with pytest.raises(TokenEndpointUnavailableError, match="https_proxy: socks4:// is not spoken") as caught:
+        refresh_tokens(OAuthConfig(), "sk-ant-ort01-FAKEx")
+    assert not caught.value.may_be_spent
+    assert "hunter2" not in str(caught.value)
+
+
 def test_an_invalid_certificate_file_is_named(tmp_path: Path) -> None:
     bad = tmp_path / "ca.pem"
     bad.write_text("nothing")

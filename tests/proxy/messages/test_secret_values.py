@@ -95,15 +95,15 @@ def test_what_a_configuration_has_to_hide() -> None:
             "upstreamProxy": "http://me:pa%20ss@proxy:3128",
             "accounts": [
                 {"name": "a", "accessToken": "at", "refreshToken": "rt"},
-                {"name": "paid", "type": "apikey", "apiKey": "ak"},
+                {"name": "paid", "type": "apikey", "apiKey": "ak", "proxy": "socks5://:own@proxy"},
+                {"name": "plain", "type": "apikey", "apiKey": "ak2", "proxy": "user@proxy:1"},
             ],
         },
         "",
     )
     found = list(secrets_of(config, [TokenPair("new-at", "new-rt")]))
-    assert sorted(found) == sorted(
-        ["tc-proxy", "tc-client", "at", "rt", "ak", "new-at", "new-rt", "pa ss", "me:pa ss"]
-    )
+    tokens = ["at", "rt", "ak", "ak2", "new-at", "new-rt"]
+    assert sorted(found) == sorted(["tc-proxy", "tc-client", *tokens, "pa ss", "me:pa ss", "own", ":own"])
 
 
 # --- through the proxy ----------------------------------------------------------------------------
