@@ -77,11 +77,14 @@ def test_other_idle_connections_do_not_matter(served: Build, size: int) -> None:
 
 
 @pytest.mark.skipif(not hasattr(select, "epoll"), reason="no epoll here: every request keeps its thread")
-def test_the_upstream_connection_of_small_requests_is_used_again_by_a_large_one(stage: Build) -> None:
+@pytest.mark.parametrize("size", [40_000, 200_000])  # with its head, and too large for one read
+def test_the_upstream_connection_of_small_requests_is_used_again_by_a_large_one(
+    stage: Build, size: int
+) -> None:
     s = stage("a")
     raw = s.raw()
     small(raw)
     small(raw)
-    turn(raw, 40_000)
+    turn(raw, size)
     small(raw)
     assert len({seen.connection for seen in s.seen(4)}) == 1

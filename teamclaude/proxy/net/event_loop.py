@@ -15,7 +15,8 @@ Rules that hold in this file:
 4. Code that registers a descriptor unregisters it on every way out: the end of its task, an error, a closed
    socket.
 5. A connection to the upstream is registered once and stays registered between two requests of the loop.
-   Code that takes it to another thread calls `unwatch` first: a second registration is refused (EEXIST).
+   Code that takes it to another thread unregisters it first: a second registration is refused (EEXIST).  The
+   loop's thread calls `unwatch`, any other one `unregister_from_loop`, which leaves `idle_watched` alone.
 
 Needs epoll (Linux).  Elsewhere requests and streams stay in their threads.
 """
@@ -31,7 +32,7 @@ from typing import Any, Optional
 
 from .upstream_connection import UpstreamConnection
 
-__all__ = ["EventLoop", "LoopState", "Task"]
+__all__ = ["EventLoop", "LoopState", "Task", "unregister_from_loop"]
 
 EPOLL: Any = getattr(select, "epoll", None)
 IDLE_EXIT_SEC = 0.05  # how long the thread outlives its last task: a burst does not start one thread per task
@@ -55,24 +56,31 @@ class LoopState:
         if connection.epoll is self.epoll:
             return
         fd = connection.sock.fileno()
+        connection.has_unexpected_data = False  # of an earlier registration
         self.epoll.register(fd, events)
         connection.epoll = self.epoll
         self.idle_watched[fd] = connection
 
     def unwatch(self, connection: UpstreamConnection) -> None:
         """Unregister a connection: another thread goes on with it."""
-        is_ours, fd = connection.epoll is self.epoll, connection.sock.fileno()
-        connection.epoll = None
+        fd = connection.sock.fileno()
         if self.idle_watched.get(fd) is connection:
             del self.idle_watched[fd]
-        if is_ours:
-            self.unregister(fd)
+        unregister_from_loop(connection)
 
     def unregister(self, fd: int) -> None:
         """Unregister a descriptor; the kernel has already dropped one that was closed."""
         if fd >= 0:
             with suppress(OSError):
                 self.epoll.unregister(fd)
+
+
+def unregister_from_loop(connection: UpstreamConnection) -> None:
+    """Unregister a connection from its loop, if it has one; for the thread that owns the connection now."""
+    epoll, connection.epoll = connection.epoll, None
+    if epoll is not None:
+        with suppress(OSError, ValueError):  # that loop has ended, or the socket was closed
+            epoll.unregister(connection.sock.fileno())
 
 
 class Task:

@@ -31,6 +31,7 @@ from ..http.framing import Buffer
 from ..http.origin import Origin
 from .coroutine import ReadUpstream, RequestCoroutine, WriteUpstream
 from .dialer import Dialer
+from .event_loop import unregister_from_loop
 from .socket_wait import ClientWatch
 from .upstream_connection import UpstreamConnection, UpstreamResponse, parse_whole_head, read_response
 
@@ -61,13 +62,20 @@ class UpstreamPool:
         self._lock = threading.Lock()  # guards _idle and _closed
 
     def take_idle(self, origin: Origin, epoll: Any = None) -> Optional[UpstreamConnection]:
-        """Return the connection used last that still looks alive; the event loop passes its `epoll`."""
+        """Return the connection used last that still looks alive; the event loop passes its `epoll`.
+
+        The loop prefers those that it watches, a thread the others.  A thread unregisters one that the loop
+        watches: one system call, where a new connection would take a handshake.
+        """
+        by_loop = epoll is not None
         while True:
             with self._lock:
-                idle = self._idle.get((origin, epoll is not None)) or self._idle.get((origin, False))
+                idle = self._idle.get((origin, by_loop)) or self._idle.get((origin, not by_loop))
                 connection = idle.pop() if idle else None
             if connection is None:
                 return None
+            if not by_loop:
+                unregister_from_loop(connection)
             if self._monotonic() - connection.idle_since <= IDLE_SEC:
                 # The loop has seen whether a watched one is dead: 5 us less than asking the kernel.
                 watched = epoll is not None and connection.epoll is epoll
@@ -107,10 +115,10 @@ class UpstreamPool:
         """Close connections that were idle too long or that the upstream closed; for a timer."""
         with self._lock:
             oldest = self._monotonic() - IDLE_SEC
-            idle = [c for connections in self._idle.values() for c in connections]
-            dead = [c for c in idle if c.idle_since < oldest or c.is_readable()]
-            for connection in dead:
-                self._idle[connection.origin, connection.epoll is not None].remove(connection)
+            dead: set[UpstreamConnection] = set()
+            for idle in self._idle.values():
+                dead.update(c for c in idle if c.idle_since < oldest or c.is_readable())
+                idle[:] = [c for c in idle if c not in dead]
         for connection in dead:
             connection.close()
 

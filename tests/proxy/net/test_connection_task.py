@@ -297,6 +297,15 @@ def test_a_silent_upstream_is_lost_after_its_time(connect: Connect) -> None:
     assert [str(each) for each in one.seen] == ["the upstream sent no answer for 0.05 s"]
 
 
+def handle_all_events(connect: Connect) -> None:
+    """Return once the loop has handled everything that came before."""
+    witness = connect()
+    witness.asks()
+    witness.api_hears()
+    witness.api.sendall(b"2")
+    witness.is_told(b"told 2;")
+
+
 def test_an_idle_connection_that_the_upstream_closed_is_not_taken(connect: Connect) -> None:
     one = connect()
     one.asks()
@@ -304,13 +313,44 @@ def test_an_idle_connection_that_the_upstream_closed_is_not_taken(connect: Conne
     one.api.sendall(b"1")
     one.is_told(b"told 1;")
     one.api.close()
-    witness = connect()  # once this one is answered, earlier events were handled
-    witness.asks()
-    witness.api_hears()
-    witness.api.sendall(b"2")
-    witness.is_told(b"told 2;")
+    handle_all_events(connect)
     assert one.connection.has_unexpected_data
     assert one.pool.take_idle(ORIGIN, one.connection.epoll) is None
+
+
+def test_a_thread_takes_an_idle_connection_from_the_loop(connect: Connect) -> None:
+    one = connect()
+    one.asks()
+    one.api_hears()
+    one.api.sendall(b"1")
+    one.is_told(b"told 1;")
+    handle_all_events(connect)
+    loop_state = one.task.loop_state
+    assert one.connection.epoll is loop_state.epoll
+    assert one.pool.take_idle(ORIGIN) is one.connection
+    assert one.connection.epoll is None
+    loop_state.epoll.register(one.connection.sock.fileno(), 0)  # EEXIST if it were still registered
+    loop_state.epoll.unregister(one.connection.sock.fileno())
+    one.pool.release(one.connection)
+    one.asks()
+    one.api_hears()
+    one.api.sendall(b"2")
+    one.is_told(b"told 2;")
+    assert one.connection.epoll is loop_state.epoll, "back in the loop"
+
+
+def test_a_thread_takes_a_connection_of_a_loop_that_has_ended(connect: Connect) -> None:
+    one = connect()
+    one.asks("close")
+    one.api_hears()
+    one.api.sendall(b"1")
+    one.is_told(b"told 1;")
+    one.ends()
+    one.event_loop.close()
+    assert one.connection.epoll is not None
+    assert one.connection.epoll.closed
+    assert one.pool.take_idle(ORIGIN) is one.connection
+    assert one.connection.epoll is None
 
 
 def test_the_task_is_done_when_no_more_request_may_start(connect: Connect) -> None:

@@ -22,7 +22,7 @@ from teamclaude.proxy.http.framing import BodyKind, Framing
 from teamclaude.proxy.http.origin import Origin
 from teamclaude.proxy.net import event_loop as module
 from teamclaude.proxy.net.client_connection import ClientConnection
-from teamclaude.proxy.net.event_loop import EventLoop, LoopState
+from teamclaude.proxy.net.event_loop import EventLoop, LoopState, unregister_from_loop
 from teamclaude.proxy.net.relay import relay
 from teamclaude.proxy.net.socket_wait import ClientWatch
 from teamclaude.proxy.net.upstream_connection import UpstreamConnection, read_response
@@ -295,6 +295,15 @@ def test_an_unwatched_connection_can_be_registered_again(tcp_pair: Pair) -> None
     assert connection.epoll is None
     assert not state.idle_watched
     state.epoll.register(connection.sock.fileno(), IN)  # EEXIST if it were still registered
+
+
+def test_a_new_registration_forgets_what_an_earlier_one_reported(tcp_pair: Pair) -> None:
+    state, connection = LoopState(select.epoll()), connection_of(tcp_pair)
+    state.watch(connection, IN)
+    unregister_from_loop(connection)
+    connection.has_unexpected_data = True  # an event that had been polled before
+    state.watch(connection, IN)
+    assert not connection.has_unexpected_data
 
 
 def test_unwatching_a_closed_connection_is_no_error(tcp_pair: Pair) -> None:

@@ -261,9 +261,12 @@ def test_connections_belong_to_their_origin(tcp_pair: Pair) -> None:
     assert pool.take_idle(ORIGIN) is wire.connection
 
 
+@pytest.mark.parametrize("watched", [False, True])
 @pytest.mark.parametrize("last", ["fin", "rst", "bytes"])
-def test_a_connection_that_is_not_quiet_is_dropped(tcp_pair: Pair, last: str) -> None:
+def test_a_connection_that_is_not_quiet_is_dropped(tcp_pair: Pair, last: str, watched: bool) -> None:
     pool, good, bad = UpstreamPool(), Wire(tcp_pair), Wire(tcp_pair)
+    if watched:
+        good.connection.epoll = bad.connection.epoll = Epoll()
     pool.release(good.connection)
     pool.release(bad.connection)
     {"fin": bad.far.close, "rst": bad.reset, "bytes": lambda: bad.far.sendall(b"HTTP/1.1 408\r\n\r\n")}[
@@ -271,6 +274,38 @@ def test_a_connection_that_is_not_quiet_is_dropped(tcp_pair: Pair, last: str) ->
     ]()
     assert pool.take_idle(ORIGIN) is good.connection
     assert bad.connection.sock.fileno() == -1, "closed"
+
+
+class Epoll:
+    """An event loop's epoll that records what is unregistered."""
+
+    def __init__(self) -> None:
+        self.unregistered: list[int] = []
+
+    def unregister(self, fd: int) -> None:
+        self.unregistered.append(fd)
+
+
+def test_a_thread_takes_from_the_loop_only_what_it_would_dial(tcp_pair: Pair) -> None:
+    pool, epoll, watched, other = UpstreamPool(), Epoll(), Wire(tcp_pair), Wire(tcp_pair)
+    watched.connection.epoll = epoll
+    pool.release(other.connection)
+    pool.release(watched.connection)
+    assert pool.take_idle(ORIGIN) is other.connection
+    assert not epoll.unregistered
+    assert pool.take_idle(ORIGIN) is watched.connection
+    assert epoll.unregistered == [watched.connection.sock.fileno()]
+    assert watched.connection.epoll is None
+
+
+def test_the_loop_prefers_what_it_watches(tcp_pair: Pair) -> None:
+    pool, epoll, watched, other = UpstreamPool(), Epoll(), Wire(tcp_pair), Wire(tcp_pair)
+    watched.connection.epoll = epoll
+    pool.release(watched.connection)
+    pool.release(other.connection)
+    assert pool.take_idle(ORIGIN, epoll) is watched.connection
+    assert pool.take_idle(ORIGIN, epoll) is other.connection
+    assert not epoll.unregistered
 
 
 def test_idle_connections_are_used_up_to_55_seconds(tcp_pair: Pair) -> None:
