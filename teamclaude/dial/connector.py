@@ -12,6 +12,7 @@ Rules that hold in this file:
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -118,7 +119,8 @@ class Connector:
         if len(ordered) > 1:
             self._families.remember(host, address.family)
         sock.setblocking(True)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with contextlib.suppress(OSError):  # it broke already, which the next use of it says
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
     def _tunnel(self, proxy: ProxyAddress, host: str, port: int, deadline: Deadline) -> socket.socket:

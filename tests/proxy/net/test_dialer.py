@@ -23,7 +23,7 @@ from teamclaude.fakeapi.fault import Fault
 from teamclaude.proxy.http.origin import Origin
 from teamclaude.proxy.net.dialer import Dialer
 from teamclaude.proxy.net.socket_wait import ClientWatch
-from tests.dial.scripted_proxies import HttpProxy
+from tests.dial.scripted_proxies import HttpProxy, SocksProxy
 
 Build = Callable[..., Any]
 NOBODY = ClientWatch(None)
@@ -132,6 +132,23 @@ def test_an_https_upstream_through_a_tunnel(
     assert asked.startswith(f"CONNECT 127.0.0.1:{tls_api.port} HTTP/1.")
     assert "FAKE" not in asked
     assert "Proxy-Authorization" not in asked
+
+
+@pytest.mark.parametrize("scheme", ["https", "socks5", "socks5h"])
+def test_streams_and_small_requests_through_other_kinds_of_proxies(
+    stage: Build, tls_api: FakeApi, pem: Any, scheme: str
+) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pem.cert, pem.key)
+    with contextlib.closing(HttpProxy(tls=context) if scheme == "https" else SocksProxy()) as way:
+        url = f"{scheme}://127.0.0.1:{way.port}"
+        s = stage("a", upstream=tls_api.url, upstreamCaFile=pem.cert, upstreamProxy=url)
+        for stream in (True, False, False, True):
+            reply = s.ask(stream=stream)
+            assert (reply.status, b"stop" in reply.body) == (200, True)
+        assert s.ask("x" * 3_000_000, stream=False).status == 200
+        assert way.connections == 1
+    assert s.ask().status == 503
 
 
 def test_a_plain_upstream_through_a_tunnel_with_a_login(
