@@ -31,22 +31,11 @@ from .json_edit import (
     set_path,
 )
 
-__all__ = ["REMOVED", "Edit", "Record", "Step", "add_edits", "decoded", "drop_edits"]
-
-
-class _Removed:
-    """The type of REMOVED."""
-
-    def __repr__(self) -> str:
-        return "REMOVED"
-
-
-REMOVED = _Removed()
-"""The value of an edit that takes a value away."""
+__all__ = ["Edit", "Record", "Step", "add_edits", "decoded", "drop_edits"]
 
 
 class Edit(NamedTuple):
-    """The value that a path must have, or REMOVED."""
+    """The value that a path must have."""
 
     path: Path
     value: Any
@@ -137,7 +126,7 @@ def drop_edits(record: Record, current: Optional[bytes], owner: str) -> Step:
 def _applied(data: Optional[bytes], edits: Mapping[str, Sequence[Edit]]) -> bytes:
     text = decoded(data)
     for path, value in _all(edits):
-        text = remove_path(text, path) if value is REMOVED else set_path(text, path, value)
+        text = set_path(text, path, value)
     return text.encode(_encoding(data))
 
 
@@ -156,7 +145,7 @@ def _reverted(
             kept += [edit.path] if theirs is None else []
         elif found and not was:
             text = _pruned(remove_path(text, edit.path), original, edit.path)
-        elif found or (was and edit.value is REMOVED):
+        elif found:
             text = set_path(text, edit.path, get_path(original, edit.path), raw_path(original, edit.path))
     is_empty = record.original is None and is_empty_container(text, ())
     return None if is_empty else text.encode(_encoding(data)), kept
@@ -199,7 +188,7 @@ def _digest(data: Optional[bytes]) -> str:
 
 
 def _is_same(value: Any, edit: Any) -> bool:
-    return edit is not REMOVED and json.dumps(value, sort_keys=True) == json.dumps(edit, sort_keys=True)
+    return json.dumps(value, sort_keys=True) == json.dumps(edit, sort_keys=True)
 
 
 def decoded(data: Optional[bytes]) -> str:
@@ -221,9 +210,9 @@ def _encoding(data: Optional[bytes]) -> str:
 
 def _edit_json(edit: Edit) -> dict[str, Any]:
     path = [{"name": step.name} if isinstance(step, ByName) else step for step in edit.path]
-    return {"path": path} if edit.value is REMOVED else {"path": path, "value": edit.value}
+    return {"path": path, "value": edit.value}
 
 
 def _edit_of(raw: Mapping[str, Any]) -> Edit:
     path = tuple(step if isinstance(step, str) else ByName(step["name"]) for step in raw["path"])
-    return Edit(path, raw.get("value", REMOVED))
+    return Edit(path, raw["value"])

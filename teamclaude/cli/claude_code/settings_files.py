@@ -34,6 +34,7 @@ __all__ = [
     "SettingsError",
     "base_urls_in_settings",
     "layer_of",
+    "main_checkout",
     "parse_settings",
     "read_layers",
     "settings_option",
@@ -172,7 +173,7 @@ def settings_option(value: str, directory: Path) -> dict[str, Any]:
 def _files(env: Mapping[str, str], project: Path, managed: Path) -> list[tuple[str, Path]]:
     """Return (scope, path), the lowest first; the home directory may be the project."""
     own = Path(claude_directory(env))
-    roots = dict.fromkeys([project, _main_checkout(project) or project])
+    roots = dict.fromkeys([project, main_checkout(project) or project])
     files = [
         ("global", _global_file(env, own)),
         ("user", own / "settings.json"),
@@ -192,7 +193,7 @@ def _global_file(env: Mapping[str, str], own: Path) -> Path:
     return (own if env.get("CLAUDE_CONFIG_DIR") else own.parent) / ".claude.json"
 
 
-def _main_checkout(project: Path) -> Optional[Path]:
+def main_checkout(project: Path) -> Optional[Path]:
     """Return the root of the git repository, of a worktree that of its main checkout."""
     for directory in (project, *project.parents):
         mark = directory / ".git"

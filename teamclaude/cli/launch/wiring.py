@@ -26,7 +26,7 @@ from ..claude_code.proxy_variables import both_lists, excluding, strangely_exclu
 from ..claude_code.server_urls import is_same_server
 from ..claude_code.settings_files import Layer
 
-__all__ = ["PROVIDERS", "Finding", "Reach", "Value", "Wiring", "is_on", "wire"]
+__all__ = ["PROVIDERS", "Finding", "Reach", "Value", "Wiring", "is_on", "overlay", "wire"]
 
 # Each sends the traffic elsewhere, whatever the base URL is (measured; the values are those of `is_on`).
 PROVIDERS = (
@@ -90,7 +90,7 @@ def wire(
     layers = [each for each in layers if each.scope != "remote" or target.ca_file]
     below = [each for each in layers if reach is Reach.SETTINGS and not each.is_managed]
     above = layers[len(below) :]
-    seen = _overlay(environment, below)
+    seen = overlay(environment, below)
     texts = {name: value.text for name, value in seen.items()}
     variables = client_environment(target, texts, logged_in)
     unwanted = [*_unwanted(texts, target, logged_in)]
@@ -107,7 +107,7 @@ def wire(
         variables,
         own,
         settings if ours else {},
-        _overlay(own, [*below, *ours, *above]),
+        overlay(own, [*below, *ours, *above]),
         tuple(_changes(seen, unwanted if reach is not Reach.SHELL else [], below, target, variables)),
     )
 
@@ -117,7 +117,8 @@ def is_on(text: str) -> bool:
     return text.strip().lower() in ("1", "true", "yes", "on")
 
 
-def _overlay(environment: Mapping[str, str], layers: Sequence[Layer]) -> dict[str, Value]:
+def overlay(environment: Mapping[str, str], layers: Sequence[Layer]) -> dict[str, Value]:
+    """Return what counts for a client: each variable with the place that sets it."""
     found = {name: Value(text) for name, text in environment.items()}
     for layer in layers:
         for name, text in layer.variables.items():

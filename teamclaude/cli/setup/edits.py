@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Optional
 
-from ..claude_code.edit_record import REMOVED, Edit, decoded
+from ..claude_code.edit_record import Edit, decoded
 from ..claude_code.json_edit import ByName, JsonTextError, get_path
 from ..claude_code.json_text import BOM, is_blank, parse
 
@@ -16,20 +16,18 @@ TARGETS = ("claude", "vscode")
 EDITOR_KEY = "claudeCode.environmentVariables"
 
 
-def edits_for(target: str, variables: Mapping[str, str], unwanted: Sequence[str] = ()) -> list[Edit]:
-    """Return the edits that set `variables` and take the `unwanted` ones out; `target` is one of TARGETS."""
+def edits_for(target: str, variables: Mapping[str, str]) -> list[Edit]:
+    """Return the edits that set `variables`; `target` is one of TARGETS."""
     if target == "claude":
-        edits = [Edit(("env", name), value) for name, value in variables.items()]
-        return edits + [Edit(("env", name), REMOVED) for name in unwanted]
-    edits = [
+        return [Edit(("env", name), value) for name, value in variables.items()]
+    return [
         Edit((EDITOR_KEY, ByName(name)), {"name": name, "value": value}) for name, value in variables.items()
     ]
-    return edits + [Edit((EDITOR_KEY, ByName(name)), REMOVED) for name in unwanted]
 
 
 def names_of(edits: Sequence[Edit]) -> list[str]:
     """Return the names of the variables that the edits set."""
-    return [_name(edit) for edit in edits if edit.value is not REMOVED]
+    return [_name(edit) for edit in edits]
 
 
 def _name(edit: Edit) -> str:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ...accounts.importing.find_login import claude_directory
 from ...errors import UsageError
+from ..claude_code.settings_files import main_checkout
 
 __all__ = ["SCOPES", "SettingsFile", "claude_file", "editor_files", "is_shared_by_git"]
 
@@ -33,12 +34,16 @@ class SettingsFile(NamedTuple):
 
 
 def claude_file(env: Mapping[str, str], project: Path, scope: str) -> SettingsFile:
-    """Return Claude Code's settings file of a scope; for `user` CLAUDE_CONFIG_DIR is obeyed."""
+    """Return Claude Code's settings file of a scope; for `user` CLAUDE_CONFIG_DIR is obeyed.
+
+    The local one is at the root of the git repository, where 2.1.332 looks for it.
+    """
     if scope == "user":
         path = Path(os.path.abspath(claude_directory(env)), "settings.json")
+    elif scope == "project":
+        path = project / ".claude" / "settings.json"
     else:
-        name = "settings.json" if scope == "project" else "settings.local.json"
-        path = project / ".claude" / name
+        path = (main_checkout(project) or project) / ".claude" / "settings.local.json"
     return SettingsFile("Claude Code", scope, path)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -14,16 +14,22 @@ from ...errors import TeamClaudeError, UsageError
 from ...proxy.connect.certificates import ensure_certificates, tls_directory
 from ..claude_code.edit_record import Edit
 from ..claude_code.edited_files import Change, EditedFiles
-from ..claude_code.environment import ClientTarget, client_environment, conflicting_variables
+from ..claude_code.environment import API_URL, ClientTarget, client_environment, proxy_host
 from ..claude_code.json_edit import JsonTextError
-from ..claude_code.settings_files import base_urls_in_settings
+from ..claude_code.login import is_logged_in
+from ..claude_code.proxy_variables import both_lists, excluding, http_proxy
+from ..claude_code.server_urls import shown_url
+from ..claude_code.settings_files import Layer, layer_of, parse_settings, read_layers
 from ..claude_code.trusted_file import trusted_file
+from ..launch.obstacles import obstacles
+from ..launch.wiring import Reach, Value, overlay
 from .edits import edits_for, names_of, require_strict, variables_in
 from .files import SettingsFile, is_shared_by_git
 from .report import readable_by_others
 
 __all__ = ["FORWARD", "FilePlan", "Planner", "config_owner"]
 
+LOWEST = ("global", "user", "project", "local")  # settings_files.py, rule 1
 FORWARD = (Edit(("proxy", "forward"), True),)
 
 
@@ -57,7 +63,6 @@ class Planner:
     target: ClientTarget
     env: Mapping[str, str]
     project: Path
-    logged_in: bool
 
     def plan(self, kind: str, place: SettingsFile, first_party: bool, write: bool) -> FilePlan:
         """Return the plan of one file; `kind` is one of edits.TARGETS.
@@ -65,28 +70,25 @@ class Planner:
         With `write` and `first_party` the certificates are made if they are missing.  Raise TeamClaudeError
         for a file that can't be read, or that git would share with the key in it.
         """
-        if place.scope == "project" and is_shared_by_git(place.path):
-            other = "local" if kind == "claude" else "user"
-            raise UsageError(
-                f"{place.path} is shared by git and would hold the proxy's key: "
-                f"use --scope {other}, or have git ignore it"
-            )
-        before = self.files.preview_undo(place.path, kind).after
-        own = self._variables(kind, place.path, before)
-        existing = {**self.env, **own}
-        target = self._trusting(existing, first_party, write)
-        variables = client_environment(target, existing, self.logged_in)
-        conflicts = conflicting_variables(own, self.logged_in, first_party)
-        unwanted = [name for name in conflicts if name == "ANTHROPIC_BASE_URL"]
-        edits = edits_for(kind, variables, unwanted)
-        change = self.files.preview(place.path, kind, edits)
-        notes = [
-            *(_overrides(name, place.path) for name in conflicts if name not in unwanted),
-            *self._notes(kind, place, first_party),
+        _refuse_shared(kind, place)
+        layers = [
+            each for each in read_layers(self.env, self.project) if first_party or each.scope != "remote"
         ]
+        below = _below(layers, place) if kind == "claude" else []
+        existing = {name: value.text for name, value in overlay(self.env, below).items()}
+        existing.update(self._variables(kind, place.path))
+        logged_in = is_logged_in(existing)
+        target = self._trusting(existing, first_party, write)
+        edits = edits_for(kind, _settings_for(target, existing, logged_in))
+        change = self.files.preview(place.path, kind, edits)
+        effective, layers = self._effective(kind, place, change, layers)
+        found = obstacles(effective, layers, target, logged_in, Reach.SHELL)
+        notes = [*(each.text for each in found), *self._notes(place, existing, first_party)]
         return FilePlan(place, edits, change, notes)
 
-    def _variables(self, kind: str, path: Path, data: Optional[bytes]) -> dict[str, str]:
+    def _variables(self, kind: str, path: Path) -> dict[str, str]:
+        """Return what the file sets without us."""
+        data = self.files.preview_undo(path, kind).after
         try:
             if kind == "claude":
                 require_strict(data)
@@ -103,25 +105,53 @@ class Planner:
             return self.target
         return self.target._replace(**{"ca_file" if first_party else "certificate": str(path)})
 
-    def _notes(self, kind: str, place: SettingsFile, first_party: bool) -> Iterator[str]:
-        for name in conflicting_variables(self.env, self.logged_in, first_party):
-            yield f"{name} is set in this shell and would be used instead; unset it for claude"
-        for found in base_urls_in_settings(self.env, self.project):
-            if kind == "claude" and found.file == place.path:
-                if first_party:
-                    continue  # taken out by an edit
-                break  # the others have less precedence
-            if first_party or found.url.rstrip("/") != self.target.url:
-                what = f"sets ANTHROPIC_BASE_URL to {found.url}"
-                yield f"{found.file} {what}, which overrides this; remove it there"
+    def _effective(
+        self, kind: str, place: SettingsFile, change: Change, layers: Sequence[Layer]
+    ) -> tuple[dict[str, Value], list[Layer]]:
+        """Return what counts for a client after the change, and its settings, the lowest first."""
+        if kind == "vscode":
+            return overlay({**self.env, **variables_in(kind, change.after)}, layers), [*layers]
+        after = layer_of(place.scope, str(place.path), parse_settings(change.after or b""))
+        below = _below(layers, place)
+        above = [each for each in layers[len(below) :] if each.source != after.source]
+        layers = [*below, after, *above]
+        return overlay(self.env, layers), layers
+
+    def _notes(self, place: SettingsFile, existing: Mapping[str, str], first_party: bool) -> Iterator[str]:
+        name = http_proxy(existing)
+        if first_party and name and not self.config.upstream_proxy and "teamclaude:" not in existing[name]:
+            was = f"{name} was {shown_url(existing[name])}"
+            yield f"{was}: to go on through it, set upstreamProxy in {self.config_file}"
         if place.scope == "local" and is_shared_by_git(place.path):
             yield f"{place.path} will hold the proxy's key and is not ignored by git; ignore it"
         if readable_by_others(place.path):
             yield f"other users can read {place.path}, and then the proxy's key; chmod 600 {place.path}"
 
 
-def _overrides(name: str, file: Path) -> str:
-    return f"{file} sets {name}, which is used instead of your login; remove it there"
+def _refuse_shared(kind: str, place: SettingsFile) -> None:
+    if place.scope == "project" and is_shared_by_git(place.path):
+        other = "local" if kind == "claude" else "user"
+        raise UsageError(
+            f"{place.path} is shared by git and would hold the proxy's key: "
+            f"use --scope {other}, or have git ignore it"
+        )
+
+
+def _below(layers: Sequence[Layer], place: SettingsFile) -> list[Layer]:
+    """Return the layers that a settings file of Claude Code beats."""
+    scopes = LOWEST[: LOWEST.index(place.scope)]
+    return [each for each in layers if each.scope in scopes]
+
+
+def _settings_for(target: ClientTarget, existing: Mapping[str, str], logged_in: bool) -> dict[str, str]:
+    """Return the variables of a settings file, which also hold in shells with other proxies than this one."""
+    variables = client_environment(target, existing, logged_in)
+    if target.ca_file:
+        variables["ANTHROPIC_BASE_URL"] = API_URL
+        variables.update(both_lists({**existing, **variables}))
+    else:
+        variables.update(excluding(existing, proxy_host(target)))
+    return variables
 
 
 def undo_places(files: EditedFiles, kind: str, only: Optional[list[Path]]) -> list[Path]:

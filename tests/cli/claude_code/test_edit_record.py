@@ -9,7 +9,7 @@ from typing import Optional
 
 import pytest
 
-from teamclaude.cli.claude_code.edit_record import REMOVED, Edit
+from teamclaude.cli.claude_code.edit_record import Edit
 from teamclaude.cli.claude_code.edited_files import EditedFiles
 from tests.cli.claude_code.edited import CONTENTS, EDITS, KEY, URL, written
 
@@ -28,8 +28,8 @@ def test_a_second_write_takes_back_what_it_does_not_set(files: EditedFiles, file
     original = CONTENTS["our keys with other values"]
     written(file, original)
     files.write(file, "setup", EDITS)
-    files.write(file, "setup", [Edit(("env", "PROXY"), "p"), Edit(URL, REMOVED)])
-    assert json.loads(file.read_text()) == {"env": {"KEY": "sk", "PROXY": "p"}, "a": 1}
+    files.write(file, "setup", [Edit(("env", "PROXY"), "p"), Edit(URL, "u")])
+    assert json.loads(file.read_text()) == {"env": {"URL": "u", "KEY": "sk", "PROXY": "p"}, "a": 1}
     # The same when somebody has changed the file meanwhile.
     file.write_bytes(file.read_bytes().replace(b'"a": 1', b'"a": 2'))
     files.write(file, "setup", [Edit(("env", "OTHER"), "o")])

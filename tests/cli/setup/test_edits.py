@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from teamclaude.cli.claude_code.edit_record import REMOVED
 from teamclaude.cli.claude_code.json_edit import ByName, JsonTextError
 from teamclaude.cli.setup.edits import edits_for, names_of, require_strict, variables_in
 
@@ -14,14 +13,9 @@ VARIABLES = {"A": "1", "B": "2"}
 
 
 def test_edits() -> None:
-    assert edits_for("claude", VARIABLES, ["C"]) == [
-        (("env", "A"), "1"),
-        (("env", "B"), "2"),
-        (("env", "C"), REMOVED),
-    ]
-    key = "claudeCode.environmentVariables"
-    edits = edits_for("vscode", {"A": "1"}, ["C"])
-    assert edits == [((key, ByName("A")), {"name": "A", "value": "1"}), ((key, ByName("C")), REMOVED)]
+    assert edits_for("claude", VARIABLES) == [(("env", "A"), "1"), (("env", "B"), "2")]
+    edits = edits_for("vscode", {"A": "1"})
+    assert edits == [(("claudeCode.environmentVariables", ByName("A")), {"name": "A", "value": "1"})]
     assert names_of(edits) == ["A"]
 
 

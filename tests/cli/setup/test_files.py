@@ -27,6 +27,15 @@ def test_claude_code(env: dict[str, str], scope: str, path: str) -> None:
     assert claude_file(env, PROJECT, scope) == ("Claude Code", scope, Path(path))
 
 
+def test_local_settings_are_at_the_root_of_the_repository(tmp_path: Path) -> None:
+    inside = tmp_path / "src" / "deep"
+    inside.mkdir(parents=True)
+    assert claude_file({}, inside, "local").path == inside / ".claude" / "settings.local.json"
+    (tmp_path / ".git").mkdir()
+    assert claude_file({}, inside, "local").path == tmp_path / ".claude" / "settings.local.json"
+    assert claude_file({}, inside, "project").path == inside / ".claude" / "settings.json"
+
+
 @pytest.mark.parametrize(
     ("platform", "env", "directory"),
     [

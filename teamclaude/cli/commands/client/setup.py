@@ -13,7 +13,6 @@ from ....errors import TeamClaudeError, UsageError
 from ...arguments import add_port_option
 from ...claude_code.edited_files import Change, EditedFiles
 from ...claude_code.environment import ClientTarget
-from ...claude_code.login import is_logged_in
 from ...proxy_client import ProxyClient
 from ...setup.edits import TARGETS
 from ...setup.files import SCOPES, SettingsFile, claude_file, editor_files
@@ -85,7 +84,7 @@ def _change(args: argparse.Namespace) -> int:
         proxy.url, required_proxy_key(file, config), os.path.abspath(tls.cert) if tls else None, account
     )
     files = EditedFiles(file.path)
-    planner = Planner(files, file.path, config, target, os.environ, Path.cwd(), is_logged_in(os.environ))
+    planner = Planner(files, file.path, config, target, os.environ, Path.cwd())
     places = _places(kind, args.scope or "user")
     for place in places:  # refuse before anything is written
         planner.plan(kind, place, args.first_party, write=False)

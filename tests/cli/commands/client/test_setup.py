@@ -12,6 +12,9 @@ from tests.cli.commands.client.setup_files import file_of, log_in, tree, variabl
 from tests.cli.support import KEY, Ended, Stub
 
 Cli = Callable[..., Ended]
+API = "https://api.anthropic.com"
+# A client that is started in another shell must not ask that shell's HTTP proxy for this machine.
+EXCLUDED = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 SECRET = "sk-ant-api03-FAKE-secret"
 
 STATES: dict[str, bytes] = {
@@ -73,7 +76,7 @@ def test_undo_gives_the_same_bytes(
     assert (str(home / ".config" / "teamclaude.json") in changed) == bool(mode)
     if "comments" not in state and "entries" not in state:
         found = variables(target, path)
-        assert found.get("ANTHROPIC_BASE_URL") == (None if mode else f"http://127.0.0.1:{stub.port}")
+        assert found["ANTHROPIC_BASE_URL"] == (API if mode else f"http://127.0.0.1:{stub.port}")
     again = cli(*words, "--write")
     assert "has it already" in again.out
     assert tree(home, project) == after
@@ -89,12 +92,14 @@ def test_the_key_goes_beside_the_login_or_in_its_place(home: Path, stub: Stub, c
         "ANTHROPIC_BASE_URL": url,
         "ANTHROPIC_CUSTOM_HEADERS": "X-Two: 2",
         "ANTHROPIC_AUTH_TOKEN": KEY,
+        **EXCLUDED,
     }
     log_in(home)
     cli("setup", "--write", "--account", "bob")
     assert variables("claude", path) == {
         "ANTHROPIC_BASE_URL": url,
         "ANTHROPIC_CUSTOM_HEADERS": f"X-Two: 2\nx-teamclaude-key: {KEY}\nx-teamclaude-account: bob",
+        **EXCLUDED,
     }
     cli("setup", "--undo")
     assert path.read_bytes() == STATES["our keys, other values"]
@@ -113,8 +118,11 @@ def test_a_first_party_client(home: Path, stub: Stub, cli: Cli) -> None:
     proxy = f"http://teamclaude:{KEY}@127.0.0.1:{stub.port}"
     assert variables("claude", path) == {
         "ANTHROPIC_CUSTOM_HEADERS": "X-Two: 2",
+        "ANTHROPIC_BASE_URL": API,
         "HTTPS_PROXY": proxy,
         "https_proxy": proxy,
+        "NO_PROXY": "",
+        "no_proxy": "",
         "NODE_EXTRA_CA_CERTS": str(ca),
     }
     # The server rewrites the config file while the setting is in force.

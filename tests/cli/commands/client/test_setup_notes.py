@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -41,16 +42,14 @@ def test_what_has_precedence_is_named(home: Path, project: Path, cli: Cli) -> No
     local = written(
         project / ".claude" / "settings.local.json", b'{"env": {"ANTHROPIC_BASE_URL": "https://g.example"}}'
     )
-    line = f"teamclaude: {local} sets ANTHROPIC_BASE_URL to https://g.example, which overrides this"
-    assert line in cli("setup", "claude", "--write").err
-    assert line in cli("setup", "vscode", "--write").err
+    line = f"teamclaude: {local} sets ANTHROPIC_BASE_URL to https://g.example, which overrides"
+    for words in (("claude",), ("vscode",), ("claude", "--first-party")):
+        assert line in cli("setup", *words, "--write").err
     assert cli("setup", "claude", "--scope", "local", "--write").err == ""
     cli("setup", "--undo")
-    # A first-party client must have no base URL from anywhere.
-    user = written(home / ".claude" / "settings.json", local.read_bytes())
-    ended = cli("setup", "claude", "--scope", "local", "--first-party", "--write")
-    assert f"teamclaude: {user} sets ANTHROPIC_BASE_URL" in ended.err
-    assert str(local) not in ended.err
+    # What is below counts no more, also for a first-party client.
+    written(home / ".claude" / "settings.json", local.read_bytes())
+    assert cli("setup", "claude", "--scope", "local", "--first-party", "--write").err == ""
 
 
 def test_variables_that_override_the_login_are_named(
@@ -60,10 +59,35 @@ def test_variables_that_override_the_login_are_named(
     path = written(home / ".claude" / "settings.json", b'{"env": {"ANTHROPIC_AUTH_TOKEN": "sk"}}')
     monkeypatch.setenv("ANTHROPIC_API_KEY", SECRET)
     ended = cli("setup", "--write")
-    assert f"{path} sets ANTHROPIC_AUTH_TOKEN, which is used instead of your login" in ended.err
-    assert "ANTHROPIC_API_KEY is set in this shell" in ended.err
+    assert f"{path} sets ANTHROPIC_AUTH_TOKEN and would be used instead of your login" in ended.err
+    assert "ANTHROPIC_API_KEY is set and would be used instead of your login" in ended.err
     assert SECRET not in ended.err
     assert variables("claude", path)["ANTHROPIC_AUTH_TOKEN"] == "sk"
+
+
+def test_another_provider_is_named(home: Path, cli: Cli) -> None:
+    path = written(home / ".claude" / "settings.json", b'{"env": {"CLAUDE_CODE_USE_BEDROCK": "1"}}')
+    assert f"{path} sets CLAUDE_CODE_USE_BEDROCK: claude will not use the proxy" in cli("setup").err
+
+
+def test_headers_and_exclusions_of_other_files_stay_in_force(home: Path, project: Path, cli: Cli) -> None:
+    env = {"ANTHROPIC_CUSTOM_HEADERS": "X-Two: 2", "NO_PROXY": "corp.example"}
+    written(home / ".claude" / "settings.json", json.dumps({"env": env}).encode())
+    log_in(home)
+    cli("setup", "--scope", "local", "--write")
+    found = variables("claude", project / ".claude" / "settings.local.json")
+    assert found["ANTHROPIC_CUSTOM_HEADERS"] == f"X-Two: 2\nx-teamclaude-key: {KEY}"
+    assert found["NO_PROXY"] == found["no_proxy"] == "corp.example,127.0.0.1"
+
+
+def test_a_proxy_that_a_first_party_client_used_is_named(home: Path, cli: Cli) -> None:
+    written(home / ".claude" / "settings.json", b'{"env": {"HTTPS_PROXY": "http://u:pw@corp.example:8"}}')
+    line = "HTTPS_PROXY was http://corp.example:8: to go on through it, set upstreamProxy in"
+    for _ in range(2):
+        ended = cli("setup", "--first-party", "--write")
+        assert line in ended.err
+        assert "pw" not in ended.err
+    assert cli("setup", "--write").err == ""
 
 
 def test_a_file_that_others_can_read_is_named(home: Path, cli: Cli) -> None:
