@@ -7,6 +7,7 @@ Each is started on loopback as a child of the test.  On Debian:
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 import socket
@@ -102,10 +103,11 @@ def free_port() -> int:
 def dante(place: Place, pem: Pem) -> str:
     port = free_port()
     rules = "from: 0.0.0.0/0 to: 0.0.0.0/0"
+    users = "user.privileged: root\nuser.unprivileged: nobody\n" if os.geteuid() == 0 else ""
     file = place.write(
         "danted.conf",
         f"logoutput: stderr\ninternal: 127.0.0.1 port = {port}\nexternal: 127.0.0.1\n"
-        "clientmethod: none\nsocksmethod: none\nuser.privileged: root\nuser.unprivileged: nobody\n"
+        f"clientmethod: none\nsocksmethod: none\n{users}"
         f"client pass {{ {rules} }}\nsocks block {{ from: 0.0.0.0/0 to: 127.0.0.9/32 }}\n"
         f"socks pass {{ {rules} }}\n",
     )
