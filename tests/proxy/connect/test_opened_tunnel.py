@@ -48,7 +48,9 @@ def test_requests_follow_each_other_and_are_explained(forward: Build, opened: Op
     assert [each.status for each in (first, second, third)] == [200, 200, 200]
     assert b"message_stop" in third.body
     assert first.headers["x-teamclaude-account"] == third.headers["x-teamclaude-account"]
-    found = s.send("GET", f"/teamclaude/explain/{third.headers['x-teamclaude-request']}").json()
+    request = third.headers["x-teamclaude-request"]
+    s.wait_for_record(request)
+    found = s.send("GET", f"/teamclaude/explain/{request}").json()
     assert (found["session"], found["outcome"]) == ("s1", "served")
 
 
