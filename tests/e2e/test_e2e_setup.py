@@ -89,6 +89,21 @@ def test_to_the_pool_and_back(
     assert not (private_home / ".claude" / "settings.json").exists()
 
 
+def test_a_running_server_is_switched_to_first_party_clients_and_back(client: ClientEnvironment) -> None:
+    client.log_in()
+    raw = json.loads(client.config.read_text())
+    del raw["proxy"]["forward"]
+    client.config.write_text(json.dumps(raw))
+    client.service.reload()
+    before = client.config.read_bytes()
+    setup(client, "claude", "--first-party", "--write")
+    ended = plain_claude(client, "-p", "hello")
+    assert ended.status == 0, f"{ended.out} {ended.err}"
+    assert len(client.turns) == 1
+    setup(client, "--undo")
+    assert client.config.read_bytes() == before
+
+
 def test_back_to_a_gateway(client: ClientEnvironment, private_home: Path) -> None:
     with FakeApi([FakeAccount("gateway", GATEWAY_KEY)]) as gateway:
         settings = private_home / ".claude" / "settings.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -95,6 +96,8 @@ def _change(args: argparse.Namespace) -> int:
         else:
             _preview(plan, files, file.path, args)
     print(_closing(args, kind))
+    if args.write:
+        _reload(proxy)
     for line in dict.fromkeys(line for plan in plans for line in plan.notes):
         note(f"teamclaude: {line}")
     _note_if_down(proxy)
@@ -146,6 +149,12 @@ def _closing(args: argparse.Namespace, kind: str) -> str:
     words += [f"--account {args.account}"] if args.account else []
     words += [f"--port {args.port}"] if args.port else []
     return f"nothing was changed; do it with: {' '.join(words)} --write"
+
+
+def _reload(proxy: ProxyClient) -> None:
+    """Have a running server obey proxy.forward at once, not with its next look at the file."""
+    with contextlib.suppress(TeamClaudeError):
+        proxy.reload()
 
 
 def _note_if_down(proxy: ProxyClient) -> None:

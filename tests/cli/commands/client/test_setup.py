@@ -214,3 +214,10 @@ def test_a_preview_hides_keys_and_print_is_exact(home: Path, cli: Cli) -> None:
     cli("setup", "--write")
     added = [line[3:] for line in exact.splitlines() if line.startswith("  +") and "+++" not in line]
     assert "\n".join(added) == path.read_text().rstrip("\n")
+
+
+def test_a_running_server_is_told(home: Path, stub: Stub, cli: Cli) -> None:
+    cli("setup", "--first-party")
+    assert stub.paths == ["GET /health"]
+    cli("setup", "--first-party", "--write")
+    assert "POST /teamclaude/accounts/reload" in stub.paths
