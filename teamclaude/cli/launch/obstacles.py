@@ -115,7 +115,8 @@ class _Obstacles:
     def _credential(self) -> Iterator[Finding]:
         for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
             text = self.texts.get(name)
-            if not text or (name == "ANTHROPIC_AUTH_TOKEN" and text == self.target.key):
+            ours = not self.logged_in and name == "ANTHROPIC_AUTH_TOKEN" and text == self.target.key
+            if not text or ours:
                 continue
             instead = "your login" if self.logged_in else "the proxy's key"
             if self.logged_in or name == "ANTHROPIC_AUTH_TOKEN":

@@ -219,6 +219,14 @@ def test_managed_credentials_are_told(logged_in: bool) -> None:
     assert ("your login" if logged_in else "the proxy's key") in findings[-1].text
 
 
+def test_our_key_as_a_token_is_told_to_who_is_logged_in() -> None:
+    """As `setup` has written it before the login."""
+    layers = [Layer("user", "/u", {"ANTHROPIC_AUTH_TOKEN": "tc-KEY"})]
+    assert texts({}, layers, reach=Reach.SHELL, logged_in=False) == []
+    (told,) = texts({}, layers, reach=Reach.SHELL)
+    assert told.startswith("/u sets ANTHROPIC_AUTH_TOKEN and would be used instead of your login")
+
+
 def test_no_text_holds_a_secret() -> None:
     secrets = {
         "ANTHROPIC_BASE_URL": "https://me:secret@gateway.example",
