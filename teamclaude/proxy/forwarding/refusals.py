@@ -5,7 +5,8 @@ Rules that hold in this file:
 1. A refusal that may be the account's fault or the request's stays open until another account answers.
 2. When another account serves the request, the refusals are the accounts' own (`confirm`): a bare 429 benches
    the account, any other refusal keeps such requests away from it.  When none serves it, or the refusals
-   can't be compared, they are the request's own fault and no account is touched (`dismiss`).
+   can't be compared, they are the request's own fault and no account is touched (`dismiss`).  Bare 429s alone
+   decide nothing: an outage or another 4xx that comes after them is relayed, and they stay suspicions.
 3. What several accounts have just refused alike is sent to one account only for a minute, when the same
    client asks; what all accounts, more than two, have refused is sent to two, whoever asks.
 """
@@ -46,19 +47,27 @@ class Refusals:
 
     @property
     def kept(self) -> Optional[KeptResponse]:
-        """The response to relay when no account serves the request."""
-        return self._open[self.state.relay_index].kept if self._open else self._last
+        """The response to relay when no account serves the request.
+
+        A bare 429 says least: what another account said after it is why the request fails.
+        """
+        if self._last is not None and self._only_bare:
+            return self._last
+        return self._open[self.state.relay_index].kept if self._open else None
+
+    @property
+    def _only_bare(self) -> bool:
+        return all(refusal.result.kind is ResponseKind.BARE for refusal in self._open)
 
     def add(self, lease: Lease, result: AttemptResult, kept: KeptResponse) -> Step:
         """Take in one more refusal and return the step that follows."""
         self.state, step = next_step(self.state, result, self._conditions(lease, result))
         self._all_asked = step.action is Action.ANOTHER  # unless another one is found
-        if self.state.ambiguous and self.state.ambiguous[-1] is result:
+        is_open = bool(self.state.ambiguous) and self.state.ambiguous[-1] is result
+        if is_open:
             self._open.append(_OpenRefusal(lease, result, kept))
-        elif step.action in (Action.RELAY, Action.AGAIN):
-            self._last = kept
-        else:
-            self._last = None  # an outage met before is no longer why the request fails
+        # None: an outage met before is no longer why the request fails.
+        self._last = kept if step.action in (Action.RELAY, Action.AGAIN) and not is_open else None
         return step
 
     def add_failure(self, lease: Lease, failure: Failure) -> Step:
@@ -80,7 +89,7 @@ class Refusals:
         """Limit the wait for another account: for a slot of an open one, not for the end of a bench."""
         if not self._open:
             return limits
-        if all(refusal.result.kind is ResponseKind.BARE for refusal in self._open):
+        if self._only_bare:
             return limits.for_slot_only()
         return limits.for_slot_only(self._context.config.upstream_retry_budget_sec)
 
@@ -98,7 +107,12 @@ class Refusals:
         self._open.clear()
 
     def dismiss(self) -> None:
-        """Record that no account serves the request: the refusals count as its own fault."""
+        """Record that no account serves the request: the refusals count as its own fault.
+
+        Nothing is settled where another answer than theirs is relayed: then they stay suspicions.
+        """
+        if self._last is not None and self._only_bare:
+            return
         if self._open:
             self._context.router.record_request_fault([refusal.lease for refusal in self._open])
         for place, refusal in enumerate(self._open):

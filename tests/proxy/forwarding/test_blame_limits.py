@@ -1,4 +1,4 @@
-"""Whose fault a limit is: extra usage, bare 429s, overloads, absurd times, silence, ids."""
+"""Whose fault a limit is: extra usage, overloads, absurd times, silence, ids."""
 
 from __future__ import annotations
 
@@ -89,55 +89,6 @@ def test_extra_usage_that_is_allowed_serves_when_no_other_account_can(
     assert {s.ask(session=f"n{n}").account for n in range(3)} == {"b"}, "a last resort"
     s.send("POST", "/teamclaude/accounts/b/disable")
     assert {s.ask(session=f"m{n}").account for n in range(3)} == {"a"}
-
-
-# --- bare 429s ----------------------------------------------------------------------------------------
-
-
-def test_bare_429s_of_two_accounts_do_not_keep_the_third_from_serving(stage: Build) -> None:
-    s = stage("a", "b", "c")
-    for n in range(6):
-        s.ask(session=f"warm{n}")
-    for name in "ab":
-        s.api.script.always(Fault.bare_429(), account=name)
-    replies = [s.ask(session=f"s{n}") for n in range(6)]
-    assert {(r.status, r.account) for r in replies} == {(200, "c")}
-    assert s.account("c")["status"] == "active"
-
-
-def test_a_bare_429_waits_for_a_busy_slot_of_another_account(stage: Build) -> None:
-    s = stage("a", "b", maxInflightPerAccount=1)
-    for name in "ab":
-        s.ask(session=name, headers={"x-teamclaude-account": name})
-    s.api.script.once(Fault.slow(before_head=0.6), account="b")
-    busy = threading.Thread(target=s.ask, args=("busy", "busy", {"x-teamclaude-account": "b"}))
-    busy.start()
-    s.until(lambda: s.account("b")["inflight"] == 1)
-    s.api.script.always(Fault.bare_429(), account="a")
-    assert s.ask(session="a").account == "b"
-    busy.join()
-
-
-def test_five_accounts_with_bare_429s_are_not_all_asked(stage: Build) -> None:
-    s = stage(*"abcdef")
-    s.api.script.always(Fault.bare_429())
-    assert s.ask(session="s1").status == 429
-    assert sum(calls(s).values()) == 4
-    assert s.ask(session="s2").status == 429
-    assert sum(calls(s).values()) == 5, "refused by all a moment ago: one account only"
-    s.api.script.clear()
-    assert s.ask(session="s3").status == 200
-    assert {a["status"] for a in s.status()["accounts"]} == {"active"}
-
-
-def test_on_count_tokens_a_429_goes_to_one_other_account_and_benches_none(stage: Build) -> None:
-    s = stage("a", "b", "c")
-    s.api.script.once(Fault.bare_429())
-    assert s.send("POST", "/v1/messages/count_tokens", message()).status == 200
-    s.api.script.always(Fault.bare_429())
-    assert s.send("POST", "/v1/messages/count_tokens", message()).status == 429
-    assert len(s.seen(4)) == 4
-    assert {a["status"] for a in s.status()["accounts"]} == {"active"}
 
 
 # --- what has nothing cached goes on at once --------------------------------------------------------------
