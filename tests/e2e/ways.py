@@ -222,6 +222,6 @@ WAYS = (
     Way("sub-agents", _sub_agent),
     Way("resume", _resume),
     Way("VS Code", _vscode),
-    Way("Agent SDK, Python", _agent_sdk_python, is_sdk=True, versions=SUPERVISED),
-    Way("Agent SDK, TypeScript", _agent_sdk_typescript, is_sdk=True, versions=SUPERVISED),
+    Way("Agent SDK, Python", _agent_sdk_python, is_sdk=True),
+    Way("Agent SDK, TypeScript", _agent_sdk_typescript, is_sdk=True),
 )
