@@ -162,17 +162,28 @@ def look(environment: ClientEnvironment, prefix: Sequence[str], env: Mapping[str
         check=True,
     )
     turn = next(turn for turn in environment.turns if turn.size > 10_000)
+    usage = None
     with Terminal(program, environment.project, env) as terminal:
         terminal.wait_for("effort|shortcuts|cycle")
-        terminal.type("/usage\r")
-        usage = terminal.wait_for("25%|session|Failed[^\n]*|only available[^\n]*", 8.0)
+        for _ in range(3):  # keys that come while it starts may be lost
+            terminal.type("/usage\r")
+            usage = terminal.wait_for("25% used|Current session|Failed to load[^.]*", 8.0)
+            if usage is not None:
+                break
+            terminal.type("\x1b")
+        # It shows what it knows from a turn's headers, and asks at the same time.
+        terminal.keep_reading(lambda: has_asked(environment, "/api/oauth/usage"), 5.0)
     with Terminal([*program, "remote-control"], environment.project, env) as terminal:
         remote = terminal.wait_for("Ready|Error: [^.]*|not available[^.]*", 15.0)
         if remote == "Ready":
-            terminal.keep_reading(lambda: set(REMOTE) <= {each.path for each in environment.api.log}, 15.0)
+            terminal.keep_reading(lambda: has_asked(environment, *REMOTE), 15.0)
     own = [each for each in environment.api.log if not each.path.startswith("/v1/messages")]
     paths = frozenset(template_of(each.path) for each in own)
     return Found(turn, turn.account or "", paths, remote or "nothing", usage or "nothing")
+
+
+def has_asked(environment: ClientEnvironment, *paths: str) -> bool:
+    return set(paths) <= {each.path for each in environment.api.log}
 
 
 def template_of(path: str) -> str:
