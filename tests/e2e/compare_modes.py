@@ -217,6 +217,7 @@ def body_facts(turn: LoggedExchange) -> set[str]:
 ROWS: tuple[tuple[str, Callable[[Found], str]], ...] = (
     ("turn is served by", lambda found: found.turn_account),
     ("betas of a turn", lambda found: str(len(betas(found.turn)))),
+    ("headers of the client's own", lambda found: str(len(own_headers(found.turn)))),
     ("tool search", lambda found: "on" if "ToolSearch" in body_facts(found.turn) else "off"),
     ("`diagnostics` in the body", lambda found: "yes" if "diagnostics" in body_facts(found.turn) else "no"),
     ("connectors are asked for", lambda found: "yes" if "/v1/mcp_servers" in found.paths else "no"),
