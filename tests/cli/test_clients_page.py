@@ -1,4 +1,4 @@
-"""The manual's table of every way to start a client has the rows and columns that the end-to-end tests try."""
+"""The manual's table of all ways to start a client has the rows and columns that the end-to-end tests try."""
 
 from __future__ import annotations
 

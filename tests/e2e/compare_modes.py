@@ -15,7 +15,6 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +28,7 @@ from teamclaude.fakeapi.fake_account import FakeAccount
 from teamclaude.proxy.connect.certificates import ca_file, ensure_certificates, server_context, tls_directory
 from tests.e2e import packages
 from tests.e2e.client_environment import CLIENT_TOKEN, KEY, ClientEnvironment
+from tests.e2e.tee import Loopback
 from tests.e2e.terminal import Terminal
 
 HOST = "api.anthropic.com"
@@ -76,27 +76,14 @@ class Found(NamedTuple):
 # --- the connections --------------------------------------------------------------------------------
 
 
-class TlsFront:
+class TlsFront(Loopback):
     """Terminates TLS for the API's name on this machine's port 443 and passes all on to the fake API."""
 
     def __init__(self, directory: Path, behind: int) -> None:
         self._behind = behind
         self.certificates = ensure_certificates(directory, [HOST], time.time())
         self._context = server_context(self.certificates)
-        self._listener = socket.create_server(("127.0.0.1", HTTPS), backlog=64)
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                sock, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+        super().__init__(HTTPS)
 
     def _serve(self, sock: socket.socket) -> None:
         try:

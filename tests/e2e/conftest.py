@@ -38,19 +38,27 @@ def either(request: pytest.FixtureRequest, environment: ClientEnvironment) -> Cl
 
 
 @pytest.fixture(params=packages.CLAUDE_VERSIONS)
-def client(request: pytest.FixtureRequest, tmp_path: Path, private_home: Path) -> Iterator[ClientEnvironment]:
-    """A logged-in client that has been used before, in its newest and an old version."""
+def new_client(
+    request: pytest.FixtureRequest, tmp_path: Path, private_home: Path
+) -> Iterator[ClientEnvironment]:
+    """A client that has never been started, in its newest and an old version."""
     try:
         program = packages.claude_version(request.param)
     except packages.NotInstalledError as refusal:
         pytest.skip(f"the client could not be installed: {refusal}")
     environment = ClientEnvironment(tmp_path, private_home, program)
-    environment.log_in()
+    yield environment
+    environment.close()
+
+
+@pytest.fixture
+def client(new_client: ClientEnvironment, private_home: Path) -> ClientEnvironment:
+    """A logged-in client that has been used before, in its newest and an old version."""
+    new_client.log_in()
     used = {
         "hasCompletedOnboarding": True,
         "theme": "dark",
-        "projects": {str(environment.project): {"hasTrustDialogAccepted": True}},
+        "projects": {str(new_client.project): {"hasTrustDialogAccepted": True}},
     }
     (private_home / ".claude.json").write_text(json.dumps(used))
-    yield environment
-    environment.close()
+    return new_client

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import NamedTuple, Optional
 
-__all__ = ["BlockingProxy", "Sent", "Tee"]
+__all__ = ["BlockingProxy", "Loopback", "Sent", "Tee"]
 
 
 class Sent(NamedTuple):
@@ -29,11 +29,11 @@ class Sent(NamedTuple):
         return next((value for key, value in self.headers if key.lower() == wanted), None)
 
 
-class _Loopback:
-    """A listener with one thread per connection."""
+class Loopback:
+    """A listener with one thread per connection; port 0 is any free one."""
 
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+    def __init__(self, port: int = 0) -> None:
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=64)
         self.port = int(self._listener.getsockname()[1])
         self._lock = threading.Lock()  # guards the lists of subclasses
         threading.Thread(target=self._accept, daemon=True).start()
@@ -55,7 +55,7 @@ class _Loopback:
         raise NotImplementedError
 
 
-class Tee(_Loopback):
+class Tee(Loopback):
     """Forwards to the proxy at `port_behind`; `sent` is what the clients sent, byte for byte."""
 
     def __init__(self, port_behind: int) -> None:
@@ -104,7 +104,7 @@ class Tee(_Loopback):
             target.shutdown(socket.SHUT_WR)
 
 
-class BlockingProxy(_Loopback):
+class BlockingProxy(Loopback):
     """The target of HTTPS_PROXY: every outgoing connection ends here; `asked` names the hosts."""
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,16 +22,10 @@ pytestmark = pytest.mark.e2e
 GATEWAY_KEY = "sk-ant-oat01-FAKE-gateway"
 
 
-@pytest.fixture(params=packages.CLAUDE_VERSIONS)
-def client(request: pytest.FixtureRequest, tmp_path: Path, private_home: Path) -> Iterator[ClientEnvironment]:
-    """A client in its newest and an old version."""
-    try:
-        program = packages.claude_version(request.param)
-    except packages.NotInstalledError as refusal:
-        pytest.skip(f"the client could not be installed: {refusal}")
-    environment = ClientEnvironment(tmp_path, private_home, program)
-    yield environment
-    environment.close()
+@pytest.fixture
+def client(new_client: ClientEnvironment) -> ClientEnvironment:
+    """A client that is not logged in."""
+    return new_client
 
 
 def program(client: ClientEnvironment, words: Sequence[str], **more: str) -> Ended:
