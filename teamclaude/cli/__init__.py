@@ -19,6 +19,7 @@ Data goes to stdout, messages to stderr.  `main` imports only the module of the 
 - own_proxy: keep a server from using itself as its proxy
 - proxy_client: the HTTP client of a running proxy, local or remote
 - secret_prompt: ask for a secret without echo; a paste may have several lines
+- settings_edit: edits of other programs' settings files, and their undoing
 - setup: what the command `setup` writes into settings files, and the texts it prints
 - signals: run a server until it ends, and handle signals meanwhile
 - status_line: the line that `statusline` prints below Claude Code's prompt

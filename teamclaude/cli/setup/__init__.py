@@ -1,6 +1,6 @@
 """What `teamclaude setup` writes into the settings of Claude Code and of editors, and what it prints.
 
-Nothing here writes a file: claude_code/edited_files.py does, when the command says so.
+Nothing here writes a file: settings_edit/edited_files.py does, when the command says so.
 
 - edits: the values that a settings file gets, and the variables that it has
 - files: which settings files there are for each scope and editor

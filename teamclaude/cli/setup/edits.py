@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Optional
 
-from ..claude_code.edit_record import Edit, decoded
-from ..claude_code.json_edit import ByName, JsonTextError, get_path
-from ..claude_code.json_text import BOM, is_blank, parse
+from ..settings_edit.edit_record import Edit, decoded
+from ..settings_edit.json_edit import ByName, JsonTextError, get_path
+from ..settings_edit.json_text import BOM, is_blank, parse
 
 __all__ = ["TARGETS", "edits_for", "names_of", "require_strict", "variables_in"]
 

@@ -12,10 +12,7 @@ from typing import Optional
 from ...accounts.config.config import Config
 from ...errors import TeamClaudeError, UsageError
 from ...proxy.connect.certificates import ensure_certificates, tls_directory
-from ..claude_code.edit_record import Edit
-from ..claude_code.edited_files import Change, EditedFiles
 from ..claude_code.environment import API_URL, ClientTarget, client_environment, proxy_host
-from ..claude_code.json_edit import JsonTextError
 from ..claude_code.login import is_logged_in
 from ..claude_code.proxy_variables import both_lists, excluding, http_proxy
 from ..claude_code.server_urls import shown_url
@@ -23,6 +20,9 @@ from ..claude_code.settings_files import Layer, layer_of, parse_settings, read_l
 from ..claude_code.trusted_file import trusted_file
 from ..launch.obstacles import obstacles
 from ..launch.wiring import Reach, Value, overlay
+from ..settings_edit.edit_record import Edit
+from ..settings_edit.edited_files import Change, EditedFiles
+from ..settings_edit.json_edit import JsonTextError
 from .edits import edits_for, names_of, require_strict, variables_in
 from .files import SettingsFile, is_shared_by_git
 from .report import readable_by_others

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Optional
 
-from ..claude_code.edit_record import decoded
-from ..claude_code.edited_files import Change
+from ..settings_edit.edit_record import decoded
+from ..settings_edit.edited_files import Change
 
 __all__ = ["diff_of", "hide_secrets", "readable_by_others", "shown_path", "undone"]
 

@@ -15,9 +15,9 @@ from typing import Any, Optional
 
 from ...accounts.importing.find_login import claude_directory
 from ...errors import TeamClaudeError
-from ..claude_code.edit_record import Edit
-from ..claude_code.edited_files import Change, EditedFiles
-from ..claude_code.json_edit import JsonTextError, get_path
+from ..settings_edit.edit_record import Edit
+from ..settings_edit.edited_files import Change, EditedFiles
+from ..settings_edit.json_edit import JsonTextError, get_path
 
 __all__ = ["OWNER", "REFRESH_SEC", "SCOPES", "install", "overriding", "settings_file", "status_line_setting"]
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from teamclaude.cli.claude_code.json_edit import ByName, JsonTextError
+from teamclaude.cli.settings_edit.json_edit import ByName, JsonTextError
 from teamclaude.cli.setup.edits import edits_for, names_of, require_strict, variables_in
 
 VARIABLES = {"A": "1", "B": "2"}

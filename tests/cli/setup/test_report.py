@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from teamclaude.cli.claude_code.edited_files import Change
-from teamclaude.cli.claude_code.json_edit import ByName
+from teamclaude.cli.settings_edit.edited_files import Change
+from teamclaude.cli.settings_edit.json_edit import ByName
 from teamclaude.cli.setup.report import diff_of, hide_secrets, readable_by_others, shown_path, undone
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from teamclaude.cli.claude_code.edited_files import EditedFiles
+from teamclaude.cli.settings_edit.edited_files import EditedFiles
 from teamclaude.cli.status_line.install import (
     MAIN,
     OWNER,

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 from ....accounts.config.identity import find_account
 from ....errors import TeamClaudeError, UsageError
 from ...arguments import add_port_option
-from ...claude_code.edited_files import Change, EditedFiles
 from ...claude_code.environment import ClientTarget
 from ...proxy_client import ProxyClient
+from ...settings_edit.edited_files import Change, EditedFiles
 from ...setup.edits import TARGETS
 from ...setup.files import SCOPES, SettingsFile, claude_file, editor_files
 from ...setup.plan import FORWARD, FilePlan, Planner, config_owner, undo_places

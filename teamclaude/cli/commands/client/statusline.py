@@ -12,7 +12,7 @@ from pathlib import Path
 from ....accounts.config.config_file import config_path
 from ....errors import UsageError
 from ...arguments import whole_number
-from ...claude_code.edited_files import EditedFiles
+from ...settings_edit.edited_files import EditedFiles
 from ...status_line.install import OWNER, REFRESH_SEC, SCOPES, install, overriding, settings_file
 from ...status_line.line import FIELDS, unknown_field
 from ...status_line.output import print_line

@@ -9,9 +9,9 @@ from typing import Optional
 
 import pytest
 
-from teamclaude.cli.claude_code.edit_record import Edit
-from teamclaude.cli.claude_code.edited_files import EditedFiles
-from tests.cli.claude_code.edited import CONTENTS, EDITS, KEY, URL, written
+from teamclaude.cli.settings_edit.edit_record import Edit
+from teamclaude.cli.settings_edit.edited_files import EditedFiles
+from tests.cli.settings_edit.edited import CONTENTS, EDITS, KEY, URL, written
 
 
 def test_two_writes_keep_the_first_original(files: EditedFiles, file: Path) -> None:

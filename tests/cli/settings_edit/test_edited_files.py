@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from teamclaude.cli.claude_code import edited_files
-from teamclaude.cli.claude_code.edit_record import decoded
-from teamclaude.cli.claude_code.edited_files import EditedFiles, undo_directory
-from teamclaude.cli.claude_code.json_edit import get_path
+from teamclaude.cli.settings_edit import edited_files
+from teamclaude.cli.settings_edit.edit_record import decoded
+from teamclaude.cli.settings_edit.edited_files import EditedFiles, undo_directory
+from teamclaude.cli.settings_edit.json_edit import get_path
 from teamclaude.errors import TeamClaudeError
-from tests.cli.claude_code.edited import CONTENTS, EDITS, URL, written
+from tests.cli.settings_edit.edited import CONTENTS, EDITS, URL, written
 
 
 def tree(directory: Path) -> dict[str, tuple[int, bytes]]:

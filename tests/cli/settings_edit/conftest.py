@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from teamclaude.cli.claude_code.edited_files import EditedFiles
+from teamclaude.cli.settings_edit.edited_files import EditedFiles
 
 
 @pytest.fixture

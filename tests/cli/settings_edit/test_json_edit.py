@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from teamclaude.cli.claude_code.json_edit import (
+from teamclaude.cli.settings_edit.json_edit import (
     ByName,
     JsonTextError,
     created_path,
@@ -20,7 +20,7 @@ from teamclaude.cli.claude_code.json_edit import (
     remove_path,
     set_path,
 )
-from teamclaude.cli.claude_code.json_text import parse
+from teamclaude.cli.settings_edit.json_text import parse
 
 ENV = ("env", "URL")
 

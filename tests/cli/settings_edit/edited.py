@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from teamclaude.cli.claude_code.edit_record import Edit
+from teamclaude.cli.settings_edit.edit_record import Edit
 
 URL, KEY = ("env", "URL"), ("env", "KEY")
 EDITS = (Edit(URL, "http://127.0.0.1:1"), Edit(KEY, "tc-1"))
