@@ -52,6 +52,10 @@ POLL_SEC = 0.4  # how often to look where a disconnect is no event
 # The first look comes soon after the end of sending: on a close the kernel sends its FIN just before it takes
 # the socket from its process.
 FIRST_CHECK_SEC = 0.02
+# Threads whose client has left.  Clients that leave could otherwise make any number of them: a look-up of a
+# name takes many seconds, a connection attempt up to its own limit.
+MAX_ABANDONED = 64
+_abandoned = threading.BoundedSemaphore(MAX_ABANDONED)
 
 
 def readable_probe(sock: socket.socket) -> Callable[[], bool]:
@@ -216,7 +220,8 @@ def run_in_thread(
     """Return or raise what `work` does in a thread of its own; call `on_tick` every POLL_SEC meanwhile.
 
     If `on_tick` raises (the client has left) the work goes on alone, so it must be worth finishing; `discard`
-    gets its result.  Where no thread can be started the work is done in this one, without ticks.
+    gets its result.  With MAX_ABANDONED of such threads it is waited for, and the connection keeps its place.
+    Where no thread can be started the work is done in this one, without ticks.
     """
     try:
         job = _ThreadJob(work, name)
@@ -228,6 +233,8 @@ def run_in_thread(
     except BaseException:
         if discard is not None:
             job.abandon(discard)
+        if not job.leave():
+            job.done.wait()
         raise
     return job.result()
 
@@ -236,10 +243,11 @@ class _ThreadJob(threading.Thread, Generic[T]):
     def __init__(self, work: Callable[[], T], name: str) -> None:
         super().__init__(name=name, daemon=True)
         self._work = work
-        self._lock = threading.Lock()  # guards _results and _discard
+        self._lock = threading.Lock()  # guards _results, _discard, _is_alone and the change of `done`
         self._results: list[T] = []
         self._discard: Optional[Callable[[T], None]] = None
         self._error: Optional[BaseException] = None
+        self._is_alone = False  # nothing waits for it
         self.done = threading.Event()
         self.start()
 
@@ -249,11 +257,25 @@ class _ThreadJob(threading.Thread, Generic[T]):
         except BaseException as error:  # raised again in the waiting thread
             self._error = error
         else:
-            with self._lock:
-                self._results.append(result)
-                if self._discard is not None:
-                    self._discard(result)
-        self.done.set()
+            self._keep(result)
+        with self._lock:
+            self.done.set()
+            if self._is_alone:
+                _abandoned.release()
+
+    def _keep(self, result: T) -> None:
+        with self._lock:
+            self._results.append(result)
+            if self._discard is not None:
+                self._discard(result)
+
+    def leave(self) -> bool:
+        """Let it go on alone; False when there are too many already."""
+        with self._lock:
+            if not self.done.is_set():
+                self._is_alone = _abandoned.acquire(blocking=False)
+                return self._is_alone
+        return True
 
     def abandon(self, discard: Callable[[T], None]) -> None:
         """Hand the result to `discard`, now or when it comes: no thread waits for it any more."""

@@ -304,6 +304,32 @@ def test_the_work_goes_on_after_the_client_left(
     assert ended.wait(5)
 
 
+def test_clients_that_leave_do_not_make_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "POLL_SEC", 0.005)
+    monkeypatch.setattr(watching, "_abandoned", threading.BoundedSemaphore(1))
+    may_end, left_alone = threading.Event(), threading.Event()
+
+    def leave() -> None:
+        left_alone.set()
+        raise ClientGoneError("left")
+
+    def one_client() -> None:
+        with pytest.raises(ClientGoneError):
+            run_in_thread(lambda: may_end.wait(5), leave)
+
+    one_client()
+    left_alone.clear()
+    second = threading.Thread(target=one_client)
+    second.start()
+    assert left_alone.wait(5)
+    second.join(0.05)
+    assert second.is_alive(), "it keeps its place until the work has ended"
+    may_end.set()
+    second.join(5)
+    assert not second.is_alive()
+    assert watching._abandoned.acquire(timeout=5), "ended work gives its place back"
+
+
 def test_where_no_thread_can_be_started_the_work_is_done_in_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
     def none_left(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
