@@ -20,7 +20,8 @@ from ..records.notices import TUNNEL, Notice
 __all__ = ["TunnelRecords"]
 
 MAX_HOSTS = 64  # the ones used last; a client can name any number
-MAX_NOTICES = 32  # between two polls
+MAX_NOTICES = 32  # in NOTICES_SEC: a client can name any number of hosts
+NOTICES_SEC = 60.0
 
 
 class _HostTotals:
@@ -37,9 +38,10 @@ class TunnelRecords:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._lock = threading.Lock()  # guards the two below
+        self._lock = threading.Lock()  # guards the four below
         self._hosts: OrderedDict[str, _HostTotals] = OrderedDict()  # the one used last at the end
-        self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
+        self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES + 1)
+        self._noticed_since, self._noticed = 0.0, 0  # notices since then
 
     @contextmanager
     def count(self, host: str, tunnel: Tunnel) -> Iterator[None]:
@@ -47,7 +49,7 @@ class TunnelRecords:
         with self._lock:
             totals = self._totals(host)
             if not totals.tunnels or totals.problem:
-                self._notices.append(Notice(TUNNEL, host, "passed on, not opened"))
+                self._notice(host, "passed on, not opened")
             totals.tunnels += 1
             totals.problem = ""
             totals.running.append(tunnel)
@@ -58,25 +60,41 @@ class TunnelRecords:
                 totals.running.remove(tunnel)
                 totals.bytes_up += tunnel.bytes_up
                 totals.bytes_down += tunnel.bytes_down
+                self._forget_oldest()
 
     def count_failure(self, host: str, problem: str) -> None:
         """Count a tunnel that could not be made."""
         with self._lock:
             totals = self._totals(host)
             if not totals.problem:
-                self._notices.append(Notice(TUNNEL, host, problem))
+                self._notice(host, problem)
             totals.failed += 1
             totals.problem = problem
 
     def _totals(self, host: str) -> _HostTotals:
         totals = self._hosts.setdefault(host, _HostTotals())
         self._hosts.move_to_end(host)
-        if len(self._hosts) > MAX_HOSTS:
-            unused = next((name for name, each in self._hosts.items() if not each.running), host)
-            if unused != host:
-                del self._hosts[unused]
+        self._forget_oldest()
         totals.last_at = self._clock()
         return totals
+
+    def _forget_oldest(self) -> None:
+        """Forget hosts beyond MAX_HOSTS, but none with a tunnel and not the one used last."""
+        too_many = len(self._hosts) - MAX_HOSTS
+        if too_many > 0:
+            unused = [name for name, each in list(self._hosts.items())[:-1] if not each.running]
+            for name in unused[:too_many]:
+                del self._hosts[name]
+
+    def _notice(self, host: str, what: str) -> None:
+        now = self._clock()
+        if not 0 <= now - self._noticed_since < NOTICES_SEC:
+            self._noticed_since, self._noticed = now, 0
+        self._noticed += 1
+        if self._noticed <= MAX_NOTICES:
+            self._notices.append(Notice(TUNNEL, host, what))
+        elif self._noticed == MAX_NOTICES + 1:
+            self._notices.append(Notice(TUNNEL, "more hosts", f"no lines for the rest of {NOTICES_SEC:g} s"))
 
     def take_notices(self) -> list[Notice]:
         """Return the lines since the last call."""

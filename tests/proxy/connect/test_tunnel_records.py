@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import Any
 
@@ -72,3 +73,32 @@ def test_more_hosts_than_fit_may_be_open_at_once(
         assert len(records.view()) == 2
     records.count_failure("c", "no")
     assert "c" in [row.host for row in records.view()]
+
+
+def test_hosts_that_were_open_at_once_are_forgotten_when_they_end(
+    records: TunnelRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tunnel_records, "MAX_HOSTS", 2)
+    with ExitStack() as open_ones:
+        for host in "abcde":
+            open_ones.enter_context(records.count(host, tunnel()))
+        assert len(records.view()) == 5
+    assert len(records.view()) == 2
+
+
+def test_a_client_that_names_many_hosts_does_not_flood_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tunnel_records, "MAX_NOTICES", 3)
+    now = [1000.0]
+    records = TunnelRecords(lambda: now[0])
+    lines = []
+    for host in range(10):
+        records.count_failure(f"{host}:443", "no")
+        lines += [str(notice) for notice in records.take_notices()]
+    assert [*lines[:2], *lines[3:]] == [
+        "TUNNEL 0:443: no",
+        "TUNNEL 1:443: no",
+        "TUNNEL more hosts: no lines for the rest of 60 s",
+    ]
+    now[0] += tunnel_records.NOTICES_SEC
+    records.count_failure("later:443", "no")
+    assert [str(notice) for notice in records.take_notices()] == ["TUNNEL later:443: no"]
