@@ -26,6 +26,7 @@ from ..config.json_file import decode_text
 from .login_fields import read_label, read_moment, read_token
 
 __all__ = [
+    "CURE",
     "LoginSource",
     "is_live",
     "is_renewable",
@@ -37,6 +38,8 @@ __all__ = [
 ]
 
 LOGIN_KEY = "claudeAiOauth"
+# What to do when nothing better is known.
+CURE = "use teamclaude login"
 MAX_BYTES = 1 << 20
 # Other credentials by prefix, found where an access token should be.
 OTHER_CREDENTIALS = {
@@ -82,7 +85,8 @@ def parse_login(source: LoginSource) -> AccountConfig:
     try:
         return _account(_by_plain_name(login), "" if login is raw else f"{LOGIN_KEY}.")
     except ConfigError as error:
-        raise TeamClaudeError(f"{source.label}: {error}") from None
+        cure = "" if "teamclaude login" in str(error) else f"; {CURE}"
+        raise TeamClaudeError(f"{source.label}: {error}{cure}") from None
 
 
 # --- the text -----------------------------------------------------------------------------------
@@ -96,7 +100,7 @@ def login_object(source: LoginSource, errors: str = "replace") -> dict[str, Any]
     """
     label = source.label
     if len(source.text) > MAX_BYTES:
-        raise TeamClaudeError(f"{label}: is too long to be a login of Claude Code")
+        raise TeamClaudeError(f"{label}: is too long to be a login of Claude Code; {CURE}")
     text = ""
     try:
         text = decode_text(source.text, errors).strip()
@@ -105,9 +109,9 @@ def login_object(source: LoginSource, errors: str = "replace") -> dict[str, Any]
     except json.JSONDecodeError as error:
         raise TeamClaudeError(f"{label}: {_json_problem(text, error)}") from None
     except RecursionError:
-        raise TeamClaudeError(f"{label}: is nested too deeply") from None
+        raise TeamClaudeError(f"{label}: is nested too deeply; {CURE}") from None
     except ValueError:  # bytes that are not text; numbers of thousands of digits
-        raise TeamClaudeError(f"{label}: is not a JSON text") from None
+        raise TeamClaudeError(f"{label}: is not a JSON text; {CURE}") from None
     if isinstance(raw, list) and len(raw) == 1:
         (raw,) = raw
     if not isinstance(raw, dict):
@@ -127,7 +131,7 @@ def _finite(text: str) -> Optional[float]:
 def _json_problem(text: str, error: json.JSONDecodeError) -> str:
     place = f"line {error.lineno}, column {error.colno}"
     if not text:
-        return "is empty"
+        return f"is empty; {CURE}"
     if "{" not in text and "sk-ant-oat" in text:
         return "is a token alone, not a login in JSON: teamclaude login --token takes it"
     if error.pos >= len(text) or error.msg.startswith("Unterminated string"):
@@ -136,13 +140,13 @@ def _json_problem(text: str, error: json.JSONDecodeError) -> str:
         return f"{place}: something follows the end of the JSON; remove that, or use teamclaude login"
     if text.startswith("{") and '"' not in text:
         return f"{place}: its quotes are missing (a shell took them away): use --json - and paste it"
-    return f"{place}: is not JSON ({error.msg[:1].lower()}{error.msg[1:]})"
+    return f"{place}: is not JSON ({error.msg[:1].lower()}{error.msg[1:]}); {CURE}"
 
 
 def _expected(value: object) -> str:
     if isinstance(value, list):
         return f"is a list of {len(value)}, not a login; import takes one login at a time (--json -)"
-    return "expected an object with accessToken, refreshToken and expiresAt"
+    return f"expected an object with accessToken, refreshToken and expiresAt; {CURE}"
 
 
 def _login_in(raw: dict[str, Any]) -> Optional[dict[str, Any]]:
@@ -202,11 +206,11 @@ def _what_else(raw: Mapping[str, Any], login: Mapping[str, Any]) -> str:
     if "oauthAccount" in raw:
         return "is Claude Code's settings (.claude.json), which hold no tokens; its login: teamclaude import"
     if isinstance(raw.get("keychainOverflow"), dict):
-        return "keeps its login in another item, encrypted; use teamclaude login"
+        return f"keeps its login in another item, encrypted; {CURE}"
     # Claude Code leaves empty tokens and expiresAt 0 when its login has ended.
     if "accesstoken" in _by_plain_name(login):
         return "Claude Code's login there has ended; log in with teamclaude login, or in claude"
-    return f"holds no login of Claude Code ({LOGIN_KEY}.accessToken)"
+    return f"holds no login of Claude Code ({LOGIN_KEY}.accessToken); {CURE}"
 
 
 # --- use ----------------------------------------------------------------------------------------
@@ -228,8 +232,8 @@ def unusable_reason(account: AccountConfig, now: float) -> str:
     if is_live(account, now) or is_renewable(account, now):
         return ""
     if account.refresh_token is not None:
-        return "this login has ended; use teamclaude login"
-    return "its accessToken has expired, and there is no refreshToken to renew it; use teamclaude login"
+        return f"this login has ended; {CURE}"
+    return f"its accessToken has expired, and there is no refreshToken to renew it; {CURE}"
 
 
 def write_tokens(text: bytes, path: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -143,7 +143,7 @@ def check_api_key(text: str) -> str:
     """Return `text` without surrounding white space; raise TeamClaudeError if it is not an API key."""
     key = text.strip()
     if not key:
-        raise TeamClaudeError("no key was given")
+        raise TeamClaudeError("no key was given: type it (sk-ant-api...), or give it on stdin")
     for prefix, what in OTHER_CREDENTIALS.items():
         if key.startswith(prefix):
             raise TeamClaudeError(f"this {what}")

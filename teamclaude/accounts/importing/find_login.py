@@ -13,7 +13,7 @@ from typing import NamedTuple, Optional
 from ...errors import TeamClaudeError
 from ..config.config import AccountConfig
 from ..config.value_types import UNPRINTABLE
-from .claude_login import MAX_BYTES, LoginSource, is_live, parse_login, unusable_reason
+from .claude_login import CURE, MAX_BYTES, LoginSource, is_live, parse_login, unusable_reason
 from .keychain import read_keychain
 
 __all__ = ["FoundLogin", "claude_directory", "credentials_file", "find_login"]
@@ -102,9 +102,14 @@ def _problem(place: Candidate, now: float) -> str:
 def _why_not(place: Candidate, best: Candidate, now: float) -> str:
     """Return why `best` is better, with the label; empty: there is nothing, or the same login."""
     if place.account is None or place.account == best.account:
-        return place.problem
+        return _bare(place.problem)
     earlier = "its login ends no later" if is_live(place.account, now) else "its login has lapsed"
-    return f"{place.label}: {unusable_reason(place.account, now) or earlier}"
+    return f"{place.label}: {_bare(unusable_reason(place.account, now)) or earlier}"
+
+
+def _bare(problem: str) -> str:
+    """Return why, without what to do about it: another login was found."""
+    return problem.removesuffix(f"; {CURE}")
 
 
 # --- the places ---------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ def find_setup_token(text: str) -> SetupToken:
     lines = [line.strip(DECORATION + "\r") for line in plain.split("\n")]
     tokens = {_token_at(lines, number) for number, line in enumerate(lines) if PREFIX in line}
     if not plain.strip():
-        raise TeamClaudeError("no token was given")
+        raise TeamClaudeError("no token was given: paste what claude setup-token prints, or give it on stdin")
     if any(mark in plain for mark in IN_JSON):
         raise TeamClaudeError(JSON_LOGIN)
     if not tokens:

@@ -245,6 +245,7 @@ def test_what_is_no_login_is_one_line(value: Any, said: str) -> None:
     with pytest.raises(TeamClaudeError) as caught:
         parse_login(source(value))
     assert said in one_line(caught)
+    assert re.search(r"teamclaude (login|import)|--json -", str(caught.value))  # what to do
 
 
 PIECES = [b"", b"", b'"', b"{", b"}", b"[", b"\0", b"\xff\xfe", b"\xed\xa0\x80", b"null", b"1e999", b"\r\n"]

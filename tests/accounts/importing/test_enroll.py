@@ -205,7 +205,7 @@ def test_a_key(typed: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("", "no key was given"),
+        ("", "no key was given: type it"),
         (" \n", "no key was given"),
         ("sk-ant-api03-FAKE key", "a space or a line break in it"),
         ("sk-ant-api03-FAKE\tkey", "a space or a line break in it"),

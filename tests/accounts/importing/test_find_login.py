@@ -204,6 +204,7 @@ def test_on_a_mac_both_are_looked_at_and_the_better_one_is_taken(
     assert said in found.note
     assert found.note.startswith(f"the login is taken from {found.source.label} (") is (said != "")
     assert "FAKE" not in found.note
+    assert "use teamclaude login" not in found.note  # there is nothing to do
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_the_life_that_the_text_names(words: str, seconds: Optional[float]) -> N
 
 
 REFUSED = [
-    ("", "no token was given"),
+    ("", "no token was given: paste what claude setup-token prints"),
     (" \n\x1b[0m ", "no token was given"),
     ("hello", "is not a token of claude setup-token: they begin with sk-ant-oat"),
     ("FAKE-code#FAKE-state", "is not a token of claude setup-token"),
