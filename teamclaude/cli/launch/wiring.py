@@ -22,7 +22,7 @@ from ..claude_code.environment import (
     conflicting_variables,
     proxy_host,
 )
-from ..claude_code.proxy_variables import both_lists, excluding, strangely_excluded
+from ..claude_code.proxy_variables import both_lists, excluding, http_proxy, is_excluded, strangely_excluded
 from ..claude_code.server_urls import is_same_server
 from ..claude_code.settings_files import Layer
 
@@ -93,6 +93,8 @@ def wire(
     seen = overlay(environment, below)
     texts = {name: value.text for name, value in seen.items()}
     variables = client_environment(target, texts, logged_in)
+    if not target.ca_file:
+        variables.update(_exclusions(environment, layers, texts, proxy_host(target)))
     unwanted = [*_unwanted(texts, target, logged_in)]
     settings = _settings(variables, texts, unwanted, below, target)
     if reach is Reach.SHELL:
@@ -110,6 +112,14 @@ def wire(
         overlay(own, [*below, *ours, *above]),
         tuple(_changes(seen, unwanted if reach is not Reach.SHELL else [], below, target, variables)),
     )
+
+
+def _exclusions(
+    environment: Mapping[str, str], layers: Sequence[Layer], texts: Mapping[str, str], host: str
+) -> dict[str, str]:
+    """Return the lists that exclude `host` from an HTTP proxy, also from one in a settings file."""
+    everything = {name: value.text for name, value in overlay(environment, layers).items()}
+    return excluding(texts, host) if http_proxy(everything) and not is_excluded(texts, host) else {}
 
 
 def is_on(text: str) -> bool:

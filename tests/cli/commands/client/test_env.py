@@ -145,6 +145,20 @@ def test_a_lower_case_no_proxy_is_kept_in_both_spellings(
     assert value["no_proxy"] == value["NO_PROXY"] == "intra.example,127.0.0.1"
 
 
+def test_an_http_proxy_in_a_settings_file_does_not_get_what_goes_to_the_proxy(
+    stub: Stub, cli: Callable[..., Ended], private_home: Path
+) -> None:
+    file = private_home / ".claude" / "settings.json"
+    file.parent.mkdir()
+    file.write_text('{"env": {"HTTP_PROXY": "http://corporate:3128"}}')
+    ended = cli("env", "--shell", "json")
+    assert (ended.err, json.loads(ended.out)["NO_PROXY"]) == ("", "127.0.0.1")
+    assert json.loads(ended.out)["no_proxy"] == "127.0.0.1"
+    # A list in the same file counts more than the environment's: that is told.
+    file.write_text('{"env": {"HTTP_PROXY": "http://corporate:3128", "NO_PROXY": "intra.example"}}')
+    assert "claude would ask it for 127.0.0.1" in cli("env").err
+
+
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here, which makes the certificates")
 def test_first_party(
     config: Callable[..., Path], cli: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
