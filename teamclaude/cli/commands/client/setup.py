@@ -90,12 +90,13 @@ def _change(args: argparse.Namespace) -> int:
     for place in places:  # refuse before anything is written
         planner.plan(kind, place, args.first_party, write=False)
     plans = [planner.plan(kind, place, args.first_party, args.write) for place in places]
+    is_done = True
     for plan in plans:
         if args.write:
             _write(files, file.path, kind, plan, args.first_party)
         else:
-            _preview(plan, files, file.path, args)
-    print(_closing(args, kind))
+            is_done &= not _preview(plan, files, file.path, args)
+    print(f"take it back with: teamclaude setup {kind} --undo" if is_done else _to_do(args, kind))
     if args.write:
         _reload(proxy)
     for line in dict.fromkeys(line for plan in plans for line in plan.notes):
@@ -125,7 +126,8 @@ def _write(files: EditedFiles, config: Path, kind: str, plan: FilePlan, first_pa
         _print_undone(files.undo(config, owner), "proxy.forward")
 
 
-def _preview(plan: FilePlan, files: EditedFiles, config: Path, args: argparse.Namespace) -> None:
+def _preview(plan: FilePlan, files: EditedFiles, config: Path, args: argparse.Namespace) -> bool:
+    """Print what --write would do; return whether that is anything."""
     changes = [(plan.change, f"{_name(plan.place)}: {plan.names}")]
     if args.first_party:
         owner = config_owner(args.target or "claude", plan.place.path)
@@ -138,11 +140,10 @@ def _preview(plan: FilePlan, files: EditedFiles, config: Path, args: argparse.Na
         print(f"{_shown(Path(change.file))} {verb} ({what})")
         for line in diff_of(change, exact=args.print):
             print(f"  {line}")
+    return any(change.before != change.after for change, _ in changes)
 
 
-def _closing(args: argparse.Namespace, kind: str) -> str:
-    if args.write:
-        return f"take it back with: teamclaude setup {kind} --undo"
+def _to_do(args: argparse.Namespace, kind: str) -> str:
     words = ["teamclaude setup", kind]
     words += [f"--scope {args.scope}"] if args.scope else []
     words += ["--first-party"] if args.first_party else []
