@@ -79,9 +79,9 @@ def test_undo_gives_the_same_bytes(
         assert found["ANTHROPIC_BASE_URL"] == (API if mode else f"http://127.0.0.1:{stub.port}")
     again = cli(*words, "--write")
     assert "has it already" in again.out
-    preview = cli(*words)
-    assert "has it already" in preview.out
-    assert "--write" not in preview.out  # there is nothing to do
+    looked = cli(*words)
+    assert "has it already" in looked.out
+    assert "--write" not in looked.out  # there is nothing to do
     assert tree(home, project) == after
     assert cli("setup", target, "--undo").status == 0
     assert tree(home, project) == before
