@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -40,6 +41,7 @@ __all__ = [
     "settings_option",
 ]
 
+MAX_BYTES = 64 << 20  # .claude.json has the history of all projects
 SOURCES = ("user", "project", "local")
 MANAGED = {
     "linux": "/etc/claude-code",
@@ -64,6 +66,11 @@ class Layer(NamedTuple):
     variables: Mapping[str, str] = {}
     api_key_helper: str = ""
     problem: str = ""
+
+    @property
+    def is_of_project(self) -> bool:
+        """Whether it may have come with a repository that somebody cloned."""
+        return self.scope in ("project", "local")
 
     @property
     def is_managed(self) -> bool:
@@ -210,7 +217,7 @@ def main_checkout(project: Path) -> Optional[Path]:
 
 def _read(scope: str, path: Path) -> Iterator[Layer]:
     try:
-        data = path.read_bytes()
+        data = _bytes_of(path)
         if scope == "global" and b'"env"' not in data:
             return  # it may have megabytes of history
         yield layer_of(scope, str(path), parse_settings(data))
@@ -220,6 +227,22 @@ def _read(scope: str, path: Path) -> Iterator[Layer]:
         yield Layer(scope, str(path), problem=str(error))
     except OSError as error:
         yield Layer(scope, str(path), problem=f"can't be read ({error.strerror or error})")
+
+
+def _bytes_of(path: Path) -> bytes:
+    """Return a file's bytes; a repository may hold a link to /dev/zero in its place.  Raise OSError."""
+    with open(path, "rb", opener=_open_at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError("it is not a regular file")
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise OSError(f"it is larger than {MAX_BYTES >> 20} MiB")
+    return data
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without a wait for the other end of a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _refuse_constant(word: str) -> Any:

@@ -19,6 +19,7 @@ from ..claude_code.background_service import (
 from ..claude_code.environment import API_HOST, ClientTarget
 from ..claude_code.login import is_logged_in
 from ..claude_code.settings_files import SOURCES, Layer, SettingsError, layer_of, read_layers, settings_option
+from ..claude_code.trusted_file import VARIABLE as TRUSTED
 from ..claude_code.trusted_file import trusted_file
 from .claude_words import ClaudeWords, read_words
 from .obstacles import obstacles
@@ -76,7 +77,9 @@ def plan_client(
     is_bare = read.is_bare or is_on(seen.get("CLAUDE_CODE_SIMPLE", ""))
     logged_in = not is_bare and is_logged_in(seen)
     findings: list[Finding] = []
-    target = _target(wanted, env if reach is Reach.SHELL else seen, findings)
+    trusting = {} if reach is Reach.SHELL else _without_project(layers)
+    target = _target(wanted, {**env, **trusting}, findings)
+    findings += _about_project_trust(target, layers, reach)
     wiring = wire(env, layers, target, logged_in, reach)
     findings += wiring.changes
     findings += obstacles(wiring.effective, layers, target, logged_in, reach)
@@ -94,6 +97,24 @@ def _about_agents(service: BackgroundService) -> Finding:
         "background would not use the proxy; start them with teamclaude run, or end it: "
         "claude daemon stop --any"
     )
+
+
+def _without_project(layers: Sequence[Layer]) -> dict[str, str]:
+    """Return the variables that count before the user trusts the directory."""
+    return {
+        name: text for layer in layers if not layer.is_of_project for name, text in layer.variables.items()
+    }
+
+
+def _about_project_trust(target: ClientTarget, layers: Sequence[Layer], reach: Reach) -> list[Finding]:
+    """Say whose authorities are left out: a cloned repository must not add its own to what claude trusts."""
+    if reach is not Reach.SETTINGS or not (target.ca_file or target.certificate):
+        return []
+    return [
+        Finding(f"claude runs without {TRUSTED} of {layer.source}: set it in your own settings to trust it")
+        for layer in layers
+        if layer.is_of_project and layer.variables.get(TRUSTED)
+    ]
 
 
 def _about_session(words: Sequence[str], seen: Mapping[str, str], config: Path) -> list[Finding]:

@@ -75,10 +75,12 @@ class Planner:
             each for each in read_layers(self.env, self.project) if first_party or each.scope != "remote"
         ]
         below = _below(layers, place) if kind == "claude" else []
-        existing = {name: value.text for name, value in overlay(self.env, below).items()}
-        existing.update(self._variables(kind, place.path))
+        own = layer_of(place.scope, str(place.path), {"env": self._variables(kind, place.path)})
+        existing = _texts(self.env, [*below, own])
         logged_in = is_logged_in(existing)
-        target = self._trusting(existing, first_party, write)
+        # What a cloned repository says must not add authorities to those that the client trusts.
+        trusting = _texts(self.env, [each for each in [*below, own] if not each.is_of_project])
+        target = self._trusting(trusting, first_party, write)
         edits = edits_for(kind, _settings_for(target, existing, logged_in))
         change = self.files.preview(place.path, kind, edits)
         effective, layers = self._effective(kind, place, change, layers)
@@ -135,6 +137,10 @@ def _refuse_shared(kind: str, place: SettingsFile) -> None:
             f"{place.path} is shared by git and would hold the proxy's key: "
             f"use --scope {other}, or have git ignore it"
         )
+
+
+def _texts(env: Mapping[str, str], layers: Sequence[Layer]) -> dict[str, str]:
+    return {name: value.text for name, value in overlay(env, layers).items()}
 
 
 def _below(layers: Sequence[Layer], place: SettingsFile) -> list[Layer]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+from teamclaude.cli.claude_code import settings_files
 from teamclaude.cli.claude_code.settings_files import (
     Layer,
     SettingsError,
@@ -227,3 +229,24 @@ def test_an_option_that_the_client_would_not_take(tmp_path: Path, value: str, pr
     put(tmp_path / "broken.json", "{")
     with pytest.raises(SettingsError, match=problem):
         settings_option(value, tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a system without such files")
+@pytest.mark.parametrize(
+    ("kind", "why"), [("zero", "is not a regular"), ("pipe", "is not a regular"), ("big", "is larger")]
+)
+def test_a_file_that_never_ends_is_a_problem_and_no_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, why: str
+) -> None:
+    monkeypatch.setattr(settings_files, "MAX_BYTES", 1 << 20)
+    settings = tmp_path / "p" / ".claude" / "settings.json"
+    settings.parent.mkdir(parents=True)
+    if kind == "zero":
+        settings.symlink_to("/dev/zero")
+    elif kind == "pipe":
+        os.mkfifo(settings)
+    else:
+        settings.write_bytes(b" " * (settings_files.MAX_BYTES + 1))
+    (layer,) = read_layers({"HOME": str(tmp_path)}, tmp_path / "p", ["project"], managed=tmp_path / "none")
+    assert layer.variables == {}
+    assert why in layer.problem
