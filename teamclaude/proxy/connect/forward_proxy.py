@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
 from ...accounts.config.config import Config
-from ...dial.no_proxy import IpAddress
+from ...dial.no_proxy import IpAddress, address_of
 from ...dial.tunnel import TUNNEL_IDLE_SEC, Tunnel
 from ...errors import (
     ClientError,
@@ -34,7 +34,7 @@ from ..net.client_connection import ClientConnection
 from ..net.connections import AcceptedConnection
 from ..net.transport import UpstreamPool
 from .handshake import TlsSocket, accept_tls, handshake_failure
-from .target import ConnectTarget, is_public
+from .target import ConnectTarget, is_near, is_public
 from .tunnel_records import TunnelRecords
 
 if TYPE_CHECKING:
@@ -164,15 +164,19 @@ def _refusal(target: ConnectTarget, error: TeamClaudeError) -> TeamClaudeError:
 
 
 def _is_elsewhere(address: IpAddress) -> bool:
-    """Return whether an address is one of the Internet, and not one of this machine."""
-    return is_public(address) and not _is_this_machine(address)
+    """Return whether an address is one of the Internet, and not one of this machine or its network."""
+    if not is_public(address):
+        return False
+    source = _source_towards(address)
+    return source is None or not is_near(address, source)
 
 
-def _is_this_machine(address: IpAddress) -> bool:
+def _source_towards(address: IpAddress) -> Optional[IpAddress]:
+    """Return the address of this machine that a connection to `address` would have, if there is a way."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.connect((str(address), 9))  # sends nothing: the kernel chooses the way
-            return bool(probe.getsockname()[0] == str(address))
+            return address_of(probe.getsockname()[0])
     except OSError:  # no way there
-        return False
+        return None

@@ -22,7 +22,7 @@ from ...errors import BadRequestError, ForbiddenError
 from ..http.framing import request_framing
 from ..http.head import RequestHead
 
-__all__ = ["HTTPS_PORT", "ConnectTarget", "connect_target", "is_public", "parse_target"]
+__all__ = ["HTTPS_PORT", "ConnectTarget", "connect_target", "is_near", "is_public", "parse_target"]
 
 HTTPS_PORT = 443
 
@@ -134,3 +134,13 @@ def is_public(address: IpAddress) -> bool:
     if isinstance(address, ipaddress.IPv4Address):
         return not any(address in network for network in _NOT_PUBLIC_V4)
     return address in _GLOBAL_UNICAST_V6 and not any(address in network for network in _NOT_PUBLIC_V6)
+
+
+def is_near(address: IpAddress, own: IpAddress) -> bool:
+    """Return whether an address is ours, or of our own IPv6 network, whose machines have public ones, too.
+
+    That network is a /64 (RFC 4291, 2.5.4).  How many bits are the network in IPv4 the address does not say.
+    """
+    if isinstance(address, ipaddress.IPv6Address) and isinstance(own, ipaddress.IPv6Address):
+        return int(address) >> 64 == int(own) >> 64
+    return address == own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import socket
 import threading
@@ -195,6 +196,15 @@ def test_another_user_s_process_does_not_reach_the_proxy_itself(
 ) -> None:
     s = forward("a")
     assert tunnels(s).connect(f"127.0.0.1:{s.service.port}").status == 403
+
+
+def test_another_user_s_process_does_not_reach_neighbours_with_public_addresses(
+    forward: Build, tunnels: Clients, foreign: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = ipaddress.ip_address("2a00:1450:4001:80b::1")
+    monkeypatch.setattr("teamclaude.proxy.connect.forward_proxy._source_towards", lambda address: own)
+    answer = tunnels(forward("a")).connect("[2a00:1450:4001:80b::fe]:80")
+    assert answer.error() == (403, "permission_error")
 
 
 def test_our_own_user_may_go_anywhere(forward: Build, tunnels: Clients) -> None:

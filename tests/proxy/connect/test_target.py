@@ -8,7 +8,7 @@ import pytest
 
 from teamclaude.accounts.config.config import ProxyConfig
 from teamclaude.errors import BadRequestError, ForbiddenError
-from teamclaude.proxy.connect.target import ConnectTarget, connect_target, is_public, parse_target
+from teamclaude.proxy.connect.target import ConnectTarget, connect_target, is_near, is_public, parse_target
 from teamclaude.proxy.http.head import RequestHead
 
 API = ("api.anthropic.com",)
@@ -172,3 +172,17 @@ def test_the_configured_hosts_are_opened() -> None:
 )
 def test_public_addresses(address: str, public: bool) -> None:
     assert is_public(ipaddress.ip_address(address)) is public
+
+
+@pytest.mark.parametrize(
+    ("address", "own", "near"),
+    [
+        ("8.8.8.8", "8.8.8.8", True),
+        ("8.8.8.9", "8.8.8.8", False),
+        ("2a00:1450:4001:80b::200e", "2a00:1450:4001:80b::1", True),
+        ("2a00:1450:4001:80c::1", "2a00:1450:4001:80b::1", False),
+        ("8.8.8.8", "2a00::1", False),
+    ],
+)
+def test_a_neighbour_with_a_public_address_is_near(address: str, own: str, near: bool) -> None:
+    assert is_near(ipaddress.ip_address(address), ipaddress.ip_address(own)) is near
