@@ -147,6 +147,8 @@ class ProxyServer:
 
     def _watch_config(self) -> None:
         while not self._stopped.wait(CONFIG_POLL_SEC):
+            if self._runtime.context.event_loop.cut_stalled():
+                self._warn(f"a connection that kept all others waiting for {CONFIG_POLL_SEC:g} s was cut")
             self._runtime.context.pool.close_stale()
             with suppress(Exception):  # a defect in a notice must not end the watch
                 self._notices.poll()

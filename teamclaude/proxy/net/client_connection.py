@@ -218,6 +218,11 @@ class ClientConnection:
         return data
 
     @property
+    def speaks_tls(self) -> bool:
+        """Whether its bytes are decrypted by us."""
+        return self._tls is not None
+
+    @property
     def has_buffered(self) -> bool:
         """Whether part of a next request has been read, or decrypted: a poll says nothing about it."""
         return bool(self._buffer) or (self._tls is not None and self._tls.pending() > 0)

@@ -57,6 +57,7 @@ class ConnectionTask(Task):
     ) -> None:
         self.client_fd = client.sock.fileno()
         super().__init__(self.client_fd)
+        self.reads_tls = client.speaks_tls
         self.coroutine: Optional[RequestCoroutine[bool]] = None  # of the current request
         self.effect: Optional[Effect] = None  # what the coroutine waits for
         self.closing = False  # the connection can carry no other request

@@ -17,13 +17,17 @@ Rules that hold in this file:
 5. A connection to the upstream is registered once and stays registered between two requests of the loop.
    Code that takes it to another thread unregisters it first: a second registration is refused (EEXIST).  The
    loop's thread calls `unwatch`, any other one `unregister_from_loop`, which leaves `idle_watched` alone.
+6. One read of TLS ends when nothing more has arrived, and a peer may send KeyUpdate (RFC 8446 4.6.3) without
+   end.  A timer finds that the loop is still in the same step, and cuts that connection (`cut_stalled`).
 
 Needs epoll (Linux).  Elsewhere requests and streams stay in their threads.
 """
 
 from __future__ import annotations
 
+import os
 import select
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -38,6 +42,7 @@ EPOLL: Any = getattr(select, "epoll", None)
 IDLE_EXIT_SEC = 0.05  # how long the thread outlives its last task: a burst does not start one thread per task
 JOIN_SEC = 2.0
 MAX_EVENTS = 64  # of one poll
+NO_TLS_SEC = 3600.0  # after a connection had to be cut, clients with TLS stay in their threads
 _NEVER = float("inf")
 
 
@@ -88,6 +93,7 @@ class Task:
 
     loop_state: LoopState
     min_timeout: float  # seconds: it cannot be late earlier than this after any progress
+    reads_tls = False  # of a client
 
     def __init__(self, *fds: int) -> None:
         self.fds = fds  # registered for as long as the task runs
@@ -137,13 +143,16 @@ class EventLoop:
         self._thread: Optional[threading.Thread] = None  # the last one
         self._next_timeout_check = _NEVER  # when the first task may be late; monotonic
         self._finished: list[Task] = []  # in this turn
+        self._steps, self._step_fd = 0, -1  # events handled so far, and whose is being handled
+        self._seen_step = 0, -1  # at the last `cut_stalled`
+        self._no_tls_until = -_NEVER  # monotonic
 
     def run(self, task: Task) -> bool:
         """Run a task until it has finished; False when it could not be registered.
 
         The task's callbacks run in the loop's thread.  Raises the error that ended the task.
         """
-        if EPOLL is None:
+        if EPOLL is None or (task.reads_tls and self._monotonic() < self._no_tls_until):
             return False
         with self._lock:
             try:
@@ -153,6 +162,22 @@ class EventLoop:
         task.finished.acquire()
         if task.error is not None:
             raise task.error
+        return True
+
+    def cut_stalled(self) -> bool:
+        """Cut the connection whose event is being handled since the last call; return whether there is one.
+
+        For one timer, with seconds between two calls: a step takes less than a millisecond.
+        """
+        before, self._seen_step = self._seen_step, (self._steps, self._step_fd)
+        if self._step_fd < 0 or before != self._seen_step:
+            return False
+        with suppress(OSError), socket.socket(fileno=os.dup(self._step_fd)) as sock:
+            # The loop closes no descriptor within a step: now this one is of the connection.
+            if (self._steps, self._step_fd) != before:
+                return False
+            self._no_tls_until = self._monotonic() + NO_TLS_SEC
+            sock.shutdown(socket.SHUT_RDWR)
         return True
 
     def close(self) -> None:
@@ -204,9 +229,11 @@ class EventLoop:
         for fd, what in events:
             task = tasks.get(fd)
             if task is not None:
+                self._steps, self._step_fd = self._steps + 1, fd
                 self._step(state, task, task.on_ready, fd, what, now)
             elif fd in state.idle_watched:
                 state.idle_watched[fd].has_unexpected_data = True
+        self._step_fd = -1
         while deferred:
             task = deferred.pop(0)
             self._step(state, task, task.run_deferred, now)

@@ -22,7 +22,7 @@ from teamclaude.proxy.http.framing import BodyKind, Framing
 from teamclaude.proxy.http.origin import Origin
 from teamclaude.proxy.net import event_loop as module
 from teamclaude.proxy.net.client_connection import ClientConnection
-from teamclaude.proxy.net.event_loop import EventLoop, LoopState, unregister_from_loop
+from teamclaude.proxy.net.event_loop import EventLoop, LoopState, Task, unregister_from_loop
 from teamclaude.proxy.net.relay import relay
 from teamclaude.proxy.net.socket_wait import ClientWatch
 from teamclaude.proxy.net.upstream_connection import UpstreamConnection, read_response
@@ -327,3 +327,62 @@ def test_unwatching_a_connection_of_an_earlier_loop_leaves_other_registrations(
     state.unwatch(connection)
     assert connection.epoll is None
     state.epoll.modify(connection.sock.fileno(), 0)  # ENOENT if it had been taken away
+
+
+# --- a peer that keeps the loop busy --------------------------------------------------------------------
+
+
+class Greedy(Task):
+    """Reads for as long as something comes, as one read of TLS does."""
+
+    done = False
+    deadline = float("inf")
+    min_timeout = 60.0
+    reads_tls = True
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock.fileno())
+        self.sock = sock
+        self.began = threading.Event()
+
+    def register(self, loop_state: LoopState, now: float) -> None:
+        self.loop_state = loop_state
+        loop_state.epoll.register(self.sock.fileno(), select.EPOLLIN)
+
+    def unregister(self) -> None:
+        self.loop_state.unregister(self.sock.fileno())
+
+    def on_ready(self, fd: int, events: int, now: float) -> None:
+        self.began.set()
+        while self.sock.recv(1):
+            pass
+        self.done = True
+
+
+def test_a_connection_that_stalls_the_loop_is_cut(tcp_pair: Pair) -> None:
+    near, far = tcp_pair()
+    loop, task = EventLoop(), Greedy(near)
+    runner = threading.Thread(target=loop.run, args=(task,), daemon=True)
+    assert not loop.cut_stalled()
+    runner.start()
+    far.sendall(b"KeyUpdate")
+    assert task.began.wait(5)
+    assert not loop.cut_stalled(), "it may have begun just now"
+    assert loop.cut_stalled()
+    runner.join(5)
+    assert task.done
+    assert not loop.cut_stalled()
+    assert not loop.run(Greedy(near)), "clients with TLS are kept out of the loop for a while"
+    loop.close()
+
+
+def test_a_loop_that_waits_is_not_stalled(tcp_pair: Pair) -> None:
+    near, far = tcp_pair()
+    loop, task = EventLoop(), Greedy(near)
+    runner = threading.Thread(target=loop.run, args=(task,), daemon=True)
+    runner.start()
+    assert not any(loop.cut_stalled() for _ in range(3))
+    far.close()
+    runner.join(5)
+    assert task.done
+    loop.close()
