@@ -114,7 +114,8 @@ def answers_name_the_account_that_gave_them(evidence: Evidence) -> list[str]:
                 found.append(f"{seen.tag}: said to come from {seen.account}, came from {source.account}")
         for record in evidence.records_of(seen):
             told, real = list(record["accounts"]), [h.account for h in attempts if h.account]
-            if not _within(real, told):
+            in_order = [h.account for h in attempts if h.account and not h.stale]
+            if not _within(in_order, told) or not set(real) <= set(told):
                 found.append(f"{seen.tag}: recorded accounts {told}, asked were {real}")
     return found
 

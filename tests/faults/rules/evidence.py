@@ -129,7 +129,7 @@ class Heard:
     status: int = 0
     fields: tuple[tuple[str, str], ...] = ()
     cancelled: bool = False
-    stale: bool = False  # read after the proxy had closed the connection: the time of sending is unknown
+    stale: bool = False  # read after the connection was closed: the time of sending is unknown
     hung_up: bool = False  # the API closed all its connections meanwhile: some of `wire` may be unsent
     how: str = ""
     over: float = 0.0

@@ -73,7 +73,10 @@ def sidelined_accounts_get_no_requests(evidence: Evidence) -> list[str]:
 
 
 def outages_are_retried(evidence: Evidence) -> list[str]:
-    """A request that meets an outage is retried until the budget is spent."""
+    """A request that meets an outage is retried until the budget is spent.
+
+    The spec allows: one that may wait no longer finds the slots of all accounts taken.
+    """
     found = []
     budget = evidence.schedule.config["upstreamRetryBudgetSec"]
     for seen in _turns(evidence):
@@ -82,6 +85,8 @@ def outages_are_retried(evidence: Evidence) -> list[str]:
             continue
         pages = any(h.status in (401, 403, 407, 511) for h in attempts)
         if not attempts or not all(map(is_outage, attempts)) or (pages and is_awaited("page of an edge")):
+            continue
+        if _may_wait_no_longer(evidence, seen) and _has_company(evidence, seen):
             continue
         if seen.last - seen.began + LONGEST_PAUSE_SEC + DELAY_SEC < budget:
             spent = seen.last - seen.began
@@ -123,13 +128,9 @@ def bare_429s_try_other_accounts(evidence: Evidence) -> list[str]:
         if not (seen.relayed and seen.status == 429) or asked_again_with_the_same_model(evidence, seen):
             continue
         asked = {each.account for each in attempts if is_bare(each)}
-        patience = evidence.schedule.config["allThrottledHoldBudgetSec"]
-        if not seen.request.stream or seen.request.bad_json:
-            patience = min(patience, evidence.schedule.config["holdCommitSec"])
-        moment = seen.first or seen.last
-        waited = evidence.clock(moment) - evidence.clock(seen.began)
-        if len(asked) >= MOST_HOPS or waited > patience - MARGIN / 5:
+        if len(asked) >= MOST_HOPS or _may_wait_no_longer(evidence, seen):
             continue
+        moment = seen.first or seen.last
         for account in evidence.schedule.accounts:
             free = not (account.is_paid or not account.reachable or oracle.uncertain(account.name))
             rests = oracle.back_at(account.name, moment) > evidence.clock(moment) - MARGIN
@@ -160,6 +161,22 @@ def asked_again_with_the_same_model(evidence: Evidence, seen: Seen) -> bool:
         and 0 <= evidence.clock(seen.last) - evidence.clock(_refused_at(evidence, other)) < 60 + MARGIN
         for other in evidence.seen
     )
+
+
+def _may_wait_no_longer(evidence: Evidence, seen: Seen) -> bool:
+    """Return whether its time to wait for an account may have been spent when its answer began."""
+    patience = evidence.schedule.config["allThrottledHoldBudgetSec"]
+    if not seen.request.stream or seen.request.bad_json:
+        patience = min(patience, evidence.schedule.config["holdCommitSec"])
+    waited = evidence.clock(seen.first or seen.last) - evidence.clock(seen.began)
+    return bool(waited > patience - MARGIN / 5)
+
+
+def _has_company(evidence: Evidence, seen: Seen) -> bool:
+    """Return whether another request may have occupied a slot when its answer began."""
+    at = seen.first or seen.last
+    others = (heard for heard in evidence.heard if heard.tag != seen.tag and heard.at <= at + DELAY_SEC)
+    return any(not heard.over or heard.over >= at - DELAY_SEC for heard in others)
 
 
 def _refused_at(evidence: Evidence, seen: Seen) -> float:

@@ -142,7 +142,8 @@ class WatchedApi(fake.FakeApi):
             connection.begin()
             heard.stale = connection.peer_has_closed
             self.heard.append(heard)
-            for first, where in self._open.values():
+            # What is read after its connection was closed had been given up before it was read.
+            for first, where in self._open.values() if not heard.stale else ():
                 if first.tag == heard.tag != "" and not where.peer_has_closed:
                     self._suspected.append(Overlap(first, heard))
             self._open[exchange.number] = heard, connection
