@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
+from time import gmtime, strftime
 from typing import Any, NamedTuple, Optional
 
 from ...accounts.config.atomic_write import write_private
@@ -71,11 +72,13 @@ def ensure_certificates(
     hosts: Iterable[str],
     now: float,
     make: Callable[..., CertificateAuthority] = CertificateAuthority,
+    warn: Callable[[str], None] = lambda line: None,
 ) -> Certificates:
     """Make, renew and drop what is due at `now` (epoch seconds) and return what is in force.
 
     `hosts` are the names whose TLS is opened.  Costs a few milliseconds when nothing is due, about 50 when a
-    generation is made.  Safe to call from several threads and processes.  Raise ConfigError in one line.
+    generation is made.  Safe to call from several threads and processes.  Raise ConfigError in one line;
+    `warn` gets that line instead while all hosts have a certificate that is valid and trusted.
     """
     wanted = frozenset(_checked_host(host) for host in hosts)
     if not wanted:
@@ -87,9 +90,11 @@ def ensure_certificates(
         if not _is_carried_out(plan, directory):
             with FileLock(str(directory / "lock"), LOCK_TIMEOUT_SEC):
                 plan = _carry_out(directory, wanted, now, make)
-    except OSError as error:  # TimeoutError of the lock, too
-        where, reason = error.filename or directory, error.strerror or str(error)
-        raise ConfigError(f"the certificates of first-party mode: {where}: {reason}") from error
+    except (ConfigError, OSError) as error:  # TimeoutError of the lock, too
+        failure = _failure(error, directory)
+        plan = _usable(directory, wanted, now, failure)
+        end = min(each.not_after for each in plan.served.values())
+        warn(f"{failure} (the present one is used until {strftime('%Y-%m-%d', gmtime(end))})")
     served = tuple((host, directory / generation.name) for host, generation in plan.served.items())
     return Certificates(directory / "ca.pem", served)
 
@@ -119,7 +124,25 @@ def _checked_host(host: str) -> str:
     return name
 
 
+def _failure(error: Exception, directory: Path) -> ConfigError:
+    if isinstance(error, OSError):
+        where, reason = error.filename or directory, error.strerror or str(error)
+        return ConfigError(f"the certificates of first-party mode: {where}: {reason}")
+    return ConfigError(str(error))
+
+
 # --- the files ----------------------------------------------------------------------------------------
+
+
+def _usable(directory: Path, hosts: frozenset[str], now: float, failure: ConfigError) -> Plan:
+    """Return the plan of the files as they are, if clients can use them; else raise `failure`."""
+    try:
+        plan, trusted = _plan(directory, hosts, now), _read_text(directory / "ca.pem")
+    except OSError:
+        raise failure from None
+    if set(plan.served) != hosts or any(each.authority not in trusted for each in plan.served.values()):
+        raise failure
+    return plan
 
 
 def _plan(directory: Path, hosts: frozenset[str], now: float) -> Plan:

@@ -22,7 +22,7 @@ class ServerCertificates:
     """`context` is the TLS context to open connections with; it is replaced as a whole by `check`.
 
     `clock` returns epoch seconds.  `warn` gets one line about a failure; the old context stays in force then.
-    The constructor raises ConfigError: a server that opens connections needs them at its start.
+    The constructor raises ConfigError: a server that opens connections needs valid ones at its start.
     """
 
     def __init__(
@@ -36,10 +36,10 @@ class ServerCertificates:
         self._clock = clock
         self._warn = warn
         self._hosts = tuple(hosts)
-        self._last_error = ""
+        self._error = ""
         self._checked_at = clock()
         self._next_check_sec = CHECK_SEC
-        self.certificates = ensure_certificates(directory, self._hosts, self._checked_at)
+        self.certificates = ensure_certificates(directory, self._hosts, self._checked_at, warn=self._failed)
         self.context: ssl.SSLContext = server_context(self.certificates)
         self._stamp = self._read_stamp()
 
@@ -53,19 +53,23 @@ class ServerCertificates:
         if wanted == self._hosts and 0 <= since < self._next_check_sec and self._read_stamp() == self._stamp:
             return
         self._hosts, self._checked_at = wanted, self._clock()
+        last, self._error = self._error, ""
         try:
-            self._renew()
+            self._renew(last)
         except ConfigError as error:
-            self._next_check_sec = RETRY_SEC
-            if str(error) != self._last_error:
-                self._warn(str(error))
-            self._last_error = str(error)
-        else:
-            self._next_check_sec, self._last_error = CHECK_SEC, ""
+            self._failed(str(error), last)
+        self._next_check_sec = RETRY_SEC if self._error else CHECK_SEC
         self._stamp = self._read_stamp()
 
-    def _renew(self) -> None:
-        found: Certificates = ensure_certificates(self._directory, self._hosts, self._checked_at)
+    def _failed(self, line: str, last: str = "") -> None:
+        self._error, self._next_check_sec = line, RETRY_SEC
+        if line != last:
+            self._warn(line)
+
+    def _renew(self, last: str) -> None:
+        found: Certificates = ensure_certificates(
+            self._directory, self._hosts, self._checked_at, warn=lambda line: self._failed(line, last)
+        )
         if found != self.certificates:  # else the sessions that clients hold would end with the old context
             self.context = server_context(found)
             self.certificates = found

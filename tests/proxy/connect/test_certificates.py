@@ -251,12 +251,31 @@ def test_a_directory_that_cannot_be_used_is_one_line(directory: Path) -> None:
     assert "\n" not in str(error.value)
 
 
+def fail(*arguments: object) -> CertificateAuthority:
+    raise ConfigError("openssl failed")
+
+
 def test_a_failure_of_openssl_leaves_the_old_files(directory: Path) -> None:
     before = ensure_certificates(directory, [HOST], NOW)
+    with pytest.raises(ConfigError, match="openssl failed"):
+        ensure_certificates(directory, [HOST], NOW + 400 * DAY, make=fail)
+    assert ensure_certificates(directory, [HOST], NOW) == before
 
-    def fail(*arguments: object) -> CertificateAuthority:
-        raise ConfigError("openssl failed")
 
+def test_without_openssl_a_valid_certificate_is_used_to_its_end(directory: Path) -> None:
+    before, lines = ensure_certificates(directory, [HOST], NOW), list[str]()
+    assert ensure_certificates(directory, [HOST], NOW + 380 * DAY, fail, lines.append) == before
+    assert lines == ["openssl failed (the present one is used until 2028-02-15)"]
+
+
+def test_without_openssl_a_new_host_is_refused(directory: Path) -> None:
+    ensure_certificates(directory, [HOST], NOW)
+    with pytest.raises(ConfigError, match="openssl failed"):
+        ensure_certificates(directory, [HOST, "other.example"], NOW, make=fail)
+
+
+def test_what_no_client_can_trust_is_not_used(directory: Path) -> None:
+    ensure_certificates(directory, [HOST], NOW)
+    (directory / "ca.pem").unlink()
     with pytest.raises(ConfigError, match="openssl failed"):
         ensure_certificates(directory, [HOST], NOW + 380 * DAY, make=fail)
-    assert ensure_certificates(directory, [HOST], NOW) == before

@@ -94,7 +94,7 @@ def test_a_failure_is_said_once_and_tried_again_within_the_hour(
 ) -> None:
     before = served.context
 
-    def fail(*arguments: object) -> None:
+    def fail(*arguments: object, **more: object) -> None:
         raise ConfigError("openssl is gone")
 
     monkeypatch.setattr(module, "ensure_certificates", fail)
@@ -116,3 +116,24 @@ def test_a_server_does_not_start_without_certificates(tmp_path: Path, clock: Clo
     (tmp_path / "x.tls").write_text("a file")
     with pytest.raises(ConfigError):
         ServerCertificates(tmp_path / "x.tls", HOSTS, clock)
+
+
+def test_a_server_starts_without_openssl_while_its_certificate_is_valid(
+    served: ServerCertificates,
+    tmp_path: Path,
+    clock: Clock,
+    lines: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock.now += 340 * DAY
+    with monkeypatch.context() as changed:
+        changed.setenv("PATH", str(tmp_path))
+        again = ServerCertificates(tmp_path / "x.tls", HOSTS, clock, lines.append)
+        clock.now += 3600
+        again.check()
+    assert again.certificates == served.certificates
+    assert len(lines) == 1
+    assert "needs the openssl program" in lines[0]
+    clock.now += 3600
+    again.check()
+    assert again.certificates.ca_file.read_text().count("BEGIN") == 2
