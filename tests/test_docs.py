@@ -110,6 +110,16 @@ def test_the_page_of_the_lab_lists_every_policy() -> None:
     assert sorted(re.findall(r"^  ([a-z-]+)  ", listed, re.M)) == sorted(POLICIES)
 
 
+@pytest.mark.parametrize("page", ["config", "security"])
+def test_every_file_beside_the_config_file_is_listed(page: str) -> None:
+    sources = [path.read_text("utf-8") for path in sorted((ROOT / "teamclaude").rglob("*.py"))]
+    pattern = r'\{(?:config\.)?stem\}(\.[a-z.]+)"|"teamclaude(\.spool)"'
+    made = {"".join(groups) for text in sources for groups in re.findall(pattern, text)}
+    assert {".state.json", ".tls", ".undo", ".spool"} <= made
+    text = (ROOT / "teamclaude" / "manual" / f"{page}.md").read_text("utf-8")
+    assert {name for name in made if not re.search(rf"^  teamclaude\{name}\b", text, re.M)} == set()
+
+
 def test_the_readme_is_at_most_200_lines() -> None:
     assert len(README.read_text("utf-8").splitlines()) <= 200
 
