@@ -142,8 +142,9 @@ def test_another_command_comes_first(shell: Shell, at: dict[str, str]) -> None:
 
 
 def test_another_command_that_hangs(
-    at: dict[str, str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    at: dict[str, str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(output, "OTHER_COMMAND_SEC", 0.05)
     for name, value in at.items():
         monkeypatch.setenv(name, value)
@@ -157,9 +158,10 @@ def test_a_copied_directory_serves_from_anywhere(shell: Shell, at: dict[str, str
     copied = tmp_path / "a place" / "teamclaude"
     shutil.copytree(ROOT / "teamclaude", copied, ignore=shutil.ignore_patterns("__pycache__"))
     (copied / "json.py").write_text("raise SystemExit(9)")  # no module of the package stands for another
-    shell.program = [sys.executable, str(copied / "__main__.py")]
     shell.env["PYTHONPATH"] = str(tmp_path / "nothing")
-    assert shell(**at) == LINE
+    for program in (copied / "__main__.py", copied):
+        shell.program = [sys.executable, str(program)]
+        assert shell(**at) == LINE
 
 
 def test_it_imports_little() -> None:
