@@ -16,11 +16,15 @@ import pytest
 from teamclaude.accounts.config.config import parse_config
 from teamclaude.accounts.config.config_file import state_path
 from teamclaude.accounts.config.settings_table import SettingRow, settings_table
+from teamclaude.accounts.tokens.refresh_journal import token_side_path
 from teamclaude.cli import main
 from teamclaude.cli.commands.client.run import log_path
 from teamclaude.cli.launch.settings_option import settings_directory
+from teamclaude.cli.settings_edit.edited_files import undo_directory
 from teamclaude.manual import page
+from teamclaude.proxy.connect.certificates import tls_directory
 from teamclaude.proxy.records.traffic_recorder import trace_directory
+from teamclaude.proxy.runtime import SPOOL_NAME
 from teamclaude.settings import Settings, config_key, setting
 
 PACKAGE = Path(__file__).resolve().parent.parent / "teamclaude"
@@ -113,8 +117,15 @@ def test_every_key_that_the_manual_names_exists() -> None:
 
 def test_the_files_that_the_manual_names_are_the_ones_that_are_written() -> None:
     config = Path("/d/teamclaude.json")
-    directories = {Path(trace_directory(config)).name, settings_directory(config).name}
-    written = {state_path(config).name, log_path(config).name, *(f"{name}/" for name in directories)}
+    directories = {
+        Path(trace_directory(config)),
+        settings_directory(config),
+        undo_directory(config),
+        tls_directory(config),
+        Path(token_side_path(config, "x")).parent,
+        Path(SPOOL_NAME),
+    }
+    written = {state_path(config).name, log_path(config).name, *(f"{path.name}/" for path in directories)}
     listed = set(re.findall(r"^  (teamclaude\.\S+)", page("config"), re.M))
     assert listed == written | {"teamclaude.json.lock"}
 
