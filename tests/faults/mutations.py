@@ -93,7 +93,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("a connection taken off the loop stays registered", bugs.connection_stays_registered, 9),
     Mutation("an unexpected error follows a whole answer", bugs.unexpected_error_after_a_whole_answer, 0),
     Mutation("gzip is not looked into", bugs.gzip_is_not_looked_into, 1, "gzip errors"),
-    Mutation("a stream that flows is cut", bugs.flowing_streams_are_cut, 9),
+    Mutation("a stream that flows is cut", bugs.flowing_streams_are_cut, 20),
     Mutation(
         "a 4xx of one account is relayed", blame.refusal_of_one_account_is_relayed, 1, "400 of the account"
     ),
@@ -142,15 +142,15 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "a client that closes its sending half is gone",
         blame.half_closed_clients_count_as_gone,
-        1,
+        6,
         "half-closed",
     ),
-    Mutation("the maker of an id is forgotten", blame.ids_are_forgotten, 7, "ids of an account"),
+    Mutation("the maker of an id is forgotten", blame.ids_are_forgotten, 55, "ids of an account"),
     Mutation("a thread is continued anywhere", blame.threads_are_not_seen, 3, "message threads"),
     Mutation(
         "an unknown thread is looked for at each account",
         blame.unknown_threads_are_any_refusal,
-        15,
+        22,
         "message threads",
     ),
     Mutation(
