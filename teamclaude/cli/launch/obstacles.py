@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Optional
 
 from ..claude_code.environment import (
     API_HOST,
@@ -153,5 +154,34 @@ def obstacles(
     reach: Reach,
 ) -> list[Finding]:
     """Return what stands in the way of a client for which `effective` counts; files that are broken first."""
-    broken = [Finding(f"{each.source} {each.problem}: claude ignores it") for each in layers if each.problem]
-    return [*broken, *_Obstacles(effective, target, logged_in, reach).found()]
+    found = [Finding(f"{each.source} {each.problem}: claude ignores it") for each in layers if each.problem]
+    other = _other_mode(effective, target, logged_in)
+    if other is not None:
+        found.append(_about_mode(effective, other))
+    return [*found, *_Obstacles(effective, other or target, logged_in, reach).found()]
+
+
+def _other_mode(
+    effective: Mapping[str, Value], target: ClientTarget, logged_in: bool
+) -> Optional[ClientTarget]:
+    """Return the same proxy in the other mode, if a settings file leads the client to it that way."""
+    nothing = Value("")
+    url = effective.get("ANTHROPIC_BASE_URL", nothing)
+    if target.ca_file:
+        by_url = url.source and is_same_server(url.text, target.url)
+        return target._replace(ca_file=None) if by_url else None
+    other = target._replace(certificate=None, ca_file=effective.get(TRUSTED, nothing).text or None)
+    if other.ca_file is None or not is_same_server(url.text or API_URL, API_URL):
+        return None
+    ours = client_environment(other, {}, logged_in)["HTTPS_PROXY"]
+    proxy = effective.get("HTTPS_PROXY", nothing)
+    return other if proxy.source and proxy.text == ours else None
+
+
+def _about_mode(effective: Mapping[str, Value], target: ClientTarget) -> Finding:
+    value = effective["HTTPS_PROXY" if target.ca_file else "ANTHROPIC_BASE_URL"]
+    mode, option = ("in first-party mode", "") if target.ca_file else ("by its base URL", " --first-party")
+    cure = "" if value.is_managed else f" (teamclaude setup claude{option} --write changes that)"
+    return Finding(
+        f"{value.source} leads claude to the proxy {mode}, whatever the environment says{cure}", False
+    )

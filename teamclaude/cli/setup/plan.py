@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
+from urllib.parse import unquote
 
 from ...accounts.config.config import Config
 from ...errors import TeamClaudeError, UsageError
 from ...proxy.connect.certificates import ensure_certificates, tls_directory
-from ..claude_code.environment import API_URL, ClientTarget, client_environment, proxy_host
+from ..claude_code.environment import API_URL, HEADERS, ClientTarget, client_environment, proxy_host
 from ..claude_code.login import is_logged_in
 from ..claude_code.proxy_variables import both_lists, excluding, http_proxy
 from ..claude_code.server_urls import shown_url
@@ -85,7 +87,8 @@ class Planner:
         change = self.files.preview(place.path, kind, edits)
         effective, layers = self._effective(kind, place, change, layers)
         found = obstacles(effective, layers, target, logged_in, Reach.SHELL)
-        notes = [*(each.text for each in found), *self._notes(place, existing, first_party)]
+        dropped = self._dropped(place, variables_in(kind, change.before), variables_in(kind, change.after))
+        notes = [*(each.text for each in found), *dropped, *self._notes(place, existing, first_party)]
         return FilePlan(place, edits, change, notes)
 
     def _variables(self, kind: str, path: Path) -> dict[str, str]:
@@ -119,6 +122,17 @@ class Planner:
         layers = [*below, after, *above]
         return overlay(self.env, layers), layers
 
+    @staticmethod
+    def _dropped(place: SettingsFile, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
+        """Yield what an earlier `setup` was told with an option, and this one is not."""
+        if "//teamclaude:" in before.get("HTTPS_PROXY", "") and "//teamclaude:" not in after.get(
+            "HTTPS_PROXY", ""
+        ):
+            yield f"{place.path} leaves first-party mode; to keep it, add --first-party"
+        pin = _account_of(before)
+        if pin and not _account_of(after):
+            yield f"{place.path} asks for account {pin} no more; to keep that, add --account {pin}"
+
     def _notes(self, place: SettingsFile, existing: Mapping[str, str], first_party: bool) -> Iterator[str]:
         name = http_proxy(existing)
         if first_party and name and not self.config.upstream_proxy and "teamclaude:" not in existing[name]:
@@ -128,6 +142,12 @@ class Planner:
             yield f"{place.path} will hold the proxy's key and is not ignored by git; ignore it"
         if readable_by_others(place.path):
             yield f"other users can read {place.path}, and then the proxy's key; chmod 600 {place.path}"
+
+
+def _account_of(variables: Mapping[str, str]) -> str:
+    """Return the account that the headers of ours ask for."""
+    found = re.search(r"^x-teamclaude-account: (.*)$", variables.get(HEADERS, ""), re.MULTILINE)
+    return unquote(found[1]) if found else ""
 
 
 def _refuse_shared(kind: str, place: SettingsFile) -> None:

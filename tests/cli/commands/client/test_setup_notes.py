@@ -52,6 +52,40 @@ def test_what_has_precedence_is_named(home: Path, project: Path, cli: Cli) -> No
     assert cli("setup", "claude", "--scope", "local", "--first-party", "--write").err == ""
 
 
+def test_an_option_that_is_left_out_when_setup_runs_again_is_told(home: Path, cli: Cli) -> None:
+    path = home / ".claude" / "settings.json"
+    cli("setup", "--first-party", "--write")
+    left = f"teamclaude: {path} leaves first-party mode; to keep it, add --first-party\n"
+    assert cli("setup", "--first-party").err == ""
+    assert cli("setup").err == left
+    assert cli("setup", "--account", "bob", "--write").err == left
+    lost = f"teamclaude: {path} asks for account bob no more; to keep that, add --account bob\n"
+    assert cli("setup", "--account", "bob").err == ""
+    assert cli("setup", "--first-party").err == lost
+    assert cli("setup", "--write").err == lost
+    assert cli("setup", "--write").err == ""
+
+
+def test_a_settings_file_of_the_other_mode_is_told_as_it_is(
+    home: Path, project: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://corp.example:8080")
+    path = home / ".claude" / "settings.json"
+    cli("setup", "--first-party", "--write")
+    assert cli("env").err == (
+        f"teamclaude: {path} leads claude to the proxy in first-party mode, whatever the environment says "
+        "(teamclaude setup claude --write changes that)\n"
+    )
+    assert cli("env", "--first-party").err == ""
+    cli("setup", "--scope", "local", "--write")
+    local = project / ".claude" / "settings.local.json"
+    assert cli("env").err == ""
+    assert cli("env", "--first-party").err == (
+        f"teamclaude: {local} leads claude to the proxy by its base URL, whatever the environment says "
+        "(teamclaude setup claude --first-party --write changes that)\n"
+    )
+
+
 def test_variables_that_override_the_login_are_named(
     home: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,7 +121,7 @@ def test_a_proxy_that_a_first_party_client_used_is_named(home: Path, cli: Cli) -
         ended = cli("setup", "--first-party", "--write")
         assert line in ended.err
         assert "pw" not in ended.err
-    assert cli("setup", "--write").err == ""
+    assert "HTTPS_PROXY" not in cli("setup", "--write").err
 
 
 def test_a_file_that_others_can_read_is_named(home: Path, cli: Cli) -> None:
