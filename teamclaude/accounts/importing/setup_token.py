@@ -69,6 +69,7 @@ def find_setup_token(text: str) -> SetupToken:
     plain = ESCAPES.sub("", text.replace("\0", ""))
     lines = [line.strip(DECORATION + "\r") for line in plain.split("\n")]
     tokens = {_token_at(lines, number) for number, line in enumerate(lines) if PREFIX in line}
+    tokens.update(other for line in lines for other in TOKEN.findall(line)[1:])
     if not plain.strip():
         raise TeamClaudeError("no token was given: paste what claude setup-token prints, or give it on stdin")
     if any(mark in plain for mark in IN_JSON):

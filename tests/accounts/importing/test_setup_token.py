@@ -128,6 +128,7 @@ REFUSED = [
     ('{"claudeAiOauth": {"accessToken": "sk-ant-oat01-FAKE"}}', "use teamclaude import --json -"),
     ('{"accessToken": "sk-ant-oat01-FAKE", "refreshToken": "x"}', "use teamclaude import --json -"),
     (f"{TOKEN}\n\n{TOKEN}B\n", "there are 2 tokens in this"),
+    (f"{TOKEN} {TOKEN}B\n", "there are 2 tokens in this"),
     ("sk-ant-oat", "only the beginning of a token"),
     ("sk-ant-oat01-", "only the beginning of a token"),
 ]
