@@ -11,6 +11,7 @@ Each folder is one subject and imports only those below it; manual/design.md is 
 - fakeapi: the fake API of the demo and of the tests
 - lab: routing policies compared in virtual time
 - manual: the pages that `teamclaude help TOPIC` prints
+- programs: a program on the PATH, never in the working directory
 - proxy: the server: connections, forwarding, records
 - request_views: requests, clients and tunnels, as the snapshot has them
 - routing: which account serves a request, and when; pure

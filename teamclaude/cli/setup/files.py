@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ...accounts.importing.find_login import claude_directory
 from ...errors import UsageError
+from ...programs import find_program
 from ..claude_code.settings_files import main_checkout
 
 __all__ = ["SCOPES", "SettingsFile", "claude_file", "editor_files", "is_shared_by_git"]
@@ -83,12 +84,17 @@ def is_shared_by_git(file: Path) -> bool:
 
     Without the program git every file of a work tree counts as shared.
     """
+    program = find_program("git")
     there = next(above for above in file.parents if above.is_dir())
     if not any((above / ".git").exists() for above in (there, *there.parents)):
         return False
+    if program is None:
+        return True
+    # A work tree that came in an archive has a configuration of its own, where this names a program to start.
+    safe = ("-c", "core.fsmonitor=false")
     try:
         ignored = subprocess.run(
-            ["git", "-C", str(there), "check-ignore", "--quiet", "--", str(file)],
+            [program, *safe, "-C", str(there), "check-ignore", "--quiet", "--", str(file)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=GIT_S,

@@ -129,4 +129,6 @@ def _in_a_shell(command: str) -> list[str]:
     """Return the words that run it as Claude Code does: with sh, on Windows with the bash of Git."""
     if os.name == "posix":
         return ["/bin/sh", "-c", command]
-    return [os.environ.get("CLAUDE_CODE_GIT_BASH_PATH") or "bash", "-c", command]
+    from ...programs import find_program  # on Windows alone: it imports shutil
+
+    return [os.environ.get("CLAUDE_CODE_GIT_BASH_PATH") or find_program("bash") or "", "-c", command]

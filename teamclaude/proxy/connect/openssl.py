@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import NamedTuple, Optional
 
 from ...errors import ConfigError
+from ...programs import find_program
 
 __all__ = ["CertificateAuthority", "IssuedCertificate", "find_openssl"]
 
@@ -194,7 +195,7 @@ class CertificateAuthority:
 
 def find_openssl() -> str:
     """Return the path of the openssl program; raise ConfigError that says how to get it."""
-    found = shutil.which("openssl")
+    found = find_program("openssl")
     if found:
         return os.path.abspath(found)
     how = {

@@ -86,6 +86,18 @@ def test_what_git_shares(tmp_path: Path) -> None:
     assert not is_shared_by_git(outside / ".claude" / "settings.json")
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="no git here")
+def test_a_work_tree_starts_no_program_of_its_own(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True, timeout=30)
+    hook = tmp_path / "hook"
+    hook.write_text(f"#!/bin/sh\necho > '{tmp_path / 'started'}'\n")
+    hook.chmod(0o755)
+    with (tmp_path / ".git" / "config").open("a") as config:
+        config.write(f"[core]\n\tfsmonitor = {hook}\n")
+    assert is_shared_by_git(tmp_path / ".claude" / "settings.json")
+    assert not (tmp_path / "started").exists()
+
+
 def test_without_git_a_work_tree_shares_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_git(*_: object, **__: object) -> None:
         raise FileNotFoundError("git")

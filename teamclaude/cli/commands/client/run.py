@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any, Optional
 
 from ....accounts.config.identity import find_account
 from ....errors import TeamClaudeError
+from ....programs import find_program
 from ...arguments import add_port_option
 from ...launch.claude_words import with_settings
 from ...launch.client_plan import ClientPlan, Wanted, plan_client
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _claude() -> str:
-    found = shutil.which("claude")
+    found = find_program("claude")
     if found is None:
         raise TeamClaudeError(
             "claude is not on the PATH; install Claude Code (npm install -g @anthropic-ai/claude-code)"
