@@ -7,8 +7,9 @@ Rules that hold in this file:
    Beyond their limit, the unadmitted connection that was accepted first is closed for a new one, silent ones
    before others.  In its first second an unadmitted connection is safe as long as the total allows it: its
    request is on the way.
-3. At the total limit, a connection of our own user that has never asked anything, and has nothing unread, is
-   closed for the new one; where there is none the new one is refused: a request in progress is never cut.
+3. At the total limit an idle connection is closed for the new one: of our own user one that has never asked
+   anything, else the oldest of somebody else's, also a silent tunnel: whoever has a key can't keep our user
+   out.  Where there is none the new one is refused: a request in progress is never cut.
 """
 
 from __future__ import annotations
@@ -90,6 +91,13 @@ class AcceptedConnection:
         self.sock = sock
         self.same_user = PeerUserCheck(sock)
 
+    def is_of_own_user(self) -> bool:
+        """Return whether its peer is known to be a process of our own user."""
+        try:
+            return self.same_user() is True
+        except OverloadedError:
+            return False
+
     @property
     def idle(self) -> bool:
         """Whether it is between requests."""
@@ -130,7 +138,7 @@ class Connections:
                     return self._register(sock, new)
             if oldest is not None:
                 self._keep_or_evict(*oldest)
-            elif not self._evict_silent():
+            elif not self._evict_silent() and not self._evict_idle_of_others():
                 return None
 
     def _register(self, sock: socket.socket, new: AcceptedConnection) -> AcceptedConnection:
@@ -144,10 +152,7 @@ class Connections:
 
     def _keep_or_evict(self, sock: socket.socket, unadmitted: AcceptedConnection) -> bool:
         """Make it one of our own user if it is, else evict it; True when it was evicted."""
-        try:
-            ours = unadmitted.same_user() is True
-        except OverloadedError:
-            ours = False
+        ours = unadmitted.is_of_own_user()
         with self._changed:
             if self._unadmitted.pop(sock, None) is None:
                 return False
@@ -167,6 +172,22 @@ class Connections:
             self._evicted.add(found[0])
         _shut_down(found[1])
         return True
+
+    def _evict_idle_of_others(self) -> bool:
+        with self._changed:
+            candidates = [each for each in self._open.items() if each[0] not in self._evicted]
+        for sock, each in candidates:
+            if not each.is_silent or each.is_of_own_user():
+                continue
+            with self._changed:
+                if sock not in self._open or sock in self._evicted or not each.is_silent:
+                    continue
+                self._unadmitted.pop(sock, None)
+                self._own_user.pop(sock, None)
+                self._evicted.add(sock)
+            _shut_down(each)
+            return True
+        return False
 
     def free_descriptor(self) -> None:
         """Evict a connection without a request, if there is one, because a descriptor is needed."""

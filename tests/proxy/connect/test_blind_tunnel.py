@@ -207,6 +207,19 @@ def test_another_user_s_process_does_not_reach_neighbours_with_public_addresses(
     assert answer.error() == (403, "permission_error")
 
 
+def test_tunnels_of_others_that_do_nothing_don_t_keep_our_user_out(
+    forward: Build, tunnels: Clients, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("teamclaude.dial.tunnel.QUIET_SEC", 0.0)
+    s = forward("a", proxy={"maxConnections": 8})
+    held = [tunnels(s) for _ in range(8)]
+    for client in held:
+        assert client.connect(server.target).status == 200
+    monkeypatch.setattr(PeerUserCheck, "__call__", lambda self: False)
+    assert s.status()["schema"] == 1
+    assert held[0].rest() == (b"", "fin"), "the oldest makes room"
+
+
 def test_our_own_user_may_go_anywhere(forward: Build, tunnels: Clients) -> None:
     s = forward("a")
     client = tunnels(s)

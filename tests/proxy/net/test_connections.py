@@ -153,9 +153,30 @@ def test_at_the_total_limit_even_a_fresh_unadmitted_connection_is_evicted(crowd:
     assert crowd.lives(*burst) == [False, *[True] * 6]
 
 
-def test_at_the_total_limit_of_admitted_connections_a_new_one_is_refused(crowd: Crowd) -> None:
+@pytest.mark.parametrize("same_user", [False, None])
+def test_at_the_total_limit_an_idle_connection_of_somebody_else_makes_room(
+    crowd: Crowd, same_user: Optional[bool]
+) -> None:
+    def admitted(who: Optional[bool], is_idle: bool = True) -> socket.socket:
+        taken = crowd.comes(ROOM, who, idle=is_idle)
+        assert taken is not None
+        crowd.connections.mark_admitted(taken)
+        return taken
+
+    ours, busy = admitted(True), admitted(same_user, is_idle=False)
+    idle = [admitted(same_user) for _ in range(4)]
+    for number in range(1, 5):
+        admitted(True)
+        assert crowd.lives(ours, busy, *idle) == [True, True, *[False] * number, *[True] * (4 - number)]
+    assert crowd.comes(ROOM, True) is None
+
+
+@pytest.mark.parametrize(("same_user", "idle"), [(True, True), (True, False), (False, False), (None, False)])
+def test_at_the_total_limit_of_admitted_connections_a_new_one_is_refused(
+    crowd: Crowd, same_user: Optional[bool], idle: bool
+) -> None:
     for _ in range(6):
-        taken = crowd.comes(ROOM)
+        taken = crowd.comes(ROOM, same_user, idle=idle)
         assert taken is not None
         crowd.connections.mark_admitted(taken)
     assert crowd.comes(ROOM) is None
