@@ -7,6 +7,7 @@ import ipaddress
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from typing import Optional
 
 
@@ -19,7 +20,13 @@ class ScriptedProxy:
         self.port = self._server.getsockname()[1]
         self.connections = 0
         self._socks: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._threads: list[threading.Thread] = []
+        self._start(self._accept)
+
+    def _start(self, work: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
+        thread.start()
+        self._threads.append(thread)
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -27,7 +34,7 @@ class ScriptedProxy:
                 sock, _ = self._server.accept()
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self.connections += 1
-                threading.Thread(target=self._begin, args=(sock,), daemon=True).start()
+                self._start(self._begin, sock)
 
     def _begin(self, sock: socket.socket) -> None:
         with contextlib.suppress(OSError, IndexError):
@@ -43,13 +50,21 @@ class ScriptedProxy:
         onward = socket.create_connection((host if _is_address(host) else "127.0.0.1", port))
         onward.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socks.append(onward)
-        threading.Thread(target=_pump, args=(onward, sock), daemon=True).start()
+        self._start(_pump, onward, sock)
         _pump(sock, onward)
 
     def close(self) -> None:
-        for sock in [self._server, *self._socks]:
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+        """End all connections; a socket is closed once no thread uses it.
+
+        TLS writes to a number of a descriptor, which another socket of this process would have by then.
+        """
+        socks = [self._server, *self._socks]
+        for sock in socks:
+            with contextlib.suppress(OSError):  # not SSLSocket.shutdown, which drops the TLS object
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(2)
+        for sock in socks:
             sock.close()
 
 
