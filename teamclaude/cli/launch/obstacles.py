@@ -70,12 +70,20 @@ class _Obstacles:
         host, name = proxy_host(self.target), http_proxy(self.texts)
         if name is None or is_excluded(self.texts, host):
             return
-        listed = next((each for each in EXCLUSIONS if self.texts.get(each)), name)
         yield Finding(
             f"{self._sets(name)} to {shown_url(self.texts[name])}, and claude would ask it for {host}: "
-            f"prompts and the proxy's key would go there; {self._cure(listed, f'add {host} to NO_PROXY')}",
+            f"prompts and the proxy's key would go there; {self._cure_of_lists(name, host)}",
             stops=True,
         )
+
+    def _cure_of_lists(self, proxy: str, host: str) -> str:
+        """Return what to do where the HTTP proxy in the variable `proxy` would get what is for `host`."""
+        lists = {each: self.texts[each] for each in EXCLUSIONS if self.texts.get(each)}
+        lacking = next((each for each, text in lists.items() if not is_excluded({each: text}, host)), None)
+        if lacking is None:
+            return self._cure(proxy, f"add {host} to NO_PROXY")
+        source = self.effective[lacking].source
+        return self._cure(lacking, f"add {host} to {lacking}{f' in {source}' if source else ''}")
 
     def _first_party_proxy(self) -> Iterator[Finding]:
         ours = client_environment(self.target, {}, self.logged_in)["HTTPS_PROXY"]

@@ -154,9 +154,12 @@ def test_an_http_proxy_in_a_settings_file_does_not_get_what_goes_to_the_proxy(
     ended = cli("env", "--shell", "json")
     assert (ended.err, json.loads(ended.out)["NO_PROXY"]) == ("", "127.0.0.1")
     assert json.loads(ended.out)["no_proxy"] == "127.0.0.1"
-    # A list in the same file counts more than the environment's: that is told.
-    file.write_text('{"env": {"HTTP_PROXY": "http://corporate:3128", "NO_PROXY": "intra.example"}}')
-    assert "claude would ask it for 127.0.0.1" in cli("env").err
+    # A list in the same file counts more than the environment's: that is told, by name.
+    for name in ("NO_PROXY", "no_proxy"):
+        file.write_text(json.dumps({"env": {"HTTP_PROXY": "http://corporate:3128", name: "intra.example"}}))
+        said = cli("env").err
+        assert "claude would ask it for 127.0.0.1" in said
+        assert said.endswith(f"; add 127.0.0.1 to {name} in {file}, or use: teamclaude run\n")
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here, which makes the certificates")
