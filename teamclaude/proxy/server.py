@@ -17,6 +17,7 @@ from ..routing.view import states_of
 from ..snapshot import Snapshot
 from .listener import Listener, is_loopback_name, open_listeners, server_context
 from .messages.redact import redact_text
+from .net.event_loop import STALLED_SEC
 from .records.exchange import Exchange
 from .records.journal import Journal
 from .records.notices import Notice, Notices
@@ -148,7 +149,7 @@ class ProxyServer:
     def _watch_config(self) -> None:
         while not self._stopped.wait(CONFIG_POLL_SEC):
             if self._runtime.context.event_loop.cut_stalled():
-                self._warn(f"a connection that kept all others waiting for {CONFIG_POLL_SEC:g} s was cut")
+                self._warn(f"a connection that kept all others waiting for {STALLED_SEC:g} s was cut")
             self._runtime.context.pool.close_stale()
             with suppress(Exception):  # a defect in a notice must not end the watch
                 self._notices.poll()

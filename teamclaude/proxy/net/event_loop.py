@@ -36,12 +36,13 @@ from typing import Any, Optional
 
 from .upstream_connection import UpstreamConnection
 
-__all__ = ["EventLoop", "LoopState", "Task", "unregister_from_loop"]
+__all__ = ["STALLED_SEC", "EventLoop", "LoopState", "Task", "unregister_from_loop"]
 
 EPOLL: Any = getattr(select, "epoll", None)
 IDLE_EXIT_SEC = 0.05  # how long the thread outlives its last task: a burst does not start one thread per task
 JOIN_SEC = 2.0
 MAX_EVENTS = 64  # of one poll
+STALLED_SEC = 2.0  # one step of the loop; a busy machine may stop a thread for a while, too
 NO_TLS_SEC = 3600.0  # after a connection had to be cut, clients with TLS stay in their threads
 _NEVER = float("inf")
 
@@ -144,7 +145,8 @@ class EventLoop:
         self._next_timeout_check = _NEVER  # when the first task may be late; monotonic
         self._finished: list[Task] = []  # in this turn
         self._steps, self._step_fd = 0, -1  # events handled so far, and whose is being handled
-        self._seen_step = 0, -1  # at the last `cut_stalled`
+        self._seen_step = 0, -1  # by `cut_stalled`
+        self._seen_at = 0.0  # since when that step is seen; monotonic
         self._no_tls_until = -_NEVER  # monotonic
 
     def run(self, task: Task) -> bool:
@@ -165,18 +167,20 @@ class EventLoop:
         return True
 
     def cut_stalled(self) -> bool:
-        """Cut the connection whose event is being handled since the last call; return whether there is one.
+        """Cut the connection whose event is being handled for STALLED_SEC; return whether there is one.
 
-        For one timer, with seconds between two calls: a step takes less than a millisecond.
+        For one timer, which finds the same step in several calls: a step takes less than a millisecond.
         """
-        before, self._seen_step = self._seen_step, (self._steps, self._step_fd)
-        if self._step_fd < 0 or before != self._seen_step:
+        now, before = self._monotonic(), (self._steps, self._step_fd)
+        if before != self._seen_step:
+            self._seen_step, self._seen_at = before, now
+        if self._step_fd < 0 or now - self._seen_at < STALLED_SEC:
             return False
         with suppress(OSError), socket.socket(fileno=os.dup(self._step_fd)) as sock:
             # The loop closes no descriptor within a step: now this one is of the connection.
             if (self._steps, self._step_fd) != before:
                 return False
-            self._no_tls_until = self._monotonic() + NO_TLS_SEC
+            self._no_tls_until = now + NO_TLS_SEC
             sock.shutdown(socket.SHUT_RDWR)
         return True
 

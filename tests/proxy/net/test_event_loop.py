@@ -22,7 +22,7 @@ from teamclaude.proxy.http.framing import BodyKind, Framing
 from teamclaude.proxy.http.origin import Origin
 from teamclaude.proxy.net import event_loop as module
 from teamclaude.proxy.net.client_connection import ClientConnection
-from teamclaude.proxy.net.event_loop import EventLoop, LoopState, Task, unregister_from_loop
+from teamclaude.proxy.net.event_loop import STALLED_SEC, EventLoop, LoopState, Task, unregister_from_loop
 from teamclaude.proxy.net.relay import relay
 from teamclaude.proxy.net.socket_wait import ClientWatch
 from teamclaude.proxy.net.upstream_connection import UpstreamConnection, read_response
@@ -361,13 +361,17 @@ class Greedy(Task):
 
 def test_a_connection_that_stalls_the_loop_is_cut(tcp_pair: Pair) -> None:
     near, far = tcp_pair()
-    loop, task = EventLoop(), Greedy(near)
+    now = [100.0]
+    loop, task = EventLoop(monotonic=lambda: now[0]), Greedy(near)
     runner = threading.Thread(target=loop.run, args=(task,), daemon=True)
     assert not loop.cut_stalled()
     runner.start()
     far.sendall(b"KeyUpdate")
     assert task.began.wait(5)
     assert not loop.cut_stalled(), "it may have begun just now"
+    now[0] += STALLED_SEC - 0.1
+    assert not loop.cut_stalled(), "a busy machine stops threads, too"
+    now[0] += 0.1
     assert loop.cut_stalled()
     runner.join(5)
     assert task.done
@@ -378,10 +382,13 @@ def test_a_connection_that_stalls_the_loop_is_cut(tcp_pair: Pair) -> None:
 
 def test_a_loop_that_waits_is_not_stalled(tcp_pair: Pair) -> None:
     near, far = tcp_pair()
-    loop, task = EventLoop(), Greedy(near)
+    now = [100.0]
+    loop, task = EventLoop(monotonic=lambda: now[0]), Greedy(near)
     runner = threading.Thread(target=loop.run, args=(task,), daemon=True)
     runner.start()
-    assert not any(loop.cut_stalled() for _ in range(3))
+    for _ in range(3):
+        assert not loop.cut_stalled()
+        now[0] += STALLED_SEC
     far.close()
     runner.join(5)
     assert task.done
