@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -176,6 +177,29 @@ def test_a_client_that_does_not_trust_us_gets_the_cure_into_the_log_once(
     )
     assert f"NODE_EXTRA_CA_CERTS={ca_of(s)}" in line
     assert s.records == []
+
+
+@pytest.mark.parametrize("how", ["closed", "reset"])
+def test_a_client_that_breaks_off_without_a_reason_gets_the_cure_into_the_log(
+    forward: Build, tunnels: Clients, how: str
+) -> None:
+    s = forward("a")
+    client, tls = tunnels(s), BioClient(ca_of(s))
+    client.connect()
+    client.send(tls.hello())
+    assert client.sock.recv(1) == b"\x16"
+    if how == "reset":
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    else:
+        while len(client.sock.recv(65536)) == 65536:
+            pass
+    client.close()
+    s.until(lambda: s.warnings)
+    assert s.warnings == [
+        f"a client of https://{API} broke off its TLS handshake, as Claude Code does when it does not trust "
+        f"this proxy's certificate: start it with NODE_EXTRA_CA_CERTS={ca_of(s)}, as teamclaude run "
+        "--first-party does"
+    ]
 
 
 def test_a_client_that_just_leaves_is_no_warning(forward: Build, tunnels: Clients) -> None:
