@@ -1,6 +1,7 @@
 """The HTTP client that commands use to talk to a running proxy.
 
-It connects directly: the environment's HTTP proxies are for outgoing traffic, not for this machine.
+It connects directly: the environment's HTTP proxies are for outgoing traffic, not for this machine.  While
+our server is down another user of this machine may listen in its place: such a program gets no key.
 Every failure becomes one line that says what to do.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
@@ -18,6 +20,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from ..accounts.config.config import Config, TlsConfig
 from ..errors import ConfigError, TeamClaudeError, UsageError
+from ..proxy.net.peer_user import Address, is_loopback, listener_uid
 from .user_config import read_config, server_host, server_url
 
 __all__ = [
@@ -138,9 +141,23 @@ class ProxyClient:
             sent["Content-Type"] = "application/json"
         with contextlib.closing(self._connection()) as connection:
             with self.translate_errors():
+                connection.connect()
+                self._check_listener(connection.sock)
                 connection.request(method, path, body, {**sent, **(headers or {})})
                 response = connection.getresponse()
             yield ProxyResponse(self, response)
+
+    def _check_listener(self, sock: socket.socket) -> None:
+        """Raise ProxyUnreachableError if another user's program listens there; root may be a service's."""
+        own = os.geteuid() if hasattr(os, "geteuid") else 0
+        address = Address(*sock.getpeername()[:2])
+        if own == 0 or self._tls is not None or not is_loopback(address.host):
+            return
+        if listener_uid(address) not in (None, 0, own):
+            raise ProxyUnreachableError(
+                f"a program of another user of this machine listens at {self.url}: nothing was sent to it; "
+                "set another proxy.port in the config file, or name the server's with --port"
+            )
 
     @contextlib.contextmanager
     def translate_errors(self) -> Iterator[None]:
@@ -260,6 +277,9 @@ class RemoteProxyClient(ProxyClient):
             return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
         context = ssl.create_default_context()
         return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout_s, context=context)
+
+    def _check_listener(self, sock: socket.socket) -> None:
+        """Whose server it is, who names its address knows."""
 
     def _key_name(self) -> str:
         return "this key" if self._key else f"a request without its key: set {KEY_VARIABLE}"

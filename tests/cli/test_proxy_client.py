@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import ssl
@@ -22,6 +23,7 @@ class Once:
 
     def __init__(self, answer: bytes, tls: ssl.SSLContext | None = None) -> None:
         self._answer, self._tls = answer, tls
+        self.asked = b""
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -32,7 +34,7 @@ class Once:
             peer, _ = self._listener.accept()
             with peer, self._tls.wrap_socket(peer, server_side=True) if self._tls else peer as talk:
                 talk.settimeout(5)
-                talk.recv(65536)
+                self.asked = talk.recv(65536)
                 talk.sendall(self._answer)
         except OSError:
             pass  # only the client's side matters here
@@ -157,3 +159,31 @@ def test_a_truncated_body_is_an_error(
     ended = cli("api", "/v1/models")
     assert (ended.status, ended.out) == (1, '{"ok": "ye')
     assert ended.err.endswith("broke off its answer\n")
+
+
+# --- a program in our server's place --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("own", "listener", "sent"),
+    [(1000, 1000, True), (1000, 0, True), (1000, None, True), (0, 1001, True), (1000, 1001, False)],
+)
+def test_another_user_s_program_gets_no_key(
+    once: Callable[..., Once],
+    config: Callable[..., Path],
+    cli: Callable[..., Ended],
+    monkeypatch: pytest.MonkeyPatch,
+    own: int,
+    listener: int | None,
+    sent: bool,
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: own, raising=False)
+    monkeypatch.setattr("teamclaude.cli.proxy_client.listener_uid", lambda address: listener)
+    server = once(ANSWER)
+    config(ALICE, port=server.port)
+    ended = cli("status", "--json")
+    assert (ended.status == 0) is sent
+    if not sent:
+        assert "a program of another user of this machine listens at" in ended.err
+        server.close()
+        assert server.asked == b""

@@ -19,6 +19,7 @@ import os
 import socket
 import sys
 import threading
+from contextlib import suppress
 from functools import lru_cache
 from typing import Callable, NamedTuple
 
@@ -30,6 +31,7 @@ __all__ = [
     "PeerUserCheck",
     "is_descriptor_shortage",
     "is_loopback",
+    "listener_uid",
     "parse_ip",
     "peer_uid",
     "same_user",
@@ -41,6 +43,7 @@ RETRY_SEC = 1
 # Columns of a row, split at blanks.
 _LOCAL, _REMOTE, _STATE, _UID, _INODE = 1, 2, 3, 7, 9
 _TIME_WAIT = b"06"
+_LISTEN = b"0A"
 
 
 class Address(NamedTuple):
@@ -118,6 +121,32 @@ def peer_uid(
                 RETRY_SEC,
             ) from error
         return None
+
+
+def listener_uid(address: Address, proc_net: str = PROC_NET) -> int | None:
+    """Return the uid of whoever listens at an address of this machine; None where that can't be told.
+
+    A connection tells no owner before it is accepted, which its other side may put off.
+    """
+    try:
+        ip = parse_ip(address.host)
+        any_ip = ipaddress.ip_address(bytes(len(ip.packed)))
+        found: dict[str, bytes] = {}
+        for table in ("tcp", "tcp6"):
+            with suppress(FileNotFoundError), open(os.path.join(proc_net, table), "rb") as file:
+                found[table] = file.read()
+    except (OSError, ValueError):
+        return None
+    # A listener at the address itself gets the connection before one at all addresses.
+    for host in (ip, any_ip, ipaddress.IPv6Address(0)):
+        for table, content in found.items():
+            if host.version == 6 and table == "tcp":
+                continue
+            at = _proc_net_address(host, address.port, table == "tcp6")
+            for row in map(bytes.split, content.splitlines()):
+                if len(row) > _UID and row[_LOCAL] == at and row[_STATE] == _LISTEN and row[_UID].isdigit():
+                    return int(row[_UID])
+    return None
 
 
 def same_user(

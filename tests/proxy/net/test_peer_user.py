@@ -13,7 +13,14 @@ import pytest
 
 from teamclaude.errors import OverloadedError
 from teamclaude.proxy.net import peer_user as peer_module
-from teamclaude.proxy.net.peer_user import Address, PeerUserCheck, ProcNetTables, is_loopback, same_user
+from teamclaude.proxy.net.peer_user import (
+    Address,
+    PeerUserCheck,
+    ProcNetTables,
+    is_loopback,
+    listener_uid,
+    same_user,
+)
 from teamclaude.proxy.net.peer_user import peer_uid as told_uid
 from teamclaude.proxy.net.sock_diag import SocketDiag
 
@@ -287,3 +294,32 @@ def test_a_connection_is_looked_up_once() -> None:
 def test_a_connection_that_is_gone_is_no_answer() -> None:
     with socket.socket() as unconnected:
         assert PeerUserCheck(unconnected)() is None
+
+
+# --- who listens ----------------------------------------------------------------------------------------
+
+
+@on_linux
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_a_listener_s_owner_is_found_before_anything_is_accepted(host: str) -> None:
+    with socket.create_server((host, 0)) as listener:
+        address = Address("127.0.0.1", listener.getsockname()[1])
+        assert listener_uid(address) == os.geteuid()
+    assert listener_uid(address) is None
+
+
+def test_a_listener_at_the_address_itself_comes_first(tmp_path: Path) -> None:
+    words = int.to_bytes(0x7F000001, 4, "big")
+    local = f"{int.from_bytes(words, sys.byteorder):08X}:0D80"
+    rows = [
+        f"0: 00000000:0D80 00000000:0000 0A 0:0 0:0 0 {1001} 0 5",
+        f"1: {local} 0100007F:9999 01 0:0 0:0 0 {1002} 0 6",
+        f"2: {local} 00000000:0000 0A 0:0 0:0 0 {1003} 0 7",
+    ]
+    (tmp_path / "tcp").write_text("header\n" + "\n".join(rows) + "\n")
+    assert listener_uid(Address("127.0.0.1", 3456), str(tmp_path)) == 1003
+    assert listener_uid(Address("127.0.0.2", 3456), str(tmp_path)) == 1001
+    (tmp_path / "tcp6").write_text(f"header\n0: {'0' * 32}:0D81 {'0' * 32}:0000 0A 0:0 0:0 0 {1004} 0 8\n")
+    assert listener_uid(Address("127.0.0.1", 3457), str(tmp_path)) == 1004
+    assert listener_uid(Address("::1", 3457), str(tmp_path)) == 1004
+    assert listener_uid(Address("no address", 1), str(tmp_path)) is None
