@@ -139,6 +139,8 @@ def _reverted(
     text, original, kept = decoded(data), decoded(record.original), []
     for edit in reversed(edits):
         found, was = has_path(text, edit.path), has_path(original, edit.path)
+        if found and was and _is_same(get_path(text, edit.path), get_path(original, edit.path)):
+            continue  # somebody has taken it back already
         if found and not _is_same(get_path(text, edit.path), edit.value):
             theirs = _without_our_lines(text, original, edit)
             text = text if theirs is None else set_path(text, edit.path, theirs)

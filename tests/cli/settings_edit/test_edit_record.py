@@ -161,3 +161,12 @@ def test_two_owners_of_one_value(files: EditedFiles, file: Path) -> None:
     assert json.loads(file.read_text()) == {"accounts": [1], "proxy": {"forward": True}}
     files.undo(file, "two")
     assert json.loads(file.read_text()) == {"accounts": [1]}
+
+
+def test_a_value_that_somebody_has_taken_back_already_is_not_named(files: EditedFiles, file: Path) -> None:
+    original = CONTENTS["our keys with other values"]
+    written(file, original)
+    files.write(file, "setup", EDITS)
+    written(file, original)
+    assert files.undo(file, "setup").kept == []
+    assert file.read_bytes() == original

@@ -123,11 +123,24 @@ def report_findings(plan: ClientPlan, force: bool) -> None:
 def _words(plan: ClientPlan, config: Path) -> list[str]:
     if plan.reach is not Reach.SETTINGS:
         return list(plan.words.words)
+    merged = merged_settings(plan.theirs, plan.wiring.settings)
     try:
-        settings = write_settings_file(config, merged_settings(plan.theirs, plan.wiring.settings))
+        settings = write_settings_file(config, merged)
     except OSError as error:
-        raise TeamClaudeError(f"{error.filename}: can't write claude's settings: {error.strerror}") from error
+        settings = _temporary_settings(config, merged, f"{error.filename}: {error.strerror}")
     return with_settings(plan.words, str(settings))
+
+
+def _temporary_settings(config: Path, settings: dict[str, Any], why: str) -> Path:
+    """Return a file for a config file whose directory can't be written to."""
+    import tempfile  # 3 ms
+
+    try:
+        file = write_settings_file(Path(tempfile.mkdtemp(prefix="teamclaude-")) / config.name, settings)
+    except OSError as error:
+        raise TeamClaudeError(f"claude's settings can't be written: {why}; {error}") from error
+    note(f"teamclaude: {why}; claude's settings are in {file.parent}, only as long as that is there")
+    return file
 
 
 def _exec(program: str, words: Sequence[str], env: dict[str, str]) -> int:

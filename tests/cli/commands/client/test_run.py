@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 
 from teamclaude.cli.claude_code.settings_files import MANAGED
+from teamclaude.cli.commands.client import run as client_run
 from teamclaude.cli.commands.client.run import own_words, report_findings
 from teamclaude.cli.launch.wiring import Finding, Reach
 from teamclaude.errors import TeamClaudeError
@@ -272,14 +275,32 @@ def test_a_provider_is_taken_away_and_told(stub: Stub, claude: Path, tmp_path: P
     )
 
 
-def test_a_directory_that_cant_be_written_is_one_line(
+def test_where_nothing_can_be_written_beside_the_config_file_the_settings_are_elsewhere(
     stub: Stub, claude: Path, private_home: Path, tmp_path: Path
 ) -> None:
-    (private_home / ".config" / "teamclaude.run").write_text("a file")
-    given, err, status = run("-p", cwd=tmp_path)
-    assert (given, status) == (None, 1)
-    assert "can't write claude's settings" in err
+    in_the_way = private_home / ".config" / "teamclaude.run"
+    in_the_way.write_text("a file")
+    given, err, _ = run("-p", cwd=tmp_path, TMPDIR=str(tmp_path))
+    assert given is not None
+    file = Path(given["words"][given["words"].index("--settings") + 1])
+    assert file.parent.parent.parent == tmp_path
+    assert json.loads(file.read_text())["env"]["ANTHROPIC_BASE_URL"] == f"http://127.0.0.1:{stub.port}"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert str(in_the_way) in err
+    assert f"claude's settings are in {file.parent}, only as long as that is there\n" in err
     assert err.count("\n") == 1
+
+
+def test_settings_that_can_be_written_nowhere_are_one_line(
+    private_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**asked: str) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied", "/tmp")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    with pytest.raises(TeamClaudeError, match="claude's settings can't be written: why; ") as error:
+        client_run._temporary_settings(private_home / "teamclaude.json", {}, "why")
+    assert "\n" not in str(error.value)
 
 
 class Stopping:
