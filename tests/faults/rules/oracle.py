@@ -136,7 +136,9 @@ class Oracle:
             return False
         if self._jumped(since, moment):
             return False
-        roomy = self.roomy and BUSY not in seen.payload
+        # A bare 429 may have taught the policy that the account takes fewer requests at once.
+        limited = any(h.account == name and h.at <= moment and is_bare(h) for h in self._evidence.heard)
+        roomy = self.roomy and BUSY not in seen.payload and not limited
         if not roomy and (self._busy(name, since, moment) or self._company(seen, since, moment)):
             return False
         now = self._evidence.clock(since)
