@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # The list comes from the config; the proxy's status is optional, so don't wait long for it.
 PATIENCE_S = 1.0
+# A longer reason, as one that says what to do, has a line of its own: a terminal would cut it.
+REASON_CELLS = 30
 
 
 def accounts_arguments(parser: argparse.ArgumentParser) -> None:
@@ -112,6 +114,7 @@ def _lines(rows: list[dict[str, Any]], verbose: bool) -> list[str]:
     out = [colored(heading, "dim", color)]
     for line, row in zip(lines, rows):
         out.append(colored(line, row["status"] or "", color))
+        out += _long_reason(row)
         out += _details(row) if verbose else []
     return out
 
@@ -119,9 +122,19 @@ def _lines(rows: list[dict[str, Any]], verbose: bool) -> list[str]:
 def _status(row: Mapping[str, Any]) -> str:
     from ...deck.text.format import UNKNOWN
 
-    reason = row["statusReason"] if row["status"] != "disabled" else None
+    reason = _reason(row) if len(_reason(row)) <= REASON_CELLS else None
     parts = [row["status"], "last resort" if row["lastResort"] else None, reason]
     return ", ".join(part for part in parts if part) or UNKNOWN
+
+
+def _long_reason(row: Mapping[str, Any]) -> list[str]:
+    from ...deck.text.cells import clean
+
+    return [f"    {clean(_reason(row))}"] if len(_reason(row)) > REASON_CELLS else []
+
+
+def _reason(row: Mapping[str, Any]) -> str:
+    return "" if row["status"] == "disabled" else row["statusReason"] or ""
 
 
 def _details(row: Mapping[str, Any]) -> list[str]:

@@ -29,6 +29,18 @@ def test_the_list_has_the_status_of_the_running_proxy(stub: Stub, cli: Callable[
     assert "last resort" in paid
 
 
+def test_a_reason_that_says_what_to_do_is_never_cut(stub: Stub, cli: Callable[..., Ended]) -> None:
+    reason = "the API refused its token; make a new one: claude setup-token, then teamclaude login --token"
+    live = [{"name": "bob", "status": "auth_failed", "statusReason": f"{reason}\x1b[31m"}]
+    stub.answers["GET /teamclaude/status"] = (200, {"accounts": live})
+    heading, _alice, bob, below, _paid = cli("accounts").out.splitlines()
+    assert len(heading) < len(reason)
+    assert "auth_failed" in bob
+    assert reason not in bob
+    assert below.startswith(f"    {reason}")
+    assert "\x1b" not in below
+
+
 def test_without_a_proxy_the_status_is_not_known(down: Path, cli: Callable[..., Ended]) -> None:
     ended = cli("accounts")
     assert ended.status == 0
