@@ -11,7 +11,17 @@ from typing import TextIO
 
 from ..errors import UsageError
 
-__all__ = ["ask", "confirm", "did_you_mean", "has_color", "is_interactive", "note", "plural", "width"]
+__all__ = [
+    "ask",
+    "confirm",
+    "did_you_mean",
+    "has_color",
+    "is_interactive",
+    "note",
+    "plural",
+    "shown",
+    "width",
+]
 
 
 def has_color(stream: TextIO) -> bool:
@@ -27,9 +37,16 @@ def width() -> int:
 
 
 def note(line: str) -> None:
-    """Print a line for the person, on stderr."""
+    """Print a line for the person, on stderr; `shown` as all that a terminal gets."""
     with contextlib.suppress(OSError):  # a full disk behind stderr must not end the command
-        print(line, file=sys.stderr, flush=True)
+        print(shown(line), file=sys.stderr, flush=True)
+
+
+def shown(text: str) -> str:
+    """Return a text without what a terminal obeys: parts of it may be of a file that somebody else wrote."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in "\n\t" else "?" for char in text)
 
 
 def is_interactive() -> bool:

@@ -21,7 +21,7 @@ from ...claude_code.settings_files import Layer
 from ...claude_code.trusted_file import VARIABLE as TRUSTED
 from ...launch.client_plan import ClientPlan
 from ...launch.wiring import Reach
-from ...terminal import note
+from ...terminal import note, shown
 
 PATH = "/v1/models"
 TIMEOUT_S = 15.0
@@ -40,7 +40,7 @@ class Answer(NamedTuple):
 def check(plan: ClientPlan) -> int:
     """Print the wiring; return 0 if claude would use the proxy and a request did, else 1 with a line why."""
     for title, text in _lines(plan):
-        print(f"{title:12}{text}")
+        print(f"{title:12}{shown(text)}")
     for finding in plan.findings:
         if not finding.stops:
             note(f"teamclaude: {finding.text}")

@@ -20,7 +20,7 @@ from ...setup.files import SCOPES, SettingsFile, claude_file, editor_files
 from ...setup.plan import FORWARD, FilePlan, Planner, config_owner, undo_places
 from ...setup.report import diff_of, shown_path, undone
 from ...setup.snippets import actions_text, sdk_text
-from ...terminal import note
+from ...terminal import note, shown
 from ...user_config import open_config, read_config, required_proxy_key
 
 SNIPPETS = ("actions", "sdk")
@@ -139,7 +139,7 @@ def _preview(plan: FilePlan, files: EditedFiles, config: Path, args: argparse.Na
         verb = "would be made" if change.before is None else "would be changed"
         print(f"{_shown(Path(change.file))} {verb} ({what})")
         for line in diff_of(change, exact=args.print):
-            print(f"  {line}")
+            print(f"  {line if args.print else shown(line)}")
     return any(change.before != change.after for change, _ in changes)
 
 

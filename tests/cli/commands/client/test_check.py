@@ -174,3 +174,14 @@ def test_a_wrong_key_is_one_line(proxy: ProxyServer, cli: Cli, private_home: Pat
     assert ended.status == 1
     assert "407" in ended.err
     assert ended.err.count("\n") == 1
+
+
+def test_a_project_s_settings_say_nothing_to_the_terminal(models: Stub, cli: Cli) -> None:
+    settings = Path(".claude", "settings.json")
+    settings.parent.mkdir()
+    bad = "http://\x1b]0;owned\x07corp.example:1"
+    settings.write_text(json.dumps({"env": {"HTTPS_PROXY": bad, "ANTHROPIC_BASE_URL": bad, "NO_PROXY": bad}}))
+    ended = cli("run", "--check")
+    assert "?]0;owned?corp.example" in ended.out
+    assert "?]0;owned?corp.example" in cli("env").err
+    assert not {"\x1b", "\x07"} & {*ended.out, *ended.err}
