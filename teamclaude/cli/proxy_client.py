@@ -20,7 +20,6 @@ from urllib.parse import SplitResult, urlsplit
 
 from ..accounts.config.config import Config, TlsConfig
 from ..errors import ConfigError, TeamClaudeError, UsageError
-from ..proxy.net.peer_user import Address, is_loopback, listener_uid
 from .user_config import read_config, server_host, server_url
 
 __all__ = [
@@ -150,10 +149,12 @@ class ProxyClient:
     def _check_listener(self, sock: socket.socket) -> None:
         """Raise ProxyUnreachableError if another user's program listens there; root may be a service's."""
         own = os.geteuid() if hasattr(os, "geteuid") else 0
-        address = Address(*sock.getpeername()[:2])
-        if own == 0 or self._tls is not None or not is_loopback(address.host):
+        if own == 0 or self._tls is not None:
             return
-        if listener_uid(address) not in (None, 0, own):
+        from ..proxy.net.peer_user import Address, is_loopback, listener_uid  # once a server answers
+
+        address = Address(*sock.getpeername()[:2])
+        if is_loopback(address.host) and listener_uid(address) not in (None, 0, own):
             raise ProxyUnreachableError(
                 f"a program of another user of this machine listens at {self.url}: nothing was sent to it; "
                 "set another proxy.port in the config file, or name the server's with --port"

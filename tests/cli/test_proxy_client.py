@@ -178,7 +178,7 @@ def test_another_user_s_program_gets_no_key(
     sent: bool,
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: own, raising=False)
-    monkeypatch.setattr("teamclaude.cli.proxy_client.listener_uid", lambda address: listener)
+    monkeypatch.setattr("teamclaude.proxy.net.peer_user.listener_uid", lambda address: listener)
     server = once(ANSWER)
     config(ALICE, port=server.port)
     ended = cli("status", "--json")
