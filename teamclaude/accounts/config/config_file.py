@@ -30,7 +30,7 @@ from .file_lock import FileLock
 from .identity import merge_duplicates
 from .json_file import decode, encode, fingerprint
 
-__all__ = ["ConfigFile", "Stamp", "config_path", "state_path"]
+__all__ = ["ConfigFile", "Stamp", "config_path", "path_beside", "state_path"]
 
 T = TypeVar("T")
 
@@ -72,10 +72,18 @@ def config_path(env: Mapping[str, str]) -> Path:
     return Path(base if os.path.isabs(base) else os.path.join(home, ".config")) / "teamclaude.json"
 
 
+def path_beside(config: Path, ending: str) -> Path:
+    """Return the path of something that belongs to a config file: `X.json` -> `X.ENDING`, beside it.
+
+    Another name keeps its own ending, so that no two config files have one in common.
+    """
+    stem = config.name[: -len(".json")] if config.name.endswith(".json") else config.name
+    return config.with_name(f"{stem}.{ending}")
+
+
 def state_path(config: Path) -> Path:
     """Return the path of the observed state: `X.json` -> `X.state.json`, in the same directory."""
-    stem = config.name[: -len(".json")] if config.name.endswith(".json") else config.name
-    return config.with_name(f"{stem}.state.json")
+    return path_beside(config, "state.json")
 
 
 class ConfigFile:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ...accounts.config.atomic_write import write_private
+from ...accounts.config.config_file import path_beside
 
 __all__ = ["KEEP_SEC", "merged_settings", "settings_directory", "write_settings_file"]
 
@@ -26,7 +27,7 @@ KEEP_SEC = 90 * 86400.0
 
 def settings_directory(config: Path) -> Path:
     """Return the directory of these files: `X.json` -> `X.run`, beside the config file."""
-    return config.with_name(f"{config.stem}.run")
+    return path_beside(config, "run")
 
 
 def merged_settings(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:

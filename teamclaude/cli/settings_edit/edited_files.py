@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 from ...accounts.config.atomic_write import make_private_directory, write_private
+from ...accounts.config.config_file import path_beside
 from ...accounts.config.file_lock import FileLock
 from ...errors import TeamClaudeError
 from .edit_record import Edit, Record, Step, add_edits, drop_edits
@@ -45,7 +46,7 @@ class Change(NamedTuple):
 
 def undo_directory(config: Path) -> Path:
     """Return the directory of the records: `X.json` -> `X.undo`, beside the config file."""
-    return config.with_name(f"{config.stem}.undo")
+    return path_beside(config, "undo")
 
 
 class EditedFiles:

@@ -26,6 +26,7 @@ from time import gmtime, strftime
 from typing import Any, NamedTuple, Optional
 
 from ...accounts.config.atomic_write import write_private
+from ...accounts.config.config_file import path_beside
 from ...accounts.config.file_lock import FileLock
 from ...errors import ConfigError
 from ..net.tls_io import prepare_context
@@ -58,8 +59,7 @@ class Certificates(NamedTuple):
 
 def tls_directory(config: Path) -> Path:
     """Return the directory of the certificates: `X.json` -> `X.tls`, in the same directory."""
-    stem = config.name[: -len(".json")] if config.name.endswith(".json") else config.name
-    return config.with_name(f"{stem}.tls")
+    return path_beside(config, "tls")
 
 
 def ca_file(config: Path) -> Path:

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ...accounts.config.atomic_write import make_private_directory, write_private
+from ...accounts.config.config_file import path_beside
 from ...routing.quota.model_prices import family_of
 from ..http.path_kinds import PathKind
 from .background_queue import BackgroundQueue
@@ -160,8 +161,7 @@ def _size(path: Path) -> int:
 
 def trace_directory(config: Path) -> Path:
     """Return the directory beside a config file: `X.json` -> `X.traffic`."""
-    stem = config.name[: -len(".json")] if config.name.endswith(".json") else config.name
-    return config.with_name(f"{stem}.traffic")
+    return path_beside(config, "traffic")
 
 
 class TraceFile:

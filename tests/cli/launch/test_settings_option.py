@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from teamclaude.cli.launch.settings_option import KEEP_SEC, merged_settings, write_settings_file
+from teamclaude.accounts.config.config_file import state_path
+from teamclaude.cli.commands.client.run import log_path
+from teamclaude.cli.launch.settings_option import (
+    KEEP_SEC,
+    merged_settings,
+    settings_directory,
+    write_settings_file,
+)
+from teamclaude.cli.settings_edit.edited_files import undo_directory
+from teamclaude.proxy.connect.certificates import tls_directory
+from teamclaude.proxy.records.traffic_recorder import trace_directory
 
 NOW = 2_000_000_000.0
 
@@ -60,3 +70,8 @@ def test_only_our_files_that_nobody_used_for_long_are_removed(tmp_path: Path) ->
     write_settings_file(config, {"n": 1}, lambda: later)
     new = write_settings_file(config, {"n": 2}, lambda: later)
     assert set(old.parent.iterdir()) == {used, new, other}
+
+
+def test_config_files_whose_names_differ_share_nothing() -> None:
+    for place in (settings_directory, undo_directory, log_path, tls_directory, trace_directory, state_path):
+        assert place(Path("/d/pool.json")) != place(Path("/d/pool.conf"))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
+from ....accounts.config.config_file import path_beside
 from ....accounts.config.identity import find_account
 from ....errors import TeamClaudeError
 from ....programs import find_program
@@ -172,7 +173,7 @@ def _wait_for(child: subprocess.Popen[bytes]) -> int:
 
 def log_path(config: Path) -> Path:
     """Return the log file of a background server: `X.json` -> `X.server.log`, in the same directory."""
-    return config.with_name(f"{config.stem}.server.log")
+    return path_beside(config, "server.log")
 
 
 def start_background_server(
