@@ -33,7 +33,7 @@ from ..http.head import RequestHead
 from ..net.client_connection import ClientConnection
 from ..net.connections import AcceptedConnection
 from ..net.transport import UpstreamPool
-from .handshake import TlsSocket, accept_tls, handshake_failure
+from .handshake import BrokenOffError, TlsSocket, accept_tls, handshake_failure
 from .target import ConnectTarget, is_near, is_public
 from .tunnel_records import TunnelRecords
 
@@ -45,6 +45,7 @@ __all__ = ["ESTABLISHED", "ForwardProxy"]
 # RFC 9110 9.3.6: a 2xx to CONNECT has no length and no coding.
 ESTABLISHED = b"HTTP/1.1 200 Connection Established\r\n\r\n"
 HANDSHAKE_SEC = 10.0
+TRUSTED_LATELY_SEC = 60.0
 WARN_EVERY_SEC = 60.0  # between two warnings of a kind
 
 
@@ -61,6 +62,7 @@ class ForwardProxy:
         self._config_path = config_path
         self._clock = clock
         self._warn = warn
+        self._opened_at = float("-inf")  # the last tunnel; monotonic
         self._warned_at: dict[str, float] = {}  # of each kind of warning; monotonic
         self.tunnels = TunnelRecords(clock)
         self._certificates: Optional[ServerCertificates] = None  # once they were needed
@@ -110,10 +112,14 @@ class ForwardProxy:
         client.send(ESTABLISHED)
         try:
             limit = min(HANDSHAKE_SEC, config.header_read_sec)
-            return accept_tls(client.sock, client.take_buffered(), certificates.context, limit)
+            opened = accept_tls(client.sock, client.take_buffered(), certificates.context, limit)
+            self._opened_at = time.monotonic()
+            return opened
         except OSError as error:
             what, distrust = handshake_failure(error)
-            if distrust:
+            # Where another one has trusted it just now, a client may as well have ended while it connected.
+            is_certain = not isinstance(error, BrokenOffError)
+            if distrust and (is_certain or time.monotonic() - self._opened_at > TRUSTED_LATELY_SEC):
                 file = certificates.certificates.ca_file
                 self._warn_rarely(
                     "handshake",

@@ -7,6 +7,7 @@ Rules that hold in this file:
    handshake or because the client speaks TLS to us already, a thread carries the bytes to a socket pair.
 3. A client that does not trust our certificate says so in an alert; Claude Code gives no reason.  Measured:
    2.1.332 (native) resets the connection, 2.1.112 (Node 20) closes it, both once they have our certificate.
+   A client that ends during a handshake looks the same.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Optional
 
 from ...dial.socket_pair import through_pair
 
-__all__ = ["TlsSocket", "accept_tls", "handshake_failure"]
+__all__ = ["BrokenOffError", "TlsSocket", "accept_tls", "handshake_failure"]
 
 _LEFT = (ssl.SSLZeroReturnError, ssl.SSLEOFError, ConnectionError)
 RELAY_END_SEC = 5.0  # for the last bytes of a connection that is being closed
@@ -77,8 +78,7 @@ def handshake_failure(error: OSError) -> tuple[str, bool]:
         words = said.lower().replace("_", " ")
         return f"does not trust this proxy's certificate (it says: {words})", True
     if isinstance(error, BrokenOffError):
-        why = "as Claude Code does when it does not trust this proxy's certificate"
-        return f"broke off its TLS handshake, {why}", True
+        return "broke off its TLS handshake, maybe since it does not trust this proxy's certificate", True
     if isinstance(error, socket.timeout):
         return "did not finish its TLS handshake in time", False
     if reason in ("HTTP_REQUEST", "WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "UNEXPECTED_MESSAGE"):

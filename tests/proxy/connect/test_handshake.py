@@ -196,10 +196,23 @@ def test_a_client_that_breaks_off_without_a_reason_gets_the_cure_into_the_log(
     client.close()
     s.until(lambda: s.warnings)
     assert s.warnings == [
-        f"a client of https://{API} broke off its TLS handshake, as Claude Code does when it does not trust "
-        f"this proxy's certificate: start it with NODE_EXTRA_CA_CERTS={ca_of(s)}, as teamclaude run "
-        "--first-party does"
+        f"a client of https://{API} broke off its TLS handshake, maybe since it does not trust this proxy's "
+        f"certificate: start it with NODE_EXTRA_CA_CERTS={ca_of(s)}, as teamclaude run --first-party does"
     ]
+
+
+def test_a_client_that_ends_while_it_connects_is_no_warning_where_another_trusts_us(
+    forward: Build, tunnels: Clients, opened: Callable[..., TunnelClient]
+) -> None:
+    s = forward("a")
+    assert opened(s).ask("/v1/messages", HELLO).status == 200
+    client, tls = tunnels(s), BioClient(ca_of(s))
+    client.connect()
+    client.send(tls.hello())
+    assert client.sock.recv(1) == b"\x16"
+    client.close()
+    s.until(lambda: len(s.service.runtime.connections) == 1)
+    assert s.warnings == []
 
 
 def test_a_client_that_just_leaves_is_no_warning(forward: Build, tunnels: Clients) -> None:
