@@ -113,9 +113,9 @@ def test_the_page_of_the_lab_lists_every_policy() -> None:
 @pytest.mark.parametrize("page", ["config", "security"])
 def test_every_file_beside_the_config_file_is_listed(page: str) -> None:
     sources = [path.read_text("utf-8") for path in sorted((ROOT / "teamclaude").rglob("*.py"))]
-    pattern = r'\{(?:config\.)?stem\}(\.[a-z.]+)"|"teamclaude(\.spool)"'
-    made = {"".join(groups) for text in sources for groups in re.findall(pattern, text)}
-    assert {".state.json", ".tls", ".undo", ".spool"} <= made
+    pattern = r'\{stem\}\.([a-z.]+)"|path_beside\(\w+, "([a-z.]+)"\)|"teamclaude\.(spool)"'
+    made = {"." + "".join(groups) for text in sources for groups in re.findall(pattern, text)}
+    assert {".state.json", ".tls", ".undo", ".spool", ".tokens"} <= made
     text = (ROOT / "teamclaude" / "manual" / f"{page}.md").read_text("utf-8")
     assert {name for name in made if not re.search(rf"^  teamclaude\{name}\b", text, re.M)} == set()
 
