@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from .... import __version__
 from ....dial.connector import Connector
 from ....dial.proxies import DIRECT, parse_proxy
-from ....errors import TeamClaudeError
+from ....errors import ProxyRefusedError, TeamClaudeError
 from ...claude_code.background_service import find_service, has_environment
 from ...claude_code.environment import API_URL, HEADERS
 from ...claude_code.proxy_variables import EXCLUSIONS, PROXIES, http_proxy
@@ -135,9 +135,11 @@ def _ask(texts: Mapping[str, str]) -> Answer:
         proxy = parse_proxy(texts["HTTPS_PROXY"], "HTTPS_PROXY")
     connector = Connector(TIMEOUT_S, texts.get(TRUSTED), proxy, {})
     start = time.monotonic()
-    sock = connector.open(
-        base.scheme, base.hostname or "", base.port or (443 if base.scheme == "https" else 80)
-    )
+    port = base.port or (443 if base.scheme == "https" else 80)
+    try:
+        sock = connector.open(base.scheme, base.hostname or "", port)
+    except ProxyRefusedError as error:  # here the proxy is ours
+        raise TeamClaudeError(f"{error}; the server's log says why") from error
     sock.settimeout(TIMEOUT_S)
     connection = http.client.HTTPConnection(base.netloc.rpartition("@")[2])
     connection.sock = sock

@@ -173,6 +173,7 @@ def test_a_wrong_key_is_one_line(proxy: ProxyServer, cli: Cli, private_home: Pat
         ended = cli("run", "--first-party", "--port", str(proxy.port), "--check")
     assert ended.status == 1
     assert "407" in ended.err
+    assert ended.err.endswith("; the server's log says why\n")
     assert ended.err.count("\n") == 1
 
 
