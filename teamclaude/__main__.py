@@ -1,13 +1,13 @@
 """Entry point of `python -m teamclaude` and of the `teamclaude` command.
 
-This file and `teamclaude/__init__.py` compile on Python 3.6, which has no `annotations` in `__future__`:
+This file and `teamclaude/__init__.py` compile on Python 2.7, which has no annotations:
 an old interpreter prints one line instead of a SyntaxError.  It may also be run as a file, from anywhere.
 """
 
 import sys
 
 
-def main() -> int:
+def main():  # type: () -> int
     """Run the command line, or name the required version and return 2 on an older Python."""
     if sys.version_info < (3, 9):  # noqa: UP036 - what an older interpreter meets first
         found = ".".join(str(part) for part in sys.version_info[:3])

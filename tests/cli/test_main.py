@@ -42,6 +42,8 @@ def test_what_an_old_python_reads_first_compiles_there(name: str) -> None:
     source = (ROOT / "teamclaude" / f"{name}.py").read_text("utf-8")
     tree = ast.parse(source, feature_version=(3, 6))
     assert "__future__" not in {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    assert [node.name for node in functions if node.returns is not None] == [], "an error in Python 2.7"
 
 
 def test_an_old_python_gets_one_line(
@@ -52,7 +54,7 @@ def test_an_old_python_gets_one_line(
     assert capsys.readouterr() == ("", "teamclaude needs Python 3.9 or newer; this is 3.8.18\n")
 
 
-@pytest.mark.parametrize("version", ["3.6", "3.7", "3.8"])
+@pytest.mark.parametrize("version", ["2.7", "3.6", "3.7", "3.8"])
 def test_a_real_old_python_gets_one_line(version: str) -> None:
     home = Path(os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv")))
     found = sorted((home / "versions").glob(f"{version}.*/bin/python")) or shutil.which(f"python{version}")
