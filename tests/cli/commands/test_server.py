@@ -14,6 +14,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -212,6 +213,25 @@ def test_auto_starts_a_server_that_stays(config: Callable[..., Path], claude: No
         assert second.stderr == ""
     finally:
         os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no lock there: it would keep the server from writing its log")
+def test_of_several_at_once_one_starts_the_server(
+    config: Callable[..., Path], claude: None, tmp_path: Path
+) -> None:
+    port = free_port()
+    file = config(ALICE, port=port)
+    with ThreadPoolExecutor(3) as workers:
+        ended = list(workers.map(run_auto, [tmp_path] * 3))
+    pids = [int(pid) for each in ended for pid in re.findall(r"kill (\d+)", each.stderr)]
+    try:
+        assert [each.stdout for each in ended] == [f"claude at http://127.0.0.1:{port}\n"] * 3
+        assert len(pids) == 1
+        assert os.getsid(pids[0]) == pids[0]
+        assert "is in use" not in file.with_name("teamclaude.server.log").read_text()
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_auto_says_why_a_server_did_not_start(

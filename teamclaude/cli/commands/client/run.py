@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
 from ....accounts.config.config_file import path_beside
+from ....accounts.config.file_lock import FileLock
 from ....accounts.config.identity import find_account
 from ....errors import TeamClaudeError
 from ....programs import find_program
@@ -182,10 +184,30 @@ def start_background_server(
     """Start a detached server and wait until it answers; raise TeamClaudeError with its last message."""
     log = log_path(config)
     note(f"teamclaude: starting a server in the background (at most {START_S:.0f} s) ...")
+    with _turn_of(log):
+        if proxy.is_up():
+            note(f"teamclaude: another command has started one at {proxy.url}, which stays (log: {log})")
+        else:
+            _start_and_wait(proxy, config, port, log, sleep)
+
+
+@contextlib.contextmanager
+def _turn_of(log: Path) -> Iterator[None]:
+    """Wait while another command starts a server with this log; where files have no locks, don't."""
+    with contextlib.ExitStack() as stack:
+        if sys.platform != "win32":  # there the lock would keep the server from writing its log
+            with contextlib.suppress(OSError):
+                stack.enter_context(FileLock(str(log), START_S))
+        yield
+
+
+def _start_and_wait(
+    proxy: ProxyClient, config: Path, port: Optional[int], log: Path, sleep: Callable[[float], None]
+) -> None:
     child = _spawn_detached(config, log, port)
     deadline = time.monotonic() + START_S
     while not proxy.is_up():
-        # Another `run --auto` may have been faster: ours then ends, and theirs answers.
+        # A server that was started otherwise may have been faster: ours then ends, and that one answers.
         ended = child.poll() is not None and not proxy.is_up()
         if ended or time.monotonic() > deadline:
             child.terminate()
