@@ -138,8 +138,9 @@ class Planner:
         if first_party and name and not self.config.upstream_proxy and "teamclaude:" not in existing[name]:
             was = f"{name} was {shown_url(existing[name])}"
             yield f"{was}: to go on through it, set upstreamProxy in {self.config_file}"
-        if place.scope == "local" and is_shared_by_git(place.path):
-            yield f"{place.path} will hold the proxy's key and is not ignored by git; ignore it"
+        real = Path(os.path.realpath(place.path))  # a link may lead into a repository of dotfiles
+        if place.scope != "project" and is_shared_by_git(real):
+            yield f"{real} will hold the proxy's key and is not ignored by git; ignore it"
         if readable_by_others(place.path):
             yield f"other users can read {place.path}, and then the proxy's key; chmod 600 {place.path}"
 

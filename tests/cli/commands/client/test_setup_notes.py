@@ -38,6 +38,17 @@ def test_a_project_that_git_shares_gets_no_key(home: Path, project: Path, cli: C
     assert "is not ignored by git; ignore it" in ended.err
 
 
+def test_settings_of_the_user_in_a_repository_of_dotfiles_are_named(home: Path, cli: Cli) -> None:
+    dotfiles = home / "dotfiles"
+    (dotfiles / ".git").mkdir(parents=True)
+    real = written(dotfiles / "claude.json", b"{}")
+    (home / ".claude").mkdir(exist_ok=True)
+    (home / ".claude" / "settings.json").symlink_to(real)
+    assert cli("setup", "--write").err == (
+        f"teamclaude: {real} will hold the proxy's key and is not ignored by git; ignore it\n"
+    )
+
+
 def test_what_has_precedence_is_named(home: Path, project: Path, cli: Cli) -> None:
     local = written(
         project / ".claude" / "settings.local.json", b'{"env": {"ANTHROPIC_BASE_URL": "https://g.example"}}'
