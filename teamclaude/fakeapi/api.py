@@ -166,6 +166,12 @@ class FakeApi:
             return tuple(self._live.values())
 
     @property
+    def arrived(self) -> int:
+        """Number of exchanges so far, also of those whose answer has left but whose end is not logged yet."""
+        with self._changed:
+            return len(self._log) + len(self._live)
+
+    @property
     def inflight(self) -> int:
         """Number of unfinished exchanges."""
         return len(self.live)

@@ -68,7 +68,7 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 
 def profiles(auth: AuthServer) -> int:
-    return sum(asked.path == PROFILE_PATH for asked in auth.log)
+    return sum(asked.path == PROFILE_PATH for asked in [*auth.log, *auth.live])
 
 
 def same_tokens(entry: dict[str, Any], login: dict[str, Any]) -> bool:
