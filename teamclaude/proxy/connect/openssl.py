@@ -202,7 +202,10 @@ def find_openssl() -> str:
         "darwin": "brew install openssl",
         "win32": "winget install ShiningLight.OpenSSL.Light (and add its bin directory to PATH)",
     }.get(sys.platform, "apt install openssl, or your system's package of that name")
-    raise ConfigError(f"first-party mode needs the openssl program to make its certificate: {how}")
+    raise ConfigError(
+        f"first-party mode needs the openssl program to make its certificate: {how}; "
+        "or switch the mode off (proxy.forward: false)"
+    )
 
 
 def _numbered(kind: str, values: Sequence[str]) -> str:
