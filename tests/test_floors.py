@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import re
 import sys
@@ -35,6 +36,11 @@ PROXY_MAY_IMPORT = {"http": {"proxy.http", "dial"}, "net": {"proxy.http", "proxy
 IMPURE = {"time", "threading", "socket", "http", "os", "random", "logging", "curses", "subprocess"}
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
 def name_of(path: Path) -> str:
     """`teamclaude/cli/commands/env.py` -> `teamclaude.cli.commands.env`."""
     parts = path.relative_to(ROOT).with_suffix("").parts
@@ -52,7 +58,7 @@ def imports(path: Path, source: str | None = None) -> Iterator[tuple[int, str]]:
     package = name_of(path).split(".")
     if path.name != "__init__.py":
         package = package[:-1]
-    for node in ast.walk(ast.parse(path.read_text("utf-8") if source is None else source)):
+    for node in ast.walk(parsed(path) if source is None else ast.parse(source)):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name
@@ -67,7 +73,7 @@ def for_type_checkers(path: Path) -> set[int]:
     """The lines under `if TYPE_CHECKING`."""
     return {
         node.lineno
-        for tested in ast.walk(ast.parse(path.read_text("utf-8")))
+        for tested in ast.walk(parsed(path))
         if isinstance(tested, ast.If) and ast.unparse(tested.test) == "TYPE_CHECKING"
         for statement in tested.body
         for node in ast.walk(statement)
@@ -192,7 +198,7 @@ def test_only_the_command_line_prints() -> None:
         f"{name_of(path)}:{node.lineno}"
         for path in SOURCES
         if part_of(name_of(path)) != "cli"
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     ]
     assert found == []

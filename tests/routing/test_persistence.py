@@ -221,11 +221,11 @@ def use(fleet, now):
                 fleet.settle_lease(got, now, Usage(1, 2), model, served=True)
 
 
-def test_garbage_in_any_place_never_raises_and_keeps_the_rest(pool):
+def test_garbage_in_any_place_never_raises_and_keeps_the_rest(pool, request):
     data = saved(pool)
-    rng = random.Random(3)
+    rng = random.Random(request.node.name)  # other garbage under each policy
     for path in places(data):
-        for value in rng.sample(GARBAGE, 3) if path else ():
+        for value in rng.sample(GARBAGE, 2) if path else ():
             fleet, _ = restored(pool, replaced(data, path, value))
             kept = {key: account.requests for key, account in fleet.accounts.items()}
             bound = set(fleet.bindings)

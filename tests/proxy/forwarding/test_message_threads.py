@@ -40,7 +40,9 @@ def bench(s: Any, name: str) -> None:
 
 
 def accounts_seen(s: Any, first: int = 0) -> list[Optional[str]]:
-    return [exchange.account for exchange in s.api.log[first:]]
+    # Also those whose answer has left, but whose end is not logged yet.
+    exchanges = sorted([*s.api.log, *s.api.live], key=lambda exchange: exchange.number)
+    return [exchange.account for exchange in exchanges[first:]]
 
 
 def test_a_thread_goes_on_where_it_is_kept(stage: Build) -> None:
