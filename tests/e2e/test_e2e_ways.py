@@ -33,4 +33,7 @@ def test_a_turn_is_served_by_an_account(client: ClientEnvironment, mode: Mode, w
     # The fake API knows none of the client's own requests, which first-party mode passes on.
     turns = [record for record in client.records if record["path"].partition("?")[0] == "/v1/messages"]
     assert {record["outcome"] for record in turns} == {"served"}
-    assert client.warnings == []
+    # 2.1.112 asks for its profile before it has read in its settings whom to trust; it goes on without.
+    early = client.version == "2.1.112" and mode.name == "settings --first-party"
+    told = [line for line in client.warnings if not (early and "broke off its TLS handshake" in line)]
+    assert told == []
