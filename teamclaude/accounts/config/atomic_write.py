@@ -11,9 +11,16 @@ import os
 import stat
 import sys
 import tempfile
+from collections.abc import Iterator
 from typing import Optional
 
-__all__ = ["foreign_writer_warning", "make_private_directory", "write_private"]
+__all__ = [
+    "foreign_writer_warning",
+    "make_private_directory",
+    "missing_directories",
+    "write_private",
+    "written_beside",
+]
 
 
 def write_private(path: str, data: bytes) -> os.stat_result:
@@ -26,21 +33,32 @@ def write_private(path: str, data: bytes) -> os.stat_result:
     target = os.path.realpath(path)
     directory = os.path.dirname(target)
     make_private_directory(directory)
+    with written_beside(target, data) as temporary:
+        written = os.stat(temporary)
+        os.replace(temporary, target)
+    _sync_directory(directory)
+    return written
+
+
+@contextlib.contextmanager
+def written_beside(target: str, data: bytes) -> Iterator[str]:
+    """Write `data` durably to a temporary file beside `target`, mode 0600, and yield its path.
+
+    The caller renames it; one that was not renamed is removed.  Raise OSError.
+    """
     # Same directory: a rename across file systems would be a copy.  mkstemp opens with 0600.
-    handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(target)}.", suffix=".tmp", dir=directory)
+    prefix, directory = f".{os.path.basename(target)}.", os.path.dirname(target)
+    handle, temporary = tempfile.mkstemp(prefix=prefix, suffix=".tmp", dir=directory)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-            written = os.fstat(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    _sync_directory(directory)
-    return written
+        yield temporary
+    finally:
+        if os.path.exists(temporary):  # it was not renamed
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
 
 
 def make_private_directory(path: str) -> None:
@@ -49,17 +67,21 @@ def make_private_directory(path: str) -> None:
     Existing directories keep their mode.  (os.makedirs applies its mode to the last directory only.)
     Raise OSError when one can't be made or something else has its name.
     """
-    missing = []
-    above = os.path.abspath(path)
-    while not os.path.isdir(above):
-        missing.append(above)
-        above = os.path.dirname(above)
-    for directory in reversed(missing):
+    for directory in missing_directories(os.path.abspath(path)):
         try:
             os.mkdir(directory, 0o700)
         except FileExistsError:  # another process was first, or it is not a directory
             if not os.path.isdir(directory):
                 raise
+
+
+def missing_directories(path: str) -> list[str]:
+    """Return `path` and its parents as far as they are no directories, outermost first."""
+    missing = []
+    while not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    return missing[::-1]
 
 
 def foreign_writer_warning(directory: str) -> str:

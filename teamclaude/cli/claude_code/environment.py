@@ -2,7 +2,7 @@
 
 Claude Code behaves as a subscriber's client only while it uses its own login: it then requests the 1-hour
 prompt cache and shows the plan's limits.  A key or token in the environment overrides that login, so with
-a login the proxy key is sent as a custom header.  Measured with Claude Code 2.1.112 to 2.1.330.
+a login the proxy key is sent as a custom header.  Measured with Claude Code 2.1.112 to 2.1.332.
 """
 
 from __future__ import annotations

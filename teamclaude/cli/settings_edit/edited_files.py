@@ -17,12 +17,16 @@ import json
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from ...accounts.config.atomic_write import make_private_directory, write_private
+from ...accounts.config.atomic_write import (
+    make_private_directory,
+    missing_directories,
+    write_private,
+    written_beside,
+)
 from ...accounts.config.config_file import path_beside
 from ...accounts.config.file_lock import FileLock
 from ...errors import TeamClaudeError
@@ -108,7 +112,7 @@ class EditedFiles:
         self, file: Path, place: Path, old: Optional[Record], step: Step, before: Optional[bytes]
     ) -> bool:
         """Write record and file; return False, with the old record, if the file has changed meanwhile."""
-        made = [] if step.data is None else _missing_directories(file)
+        made = [] if step.data is None else missing_directories(os.path.dirname(os.path.realpath(file)))
         if step.record is not None:
             self._write_record(place, step.record, made)
         done = False
@@ -183,25 +187,14 @@ def _replace(file: Path, data: Optional[bytes], expected: Optional[bytes]) -> bo
             return False
         os.unlink(target)
         return True
-    directory = os.path.dirname(target)
-    make_private_directory(directory)
-    handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(target)}.", suffix=".tmp", dir=directory)
-    try:
-        with os.fdopen(handle, "wb") as output:
-            output.write(data)
-            output.flush()
-            os.fsync(output.fileno())
+    make_private_directory(os.path.dirname(target))
+    with written_beside(target, data) as temporary:
         if expected is not None:
             _copy_access(target, temporary)
-        if _read(file) == expected:
-            os.replace(temporary, target)
-            return True
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    os.unlink(temporary)
-    return False
+        if _read(file) != expected:
+            return False
+        os.replace(temporary, target)
+    return True
 
 
 def _copy_access(target: str, copy: str) -> None:
@@ -214,16 +207,6 @@ def _copy_access(target: str, copy: str) -> None:
         if (made.st_uid, made.st_gid) != (found.st_uid, found.st_gid):
             os.chown(copy, found.st_uid, found.st_gid)
         os.chmod(copy, stat.S_IMODE(found.st_mode))
-
-
-def _missing_directories(file: Path) -> list[str]:
-    """Return the directories that `file` needs and that are not there, outermost first."""
-    missing = []
-    above = os.path.dirname(os.path.realpath(file))
-    while not os.path.isdir(above):
-        missing.append(above)
-        above = os.path.dirname(above)
-    return missing[::-1]
 
 
 def _remove_directories(made: Sequence[str]) -> None:
