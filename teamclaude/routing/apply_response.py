@@ -19,6 +19,7 @@ from .state.decision import Lease
 __all__ = [
     "EMPTY_READING",
     "apply_kind",
+    "apply_usage_report",
     "apply_windows",
     "backoff_delay",
     "begin_probe",
@@ -64,6 +65,18 @@ def apply_windows(account: Account, reading: QuotaReading, inference: bool, now:
     account.unified_status = reading.status or account.unified_status
     if reading.overage is not None:
         account.extra_usage = reading.overage.allowed
+
+
+def apply_usage_report(account: Account, reading: QuotaReading, sent_at: float, now: float) -> None:
+    """Take over what the usage endpoint said when it was asked at `sent_at`.
+
+    A window of which an answer told since then stays as it is.  One that rejects goes on to do so until its
+    reset: the report does not say whether it does.
+    """
+    axes = {a: w for a, w in reading.axes.items() if account.windows.get(a, now).seen_at <= sent_at}
+    apply_windows(account, reading._replace(axes=axes), True, now)
+    account.last_reading = None  # the next answer counts, also if it says what the last one said
+    account.observe_use_elsewhere(now, settled=len(axes) == len(reading.axes))
 
 
 def record_success(account: Account, lease: Lease, reading: QuotaReading, rules: Rules, now: float) -> None:

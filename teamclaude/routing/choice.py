@@ -5,37 +5,47 @@ conversation, to hold a request, and to limit those in flight.  Nothing here cha
 
 The cases, in order:
 
-1. A request that names what one account made goes to that account or to none.
-2. A pin of the client is obeyed strictly; an operator's pin gives way while its account cannot serve.
-3. A bound conversation stays while it is warm and its account can serve it, unless the policy moves it.  One
+1. A route of the user's that refuses the request, or the accounts that it leaves out, stand before all else.
+2. A request that names what one account made goes to that account or to none.
+3. A pin of the client is obeyed strictly; an operator's pin gives way while its account cannot serve.
+4. A bound conversation stays while it is warm and its account can serve it, unless the policy moves it.  One
    that continues a thread of the API stays, warm or not, whatever the policy, and waits for a slot there.
-4. A sub-agent joins its parent's account; a request without a session goes where its prompt cache is.
-5. Everything else is placed anew.
+5. A sub-agent joins its parent's account; a request without a session goes where its prompt cache is.
+6. Everything else is placed anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, Optional, Protocol
+from typing import Optional, Protocol
 
-from .affinity import PrefixCaches
+from .candidates import Candidates, find_candidates
+from .eligible import ROUTE, exclusions, named_account_block
 from .policies.base import Placement, Policy
 from .quota.rules import Rules
-from .rails import RailedAccounts, within_rails
+from .shared_choice import SharedChoices, find_once
 from .state.account import Account, Block, inflight_cap
+from .state.affinity import PrefixCaches
 from .state.conversations import RECHECK_SEC, Binding, Conversations, GateQueue
 from .state.decision import NEVER, Decision, Exclusion, LazyExclusions, Reason, RoutingRequest
+from .user_rules.caps import MAX_USAGE, RESERVE
+from .user_rules.patterns import name_of
+from .user_rules.rule_set import RuleSet
+from .user_rules.spend import MAX_SPEND
 
 __all__ = ["Choice", "FleetReader"]
 
-_NEEDS_OWNER = frozenset({"disabled", "auth_failed"})
 # A smaller prompt cache is not worth a longer wait (tokens).
 MIN_PREFIX_TOKENS = 3000
 _LOST_REASONS = {
     "account benched": Reason.BENCHED,
     "hard cap": Reason.HARD_CAP,
     "model cap": Reason.MODEL_CAP,
+    MAX_USAGE: Reason.MAX_USAGE,
+    RESERVE: Reason.RESERVE,
+    MAX_SPEND: Reason.MAX_SPEND,
     "tried": Reason.FAILOVER,
+    ROUTE: Reason.ROUTE,
 }
 
 
@@ -46,18 +56,14 @@ class FleetReader(Protocol):
     accounts: dict[str, Account]
     bindings: Conversations
     pins: dict[Optional[str], str]
+    user_rules: RuleSet
     prefix_caches: PrefixCaches
     gate_queue: GateQueue
+    shared: Optional[SharedChoices]
 
     @property
     def rules(self) -> Rules:
         """The configured rules as the policy wants them."""
-
-
-class _Eligible(NamedTuple):
-    accounts: list[Account]
-    excluded: tuple[Exclusion, ...]
-    soonest: float  # epoch seconds at which the first blocked account is back; NEVER: none in sight
 
 
 class Choice:
@@ -66,8 +72,7 @@ class Choice:
     def __init__(self, fleet: FleetReader, request: RoutingRequest, now: float, waited: float) -> None:
         self._fleet, self._request, self.now, self._waited = fleet, request, now, waited
         self.rules, self._policy = fleet.rules, fleet.policy
-        self._known_eligible: Optional[_Eligible] = None
-        self._known_within: Optional[RailedAccounts] = None
+        self._known_candidates: Optional[Candidates] = None
         self._binding = binding = fleet.bindings.get(request.conversation or "")
         self._is_recent = binding is not None and binding.is_recent(self.rules, now)
         if binding is not None and not self._is_recent and binding.is_evicted(self.rules, now):
@@ -75,9 +80,12 @@ class Choice:
 
     def decide(self) -> Decision:
         """Return the decision; its account is None when nothing can serve the request now."""
+        route = self._request.route
+        if route is not None and route.is_block:
+            return Decision(None, Reason.BLOCKED, route.words, (), self._previous, at=self.now)
         if self._request.owner is not None and self._request.owner in self._fleet.accounts:
             return self._on_named_account(self._request.owner, Reason.OWNER)
-        if self._request.pin is not None or self._fleet.pins:
+        if self._request.pin is not None or self._fleet.pins or self._request.facts.project:
             pinned = self._pinned()
             if pinned is not None:
                 return pinned
@@ -91,7 +99,7 @@ class Choice:
     @property
     def soonest_return(self) -> float:
         """When the first account that is blocked now is back; NEVER when none is in sight."""
-        return self._eligible.soonest
+        return self._candidates.soonest
 
     # --- cases --------------------------------------------------------------------------------
 
@@ -99,27 +107,30 @@ class Choice:
         if self._request.pin is not None:
             return self._on_named_account(self._request.pin, Reason.PINNED)
         # An operator's pin gives way while its account cannot serve.
-        for key in (self._fleet.pins.get(self._request.session), self._fleet.pins.get(None)):
+        pins, project = self._fleet.pins, self._request.facts.project
+        of_project = self._fleet.user_rules.project_pins.find(project)
+        for key, detail in (
+            (pins.get(self._request.session), ""),
+            (of_project, f"project {name_of(project)}"),
+            (pins.get(None), ""),
+        ):
             account = self._fleet.accounts.get(key or "")
             if account is not None and self._block(account) is None:
-                return self._decision(account, Reason.PINNED)
+                return self._decision(account, Reason.PINNED, detail)
         return None
 
     def _on_named_account(self, key: str, reason: str) -> Decision:
-        """Choose the named account or none: the client pinned it, or what it names exists there alone.
-
-        A request that takes no slot spends no quota: a bench or a full window does not keep it away.  Nor do
-        refusals that other accounts would have served: a client that insists on the account gets its message.
-        """
+        """Choose the named account or none: the client pinned it, or what it names exists there alone."""
         account = self._fleet.accounts.get(key)
         if account is None:
             return self._no_account("the pinned account is not configured", (), NEVER)
         block = self._block(account)
-        spends_quota = self._request.needs_slot or account.key in self._request.tried
-        if block is not None and not spends_quota and block.rule not in _NEEDS_OWNER:
-            block = None
-        if block is not None and (block.rule == "refuses this" or account.is_benched_for_refusals(self.now)):
-            block = None
+        if block is not None:
+            block = named_account_block(account, block, self._request, self.now)
+        is_free = reason == Reason.PINNED and self._request.pin_costs_nothing
+        if block is None and is_free and self._is_costly(account):
+            detail = "it costs money: only a key with the role operator may name it"
+            block = Block("costs money", detail, NEVER)
         if block is None:
             return self._decision(account, reason)
         excluded = (Exclusion(account.key, block.rule, block.detail),)
@@ -140,7 +151,7 @@ class Choice:
             move = self._policy.reconsider(self, self._request, binding, home)
             if move is not None:
                 return self._placement_decision(move.reason, move.placement)
-        if self._request.needs_slot and self._waited >= self.rules.slot_wait_sec and not self._has_slot(home):
+        if self._request.needs_slot and self._waited >= self._slot_wait_sec and not self._has_slot(home):
             placement = self._policy.place(self, self._request, None)
             if placement.account is not home and self._has_slot(placement.account):
                 return self._placement_decision(Reason.NO_SLOT, placement)
@@ -181,7 +192,7 @@ class Choice:
         account = self._fleet.accounts.get(parent.account) if parent is not None else None
         if account is None or not self._accepts_new(account) or not self._has_slot(account):
             return None
-        if self._policy.gate_reason(self, self._request, account, 0, self._waited):
+        if self._policy.gate_reason(self, self._request, account, self._held_longer, self._waited):
             return None
         return self._join(account, Reason.NEW, "beside its parent", "not its parent's")
 
@@ -202,7 +213,7 @@ class Choice:
         return self._join(account, Reason.NO_SESSION, detail, "has no cache of it")
 
     def _place(self, reason: str, home: Optional[Account] = None) -> Decision:
-        candidates = self._eligible
+        candidates = self._candidates
         if not candidates.accounts:
             return self._no_account("", candidates.excluded, candidates.soonest)
         placement = self._policy.place(self, self._request, home)
@@ -210,27 +221,30 @@ class Choice:
             self, self._request, placement.account, self._held_longer, self._waited
         )
         if why:
-            excluded = _chain(self._excluded_before_policy, placement.excluded)
+            excluded = _chain(self._candidates.excluded, placement.excluded)
             return self._hold(Reason.GATE, why, excluded, self._recheck_at)
         return self._placement_decision(reason, placement)
 
     # --- parts --------------------------------------------------------------------------------
 
     def _placement_decision(self, reason: str, placement: Placement) -> Decision:
-        excluded, detail = _chain(self._excluded_before_policy, placement.excluded), placement.detail
-        waived = (*self._within.waived, *placement.waived)
+        excluded, detail = _chain(self._candidates.excluded, placement.excluded), placement.detail
+        waived = (*self._candidates.waived, *placement.waived)
         if waived:
             detail += f"{', ' if detail else ''}none passed: {', '.join(waived)}"
         return self._decision(placement.account, reason, detail, excluded)
 
     def _join(self, account: Account, reason: str, detail: str, rule: str) -> Decision:
         """Choose an account for a reason of its own; the others only lack it."""
-        others = _exclusions(self.accounts, [account], rule, f"{account.name} is")
-        return self._decision(account, reason, detail, (*self._excluded_before_policy, *others))
+        others = exclusions(self.accounts, [account], rule, f"{account.name} is")
+        return self._decision(account, reason, detail, (*self._candidates.excluded, *others))
 
     def _decision(
         self, account: Account, reason: str, detail: str = "", excluded: Iterable[Exclusion] = ()
     ) -> Decision:
+        route = self._request.route
+        if route is not None:
+            detail = f"{detail}; {route.words}" if detail else route.words
         return Decision(account.key, reason, detail, excluded, self._previous, None, self.now)
 
     def _no_account(self, detail: str, excluded: Iterable[Exclusion], until: float) -> Decision:
@@ -242,16 +256,31 @@ class Choice:
         return Decision(None, reason, detail, excluded, self._previous, until, at=self.now)
 
     @property
+    def _slot_wait_sec(self) -> float:
+        """How long the request waits for a slot of its account before it takes another's (s)."""
+        if self._binding is None:
+            return self.rules.slot_wait
+        return self._policy.slot_wait_sec(self.rules, self._binding)
+
+    @property
+    def next_attempt_at(self) -> float:
+        """When a request that waits for a slot is tried again without an event.
+
+        It may then take one above the warn ceiling, or of another tier, and later one of another account.
+        """
+        left = [sec - self._waited for sec in (self.rules.slot_wait, self._slot_wait_sec)]
+        return self.now + min(sec for sec in left if sec > 0.0) if max(left) > 0.0 else self.soonest_return
+
+    @property
     def _recheck_at(self) -> float:
         return self.now + RECHECK_SEC
 
     @property
     def _held_longer(self) -> int:
         """Conversations that have been held at the gate for longer than this one."""
-        gated = self._fleet.gate_queue
-        return (
-            gated.count_longer(self._request.conversation, self.now - self._waited, self.now) if gated else 0
-        )
+        gated, conversation = self._fleet.gate_queue, self._request.conversation
+        since = gated.places.since(conversation, self.now - self._waited, self.now)
+        return gated.count_longer(conversation, since, self.now) if gated else 0
 
     @property
     def _previous(self) -> Optional[str]:
@@ -272,88 +301,53 @@ class Choice:
         return self.has_slot(account, self._waited)
 
     def _block(self, account: Account) -> Optional[Block]:
+        allowed = self._request.allowed
+        if allowed and account.key not in allowed:
+            route = self._request.route
+            return Block(ROUTE, route.words if route is not None else "not among those allowed", NEVER)
+        shared = self._fleet.shared
+        if shared is not None:
+            key = account.key, shared.constraints(self._request, self._fleet.accounts.values())
+            if key in shared.blocks:
+                return shared.blocks[key]
         # The scope is computed only where an account refuses some.
         scope = self._request.scope if account.scoped_refusals else None
         block = account.block(self._request.model, self.rules, self.now, scope)
         if block is None and account.key in self._request.tried:
-            return Block("tried", "already refused this request", NEVER)
+            block = Block("tried", "already refused this request", NEVER)
+        if shared is not None:
+            shared.blocks[key] = block
         return block
 
     @property
     def accounts(self) -> list[Account]:
         """The accounts that can serve this request, within the user's rails as far as any of them is."""
-        return self._within.accounts
-
-    @property
-    def _within(self) -> RailedAccounts:
-        if self._known_within is None:
-            able = self._eligible.accounts
-            if self._request.needs_slot:
-                waited_out = self._has_waited_out
-                self._known_within = within_rails(able, self.rules, self.now, self._has_slot, waited_out)
-            else:
-                self._known_within = RailedAccounts(able)
-        return self._known_within
-
-    @property
-    def _excluded_before_policy(self) -> tuple[Exclusion, ...]:
-        """The accounts that the policy was not offered."""
-        before, railed = self._eligible.excluded, self._within.excluded
-        return (*before, *railed) if railed else before
+        return self._candidates.accounts
 
     # Not a cached_property: until Python 3.12 that takes a lock, 1 us of each warm request.
     @property
-    def _eligible(self) -> _Eligible:
-        """The accounts that can serve; found only when the conversation does not simply stay."""
-        if self._known_eligible is None:
-            self._known_eligible = self._find_eligible()
-        return self._known_eligible
+    def _candidates(self) -> Candidates:
+        """Found only when the conversation does not simply stay; a walk of the queue finds them once."""
+        if self._known_candidates is None:
+            shared = self._fleet.shared
+            if shared is None:
+                self._known_candidates = self._find_candidates()
+            else:
+                constraints = shared.constraints(self._request, self._fleet.accounts.values())
+                alike = constraints, self._has_waited_out
+                self._known_candidates = find_once(shared.candidates, alike, self._find_candidates)
+        return self._known_candidates
 
-    def _find_eligible(self) -> _Eligible:
-        now, full, tried = self.now, self.rules.full, self._request.tried
-        usable: list[Account] = []
-        free: list[Account] = []
-        blocked: list[tuple[Account, Block]] = []
-        for account in self._fleet.accounts.values():
-            if not tried and account.is_unrestricted(full, now):  # most accounts: 8 us less with 16 of them
-                usable.append(account)
-                free.append(account)
-                continue
-            block = self._block(account)
-            if block is not None:
-                blocked.append((account, block))
-                continue
-            usable.append(account)
-            if not self._is_costly(account):
-                free.append(account)
-        excluded = [Exclusion(account.key, block.rule, block.detail) for account, block in blocked]
-        paid_now = all(a.spec.is_paid or self._justifies_paid(a, block) for a, block in blocked)
-        left = free or (usable if paid_now or self._request.allow_paid else [])
-        if len(left) < len(usable):
-            excluded.extend(Exclusion(a.key, *_paid_exclusion(a)) for a in usable if a not in left)
-        count_paid = paid_now or self._request.allow_paid
-        soonest = min((b.until for a, b in blocked if count_paid or not a.spec.is_paid), default=NEVER)
-        return _Eligible(self._best_tier(left, excluded), tuple(excluded), soonest)
-
-    def _justifies_paid(self, account: Account, block: Block) -> bool:
-        """Return whether neither a short wait nor a response brings the account back.
-
-        That justifies spending a paid key at once.
-        """
-        return block.rule in _NEEDS_OWNER or (
-            account.quota_block(self._request.model, self.rules, self.now) is not None
+    def _find_candidates(self) -> Candidates:
+        return find_candidates(
+            self._fleet.accounts.values(),
+            self._request,
+            self.rules,
+            self.now,
+            self._block,
+            self._has_slot,
+            self._has_waited_out,
         )
-
-    def _best_tier(self, accounts: list[Account], excluded: list[Exclusion]) -> list[Account]:
-        """Return the accounts of the preferred tier; add the others to `excluded`."""
-        if len({a.spec.priority for a in accounts}) <= 1:
-            return accounts
-        tier = min(a.spec.priority for a in self._not_full(accounts))
-        better = [a for a in accounts if a.spec.priority < tier]
-        first = [a for a in accounts if a.spec.priority == tier]
-        excluded.extend(Exclusion(a.key, "no slot", f"{a.inflight} in flight") for a in better)
-        excluded.extend(_exclusions(accounts, [*better, *first], "priority", f"tier {tier} is usable"))
-        return first
 
     @property
     def _may_wait(self) -> bool:
@@ -361,27 +355,7 @@ class Choice:
 
     @property
     def _has_waited_out(self) -> bool:
-        return self._request.needs_slot and self._waited >= self.rules.slot_wait_sec
-
-    def _not_full(self, accounts: list[Account]) -> list[Account]:
-        """Prefer accounts with a free slot once `slotWaitSec` is over: a lower tier beats waiting on."""
-        if not self._has_waited_out:
-            return accounts
-        return [account for account in accounts if self._has_slot(account)] or accounts
-
-
-def _paid_exclusion(account: Account) -> tuple[str, str]:
-    if account.spec.is_paid:
-        return "API key waits", "paid last resort"
-    return "extra usage waits", "billed last resort"
-
-
-def _exclusions(
-    before: Iterable[Account], after: Iterable[Account], rule: str, detail: str
-) -> list[Exclusion]:
-    """Return an exclusion for each account of `before` that is not in `after`."""
-    kept = set(after)
-    return [Exclusion(account.key, rule, detail) for account in before if account not in kept]
+        return self._request.needs_slot and self._waited >= self.rules.slot_wait
 
 
 def _chain(before: tuple[Exclusion, ...], after: Iterable[Exclusion]) -> Iterable[Exclusion]:

@@ -14,8 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional
 
 from . import apply_response
-from .affinity import PrefixCaches, ResourceOwners
-from .apply_response import EMPTY_READING, apply_windows
+from .adopt_known import adopt_known
 from .choice import Choice
 from .policies.base import Policy
 from .quota.model_prices import PriceTable, Pricing
@@ -23,10 +22,13 @@ from .quota.rules import Rules
 from .quota.usage import NO_USAGE, Usage
 from .quota.windows import QuotaReading
 from .response_kinds import FAILURE_KINDS, UNSERVED_FROM, ResponseKind, classify
+from .shared_choice import SharedChoices
 from .state.account import Account, AccountSpec
+from .state.affinity import PrefixCaches, ResourceOwners
 from .state.conversations import Binding, Conversations, GateQueue
 from .state.decision import NEVER, Decision, Lease, Reason, RoutingRequest, Wait
-from .state.ledger import DAY_SEC, Ledger, LedgerKey
+from .state.spending import Spending
+from .user_rules.rule_set import RuleSet
 
 __all__ = ["Changes", "Fleet"]
 
@@ -48,17 +50,18 @@ class Fleet:
         self.prices = PriceTable(prices or {})
         self.accounts: dict[str, Account] = {}
         self.bindings = Conversations()
-        self.ledger = Ledger()
         self.pins: dict[Optional[str], str] = {}  # session, or None for everything -> account key
+        self.user_rules = RuleSet()
         self.last_account: Optional[str] = None
         self.prefix_caches = PrefixCaches()  # of requests without a conversation
         self.owners = ResourceOwners()  # which account made the files, batches and skills that requests name
-        self.gate_queue = GateQueue()
+        self.gate_queue = GateQueue(policy.place_life_sec)
+        self.shared: Optional[SharedChoices] = None  # while the wait queue is walked
+        self.spending = Spending()
         self._open_leases: set[int] = set()  # ids of the open ones
         self._by_generation: dict[int, Account] = {}
-        self._all_accounts: tuple[Account, ...] = ()  # given to policies that learn
-        self._serial = 0
-        self._last_now = 0.0  # a smaller `now` means that the clock moved back
+        self.all_accounts: tuple[Account, ...] = ()  # given to policies that learn
+        self._serial, self._last_now = 0, 0.0  # a smaller `now` means that the clock moved back
 
     @property
     def rules(self) -> Rules:
@@ -69,7 +72,7 @@ class Fleet:
         """Use these rules and this policy; a policy of the same name keeps what it has learned."""
         if policy.name != self.policy.name:
             self.policy = policy
-            self.gate_queue.clear()
+            self.gate_queue = GateQueue(policy.place_life_sec)
         self._rules = self.policy.adapt_rules(rules)
 
     # --- configuration ------------------------------------------------------------------------
@@ -80,7 +83,7 @@ class Fleet:
         `renewed` are keys whose credentials changed: a refused login gets another chance.
         """
         wanted = {spec.key: spec for spec in specs}
-        self._match_new_identities(wanted)
+        adopt_known(self, wanted)
         before, self.accounts = self.accounts, {}
         added, updated = [], []
         for key, spec in wanted.items():
@@ -90,18 +93,22 @@ class Fleet:
                 account = Account(spec, self._serial)
                 added.append(spec.name)
             elif account.spec != spec:
-                account.spec = spec
+                account.configure(spec)
                 updated.append(spec.name)
             self.accounts[key] = account
-        removed = [a.name for key, a in before.items() if self.accounts.get(key) is not a]
+        gone = [account for key, account in before.items() if self.accounts.get(key) is not account]
         self.credentials_changed(renewed, self._last_now)
         self.pins = {session: key for session, key in self.pins.items() if key in wanted}
         self.last_account = self.last_account if self.last_account in wanted else None
         self._by_generation = {account.generation: account for account in self.accounts.values()}
-        self._all_accounts = tuple(self.accounts.values())
+        self.all_accounts = tuple(self.accounts.values())
+        self.user_rules.configure(wanted.values())
+        for account in gone:
+            self.spending.account_removed(account)
+        self.spending.update(self.all_accounts, self._last_now)
         for binding in self.bindings.values():
             self._refresh_binding(binding)
-        return Changes(tuple(added), tuple(removed), tuple(updated))
+        return Changes(tuple(added), tuple(account.name for account in gone), tuple(updated))
 
     def credentials_changed(self, keys: Iterable[str], now: float) -> None:
         """Give these accounts another chance: they have new credentials."""
@@ -111,25 +118,6 @@ class Fleet:
                 account.auth_failed = ""
                 if account.bench_until == account.login_bench:
                     account.bench_until = min(account.bench_until, now)
-
-    def _match_new_identities(self, wanted: Mapping[str, AccountSpec]) -> None:
-        """Keep the state of an account of which more is known now (its uuid, its organisation)."""
-        unknown = [spec for key, spec in wanted.items() if key not in self.accounts]
-        for key, account in list(self.accounts.items()):
-            heirs = [s for s in unknown if s.kind == account.spec.kind and s.was_known_as(key, account.name)]
-            if key not in wanted and len(heirs) == 1:
-                self._rename_account(key, heirs[0])
-
-    def _rename_account(self, old: str, spec: AccountSpec) -> None:
-        account = self.accounts[spec.key] = self.accounts.pop(old)
-        account.spec = spec
-        for binding in self.bindings.values():
-            if binding.account == old:
-                binding.account = spec.key
-        self.pins = {session: spec.key if key == old else key for session, key in self.pins.items()}
-        self.last_account = spec.key if self.last_account == old else self.last_account
-        self.prefix_caches.rename_account(old, spec.key)
-        self.owners.rename_account(old, spec.key)
 
     def pin(self, account: Optional[str], session: Optional[str] = None) -> None:
         """Pin a session, or everything, to an account key; None removes the pin.
@@ -152,24 +140,24 @@ class Fleet:
         self._advance_clock(now)
         choice = Choice(self, request, now, waited)
         decision = choice.decide()
-        if self.gate_queue or decision.reason == Reason.GATE:
-            self.gate_queue.record(request.conversation, decision.reason == Reason.GATE, now - waited, now)
+        if self.gate_queue or decision.account is None:
+            self.gate_queue.record_decision(request.conversation, decision, now - waited, now)
         if decision.account is None:
             return Wait(decision, NEVER if decision.retry_at is None else decision.retry_at)
         account = self.accounts[decision.account]
         if request.needs_slot and not choice.has_slot(account, waited):
-            again = now + self._rules.slot_wait_sec - waited
-            return Wait(decision, again if again > now else choice.soonest_return, account.key)
+            return Wait(decision, choice.next_attempt_at, account.key)
         return self._grant(account, request, decision, now)
 
     # --- leases -------------------------------------------------------------------------------
 
     def _grant(self, account: Account, request: RoutingRequest, decision: Decision, now: float) -> Lease:
         self._serial += 1
-        lease = Lease(
-            self._serial, account.key, account.generation, request, decision, now, request.needs_slot
-        )
+        slot = request.needs_slot
+        lease = Lease(self._serial, account.key, account.generation, request, decision, now, slot)
         self._open_leases.add(lease.id)
+        if self.gate_queue.places.by_conversation:
+            self.gate_queue.places.discard(request.conversation)
         if request.needs_slot:
             for axis in account.probed_axes(request.model, self._rules, now):
                 account.windows.mark_probed(axis, now)
@@ -177,10 +165,14 @@ class Fleet:
             if account.scoped_refusals or account.bench_until > now:
                 apply_response.begin_probe(account, lease, now)
             account.inflight += 1
+            if account.extra_usage and account.is_costly(request.model, self._rules, now):
+                self.spending.extra_usage_leases.add(lease.id)
             if not request.detour:  # a detour does not say where work goes
                 account.last_picked, self.last_account = now, account.key
             if request.conversation is not None:
                 self.bindings.bind(request, account, decision, self.accounts, self._rules, now)
+                if decision.reason != Reason.KEPT and decision.reason != Reason.THREAD:
+                    self.policy.record_entry(account, request.conversation, now)
         return lease
 
     def settle_lease(
@@ -190,22 +182,32 @@ class Fleet:
         usage: Usage = NO_USAGE,
         model: Optional[str] = None,
         served: bool = False,
+        unseen: int = 0,
     ) -> None:
-        """Release the lease's slot and count what it used; `served` only for a complete response."""
+        """Release the lease's slot and count what it used; `served` only for a complete response.
+
+        `unseen`: output tokens that `usage` lacks, estimated, of an answer that broke off: they are billed.
+        """
         self._advance_clock(now)
-        self._settle_lease(lease, now, usage, model, served)
+        self._settle_lease(lease, now, usage, model, served, unseen)
 
     def _settle_lease(
-        self, lease: Lease, now: float, usage: Usage, model: Optional[str], served: bool
+        self, lease: Lease, now: float, usage: Usage, model: Optional[str], served: bool, unseen: int = 0
     ) -> None:
         if lease.id not in self._open_leases:
             return
         self._open_leases.remove(lease.id)
         account = self._leased_account(lease)
+        is_billed = lease.id in self.spending.extra_usage_leases
+        if is_billed:  # a call less for all others
+            self.spending.extra_usage_leases.discard(lease.id)
         binding = self.bindings.get(lease.request.conversation or "") if lease.holds_slot else None
         if account is not None and lease.holds_slot:
             account.inflight -= 1
         if account is not None and (served or usage != NO_USAGE):
+            if is_billed or account.spec.kind == "apikey":
+                price = self.prices[model or lease.request.model]
+                self.spending.count(self.all_accounts, account, usage, price, now, unseen)
             self._count_usage(lease, account, binding, usage, model or lease.request.model, served, now)
         if binding is not None:
             binding.inflight -= 1
@@ -226,8 +228,8 @@ class Fleet:
         account.burn.add(usage.burn, now, account.windows.resets.get("5h"))
         conversation = lease.request.conversation
         if served and lease.holds_slot:
-            self.policy.record_response(self._all_accounts, account, conversation, usage, now)
-            account.observe_windows(now)
+            self.policy.record_response(self.all_accounts, account, conversation, usage, now, model)
+            account.observe_windows(now, model, usage.burn)
         for owner in (account, binding):
             if owner is None:
                 continue
@@ -246,10 +248,6 @@ class Fleet:
         if served and conversation is None and lease.request.prefixes:
             until = now + lease.request.cache_life
             self.prefix_caches.record(lease.request.prefixes, account.key, usage.prefix, until, now)
-        if lease.holds_slot:
-            key = LedgerKey(conversation or "", lease.request.issue, account.name, int(now // DAY_SEC))
-            retention = self._rules.ledger_retention_hours * 3600.0
-            self.ledger.add(key, usage, dollars, model, served, now, retention, estimated)
 
     def _leased_account(self, lease: Lease) -> Optional[Account]:
         """Return the account of a lease, also when its key has changed; None when it was removed."""
@@ -278,9 +276,8 @@ class Fleet:
         """Treat what happened after `now` as if it happened now: the clock moved back."""
         for account in self.accounts.values():
             account.clock_moved_back(now)
-        for binding in self.bindings.values():
-            binding.clock_moved_back(now)
-            self._refresh_binding(binding)
+        self.bindings.clock_moved_back(self.accounts, self._rules, now)
+        self.gate_queue.clock_moved_back(now)
 
     # --- responses -------------------------------------------------------------------
 
@@ -311,14 +308,12 @@ class Fleet:
         usage: Usage,
         model: Optional[str],
         served: bool,
+        unseen: int = 0,
     ) -> None:
-        """Record and settle a response that came in one piece.
-
-        For statuses whose meaning does not depend on the body (`needs_body`): it is taken for the API's own.
-        """
+        """Record and settle a response that came whole, of a status that needs no body (`needs_body`)."""
         self._advance_clock(now)
         self._record_response(lease, status, reading, now, jitter, "")
-        self._settle_lease(lease, now, usage, model, served)
+        self._settle_lease(lease, now, usage, model, served, unseen)
 
     def _record_response(
         self,
@@ -343,13 +338,19 @@ class Fleet:
             return kind
         account.last_reading = None
         if kind is not ResponseKind.SIDE_429 and kind is not ResponseKind.OUTAGE:
-            apply_windows(account, reading, lease.request.needs_slot, now)
+            apply_response.apply_windows(account, reading, lease.request.needs_slot, now)
         apply_response.apply_kind(account, lease, kind, reading, self._rules, now, jitter, message)
         if kind is ResponseKind.BARE:
             self.policy.record_bare_429(account, now)
         if lease.holds_slot and kind in FAILURE_KINDS:
             apply_response.mark_suspect(account, now)
         return kind
+
+    def record_usage_report(self, key: str, reading: QuotaReading, sent_at: float, now: float) -> None:
+        """Apply what the usage endpoint said of an account when it was asked at `sent_at`."""
+        self._advance_clock(now)
+        if key in self.accounts:
+            apply_response.apply_usage_report(self.accounts[key], reading, sent_at, now)
 
     def record_request_fault(self, lease: Lease) -> None:
         """Record that other accounts refused the request alike: that was its own fault."""
@@ -378,7 +379,7 @@ class Fleet:
         self._advance_clock(now)
         account = self._leased_account(lease)
         if account is not None:
-            apply_response.record_429(account, lease, EMPTY_READING, self.rules, now, jitter)
+            apply_response.record_429(account, lease, apply_response.EMPTY_READING, self.rules, now, jitter)
 
     def mark_auth_failed(self, lease: Lease, message: str) -> None:
         """Record that the account's credential is refused: it rests until its credentials change."""

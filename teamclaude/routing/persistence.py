@@ -6,26 +6,28 @@ account's data is found by identity, also when the configuration has learned mor
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Callable, TypeVar
 
 from .apply_response import PROBE_SEC
 from .fleet import Fleet
-from .quota.learned_caps import FOREIGN_RISE_5H, FOREIGN_RISE_7D, Burn, LearnedCap
+from .quota.learned_caps import FOREIGN_RISE_5H, FOREIGN_RISE_7D, Burn, LearnedCap, ScopedCap
 from .quota.lenient_json import LenientObject, as_count, as_flag, as_number, as_text, as_usage
 from .quota.usage import NO_USAGE
 from .quota.windows import MAX_WINDOW_SEC, Window, is_plausible_reset
 from .state.account import Account, ScopedRefusal
 from .state.conversations import Binding
 from .state.decision import NEVER
-from .state.ledger import LedgerKey, LedgerRow
+from .state_merge import LateChanges, merge_states
 
-__all__ = ["STATE_VERSION", "LazyRows", "dump_state", "reset_saved_benches", "restore_state"]
+__all__ = ["STATE_VERSION", "LazyRows", "adopt_changes", "dump_state", "reset_saved_benches", "restore_state"]
 
 T = TypeVar("T")
 
 STATE_VERSION = 1
+_NOTHING: Mapping[str, int] = {}
 
 
 class LazyRows:
@@ -50,10 +52,12 @@ def dump_state(fleet: Fleet, now: float) -> dict[str, Any]:
         "accounts": {key: _dump_account(account, now) for key, account in fleet.accounts.items()},
         "bindings": LazyRows(bindings, lambda values: Binding.to_json(values, now)),
         "pins": [{"session": session, "account": key} for session, key in fleet.pins.items()],
+        "projectPins": _project_pins(fleet),
         "lastAccount": fleet.last_account,
+        "spentByRemoved": dict(fleet.spending.removed),
         "prefixes": fleet.prefix_caches.to_json(),
         "owners": fleet.owners.to_json(),
-        "ledger": LazyRows(fleet.ledger.copy_rows(), lambda row: LedgerRow.to_json(*row)),
+        "places": fleet.gate_queue.places.to_json(),
         "learned": {fleet.policy.name: fleet.policy.to_json()},
     }
 
@@ -72,14 +76,73 @@ def restore_state(fleet: Fleet, data: Mapping[str, Any], now: float) -> list[str
         key = keys.get(row.get("account", as_text, ""), "")
         if key:
             fleet.pins[row.find("session", as_text)] = key
-    for row in saved.rows("ledger"):
-        _restore_ledger_row(fleet, row)
+    fleet.spending.removed = _spent(saved.inner("spentByRemoved"))
+    fleet.spending.update(fleet.all_accounts, now)
+    _restore_project_pins(fleet, saved, keys)
     fleet.last_account = keys.get(saved.get("lastAccount", as_text, ""))
     fleet.prefix_caches.restore(saved.rows("prefixes"), keys)
     fleet.owners.restore(saved.rows("owners"), keys)
+    fleet.gate_queue.places.restore(saved.rows("places"))
     fleet.policy.restore(saved.inner("learned").inner(fleet.policy.name), keys)
     fleet.clock_moved_back(now)
     return lost
+
+
+def adopt_changes(fleet: Fleet, changes: LateChanges, now: float) -> list[str]:
+    """Merge what another server has learned into a fleet that serves; return what could not be read.
+
+    Accounts and conversations that run here keep their requests in flight.  Raises what wrong data raises.
+    """
+    accounts = {key: fleet.accounts[key] for key in changes.late.get("accounts", {}) if key in fleet.accounts}
+    named = [row.get("conversation") for row in changes.late.get("bindings", ())]
+    here = [fleet.bindings[name].copy_fields() for name in named if name in fleet.bindings]
+    mine: dict[str, Any] = {
+        "accounts": {key: _dump_account(account, now) for key, account in accounts.items()},
+        "bindings": [Binding.to_json(values, now) for values in here],
+        "pins": [{"session": session, "account": key} for session, key in fleet.pins.items()],
+        "projectPins": _project_pins(fleet),
+    }
+    for name, id, rows in (
+        ("prefixes", "digest", fleet.prefix_caches.to_json),
+        ("owners", "id", fleet.owners.to_json),
+    ):
+        told = {row.get(id) for row in changes.late.get(name, ())}
+        mine[name] = [row for row in rows() if row[id] in told] if told else []
+    mine = json.loads(json.dumps(mine, default=list))  # equal to what came as JSON, where it is equal
+    lost: list[str] = []
+    merged = LenientObject(merge_states(changes.base, mine, changes.late), "late state", lost)
+    keys = {key: key for key in fleet.accounts}
+    for key, account in accounts.items():
+        bench, probe_at = account.bench_until, account.probe_at
+        _restore_account(account, merged.inner("accounts").inner(key), now)
+        if account.bench_until == bench:  # else it is probed as after a restart
+            account.probe_at = probe_at
+        account.last_reading = None
+    fleet.spending.update(fleet.all_accounts, now)
+    inflight = {values["conversation"]: values["inflight"] for values in here}
+    for row in merged.rows("bindings"):
+        _restore_binding(fleet, row, keys, now, inflight)
+    pins = {row.find("session", as_text): row.get("account", as_text, "") for row in merged.rows("pins")}
+    fleet.pins = {session: key for session, key in pins.items() if key in fleet.accounts}
+    _restore_project_pins(fleet, merged, keys)
+    fleet.prefix_caches.restore(merged.rows("prefixes"), keys)
+    fleet.owners.restore(merged.rows("owners"), keys)
+    fleet.clock_moved_back(now)
+    return lost
+
+
+def _project_pins(fleet: Fleet) -> list[dict[str, str]]:
+    pins = fleet.user_rules.project_pins.switched
+    return [{"project": project, "account": key} for project, key in pins.items()]
+
+
+def _restore_project_pins(fleet: Fleet, saved: LenientObject, keys: Mapping[str, str]) -> None:
+    """Take back the pins by project that were set while running; those of the configuration stay."""
+    found = {
+        row.get("project", as_text, ""): keys.get(row.get("account", as_text, ""), "")
+        for row in saved.rows("projectPins")
+    }
+    fleet.user_rules.restore_pins({project: key for project, key in found.items() if project and key})
 
 
 def reset_saved_benches(data: Mapping[str, Any], key: str, full: float) -> bool:
@@ -139,9 +202,11 @@ def _dump_account(account: Account, now: float) -> dict[str, Any]:
         "cost": account.cost,
         "unpricedTokens": account.unpriced_tokens,
         "costEstimated": account.cost_estimated,
+        "spent": dict(account.spent),
         "burn": account.burn.to_json(),
         "cap5h": account.cap_5h.to_json(),
         "cap7d": account.cap_7d.to_json(),
+        "scopedCaps": {axis: cap.to_json() for axis, cap in account.scoped_caps.items()},
     }
 
 
@@ -165,9 +230,17 @@ def _restore_account(account: Account, saved: LenientObject, now: float) -> None
     account.cost = saved.get("cost", as_number, 0.0)
     account.unpriced_tokens = saved.get("unpricedTokens", as_count, 0)
     account.cost_estimated = saved.get("costEstimated", as_flag, False)
+    account.spent = _spent(saved.inner("spent"))
     account.burn = Burn(saved.each("burn", _as_bucket))
     account.cap_5h = LearnedCap.from_json(saved.inner("cap5h"), FOREIGN_RISE_5H)
     account.cap_7d = LearnedCap.from_json(saved.inner("cap7d"), FOREIGN_RISE_7D)
+    caps = saved.inner("scopedCaps")
+    account.scoped_caps = {a: ScopedCap.from_json(caps.inner(a), FOREIGN_RISE_5H) for a in caps.names()}
+
+
+def _spent(saved: LenientObject) -> dict[str, float]:
+    """Return dollars by the name of the period."""
+    return {name: saved.get(name, as_number, 0.0) for name in saved.names()}
 
 
 def _restore_windows(account: Account, saved: LenientObject, now: float) -> None:
@@ -185,22 +258,21 @@ def _restore_windows(account: Account, saved: LenientObject, now: float) -> None
         account.windows.learned_scopes[axis] = set(scopes.each(axis, as_text))
 
 
-def _restore_binding(fleet: Fleet, saved: LenientObject, keys: Mapping[str, str], now: float) -> None:
+def _restore_binding(
+    fleet: Fleet,
+    saved: LenientObject,
+    keys: Mapping[str, str],
+    now: float,
+    inflight: Mapping[str, int] = _NOTHING,
+) -> None:
     binding = Binding.from_json(saved)
     if not binding.conversation:
         saved.report_lost("no conversation")
         return
     binding.account = keys.get(binding.account, binding.account)
+    binding.inflight = inflight.get(binding.conversation, 0)
     if not binding.is_evicted(fleet.rules, now):
         fleet.restore_binding(binding)
-
-
-def _restore_ledger_row(fleet: Fleet, saved: LenientObject) -> None:
-    key = LedgerKey.from_json(saved)
-    if not key.account:
-        saved.report_lost("no account")
-        return
-    fleet.ledger.restore_row(key, LedgerRow.from_json(saved))
 
 
 def _as_window(value: Any, now: float) -> Window:

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple, Optional, Union
+from typing import NamedTuple, Optional
 
 from ..snapshot import (
     AccountUsage,
     AccountView,
     BindingView,
-    IssueView,
     PinView,
+    ProjectPinView,
     QuotaView,
+    RouteView,
     SessionTotals,
     Snapshot,
     TokenView,
     UsageView,
 )
-from .capacity import capacity_of
 from .fleet import Fleet
 from .policies.pace import weekly_pace
+from .pool.capacity import capacity_of
+from .quota.learned_caps import BUCKET_SEC
 from .quota.usage import Usage
-from .quota.windows import API_KEY_AXES, UNKNOWN_WINDOW, is_used_up
+from .quota.windows import API_KEY_AXES, UNKNOWN_WINDOW, Window, is_scoped
 from .state.account import FIVE_HOURS_SEC, Account
 from .state.conversations import Binding
 from .state.decision import NEVER
-from .state.ledger import LedgerRow
+from .user_rules.caps import NO_LIMIT
 
-__all__ = ["AccountState", "WindowState", "snapshot_of", "states_of", "usage_view"]
+__all__ = ["AccountState", "WindowState", "burned_by_hour", "snapshot_of", "states_of", "usage_view"]
 
 
 class WindowState(NamedTuple):
@@ -36,7 +38,9 @@ class WindowState(NamedTuple):
 
     utilization: Optional[float]
     resets_at: Optional[float]  # epoch seconds
-    full: bool  # rejected, or used up to the threshold
+    full: bool  # rejected, used up to the threshold, or as far as its owner allows
+    limit: str = ""  # what its owner allows, where that is used up: `maxUsage 60%`
+    limit_until: Optional[float] = None  # when that ends before the window is reset (epoch seconds)
 
 
 class AccountState(NamedTuple):
@@ -48,6 +52,7 @@ class AccountState(NamedTuple):
     bench_began: Optional[float]
     bench_reason: str
     windows: dict[str, WindowState]  # axes that have not been reset
+    auth_failed: str = ""  # why its credential is refused
 
 
 def states_of(fleet: Fleet, now: float) -> tuple[AccountState, ...]:
@@ -61,12 +66,37 @@ def states_of(fleet: Fleet, now: float) -> tuple[AccountState, ...]:
             account.bench_began,
             account.bench_reason,
             {
-                axis: WindowState(window.utilization, window.resets_at, is_used_up(axis, window, full))
+                axis: _window_state(account, axis, window, full, now)
                 for axis, window in account.windows.live(now)
             },
+            account.auth_failed,
         )
         for account in fleet.accounts.values()
     )
+
+
+def _window_state(account: Account, axis: str, window: Window, full: float, now: float) -> WindowState:
+    if not account.is_used_up(axis, window, full, now):
+        return WindowState(window.utilization, window.resets_at, False)
+    limit = account.limit(axis, now)
+    if (window.utilization or 0.0) < limit.fraction:
+        limit = NO_LIMIT
+    return WindowState(window.utilization, window.resets_at, True, limit.text, limit.until)
+
+
+def burned_by_hour(fleet: Fleet, now: float) -> list[tuple[float, float]]:
+    """Return the tokens that the pool burned in each hour of the last week, from the first known one on.
+
+    Begin in epoch seconds, tokens; in order, up to the hour before `now`.  Call it under the lock that guards
+    `fleet`.
+    """
+    tokens: dict[int, int] = {}
+    for account in fleet.accounts.values():
+        for bucket, burned in account.burn.to_json():
+            hour = bucket * BUCKET_SEC // 3600
+            tokens[hour] = tokens.get(hour, 0) + burned
+    hours = range(min(tokens, default=0), int(now // 3600)) if tokens else range(0)
+    return [(hour * 3600.0, float(tokens.get(hour, 0))) for hour in hours[-168:]]
 
 
 _NO_TOKENS: Mapping[str, TokenView] = {}
@@ -93,9 +123,15 @@ def snapshot_of(
         current_account=names.get(fleet.last_account or ""),
         switch_threshold=fleet.rules.full,
         policy=fleet.policy.name,
+        spending=fleet.spending.describe(fleet.all_accounts, None, now),
         at=now,
         capacity=capacity,
         pins=tuple(PinView(session, names.get(key, key)) for session, key in fleet.pins.items()),
+        project_pins=tuple(
+            ProjectPinView(project, names.get(key, key), configured)
+            for project, key, configured in fleet.user_rules.project_pins.rows()
+        ),
+        routes=_routes(fleet, names),
         accounts=tuple(replace(account, live=account.name in live) for account in accounts),
         session_bindings=bindings,
         session_aggregate=SessionTotals(
@@ -106,7 +142,18 @@ def snapshot_of(
             requests=sum(binding.requests for binding in shown),
             usage=_sum(shown),
         ),
-        usage_by_issue=_issues(fleet),
+    )
+
+
+def _routes(fleet: Fleet, names: Mapping[str, str]) -> tuple[RouteView, ...]:
+    return tuple(
+        RouteView(
+            route.place,
+            match,
+            tuple(names.get(key, key) for key in route.accounts),
+            route.words if route.is_block else "",
+        )
+        for match, route in fleet.user_rules.routes.rows()
     )
 
 
@@ -122,6 +169,8 @@ def _account(
         priority=spec.priority,
         enabled=spec.enabled,
         last_resort=spec.is_paid,
+        rules=_rules(fleet, account, now),
+        usable_parts=_usable_parts(account, now),
         status=account.status(now),
         status_reason=(block.detail if block is not None else _partly(account, now)) or None,
         usable=block is None,
@@ -135,6 +184,7 @@ def _account(
         burn_5h=account.burn.tokens_in_window(FIVE_HOURS_SEC, account.windows.resets.get("5h"), now),
         cap_est_5h=account.cap_5h.estimate(now),
         cap_est_7d=account.cap_7d.estimate(now),
+        used_elsewhere_per_hour=account.used_elsewhere.rate("5h", now),
         quota=_quota(account, now),
         pace=weekly_pace(account, rules, now),
         usage=AccountUsage(
@@ -145,6 +195,22 @@ def _account(
     )
 
 
+def _rules(fleet: Fleet, account: Account, now: float) -> str:
+    """Return what its owner allows, in words."""
+    limits = "" if account.limits is None else account.limits.describe()
+    spent = fleet.spending.describe(fleet.all_accounts, account, now)
+    return ", ".join(filter(None, (limits, spent)))
+
+
+def _usable_parts(account: Account, now: float) -> dict[str, float]:
+    """Return how far its windows may be used, where that is not to their end."""
+    if account.limits is None:
+        return {}
+    axes = {axis for axis, _ in account.windows.live(now)} | {"5h", "7d"}
+    parts = {axis: account.usable_part(axis, now) for axis in sorted(axes)}
+    return {axis: round(part, 4) for axis, part in parts.items() if part < 1.0}
+
+
 def _partly(account: Account, now: float) -> str:
     """Return what an account that is open refuses nevertheless, in words."""
     refused = {
@@ -152,6 +218,10 @@ def _partly(account: Account, now: float) -> str:
         for (model, _), r in account.scoped_refusals.items()
         if r.until > now
     }
+    for axis, window in account.windows.live(now) if account.limits is not None else ():
+        limit, used = account.limit(axis, now), window.utilization or 0.0
+        if is_scoped(axis) and used >= limit.fraction:
+            refused.add(f"{axis[3:]} ({axis} at {used:.0%}, {limit.text})")
     return "refuses " + ", ".join(sorted(refused)) if refused else ""
 
 
@@ -177,7 +247,7 @@ def _binding(fleet: Fleet, binding: Binding, names: Mapping[str, str], now: floa
         parent=binding.parent,
         account=names.get(binding.account),
         reason=binding.reason,
-        pinned=binding.session in fleet.pins or None in fleet.pins,
+        pinned=binding.session in fleet.pins or None in fleet.pins or binding.project_pinned,
         warm=binding.is_warm(fleet.rules, now),
         inflight=binding.inflight,
         idle_sec=0.0 if binding.inflight else max(0.0, now - binding.last_used),
@@ -189,28 +259,11 @@ def _binding(fleet: Fleet, binding: Binding, names: Mapping[str, str], now: floa
         usage=usage_view(binding.usage, binding.cost, binding.unpriced_tokens, binding.cost_estimated),
         model=binding.model,
         cached_prefix_tokens=binding.prefix,
+        cache_life_sec=binding.cache_life,
     )
 
 
-def _issues(fleet: Fleet) -> tuple[IssueView, ...]:
-    by_issue: dict[str, list[LedgerRow]] = {}
-    conversations: dict[str, set[str]] = {}
-    for key, row in fleet.ledger.rows.items():
-        by_issue.setdefault(key.issue, []).append(row)
-        conversations.setdefault(key.issue, set()).add(key.conversation)
-    return tuple(
-        IssueView(
-            issue=issue or None,
-            sessions=len(conversations[issue]),
-            requests=sum(row.requests for row in rows),
-            usage=_sum(rows),
-            last_seen=max(row.last_seen for row in rows),
-        )
-        for issue, rows in by_issue.items()
-    )
-
-
-def _sum(rows: Sequence[Union[Binding, LedgerRow]]) -> UsageView:
+def _sum(rows: Sequence[Binding]) -> UsageView:
     return usage_view(
         Usage(*(sum(column) for column in zip(*(row.usage for row in rows)))),
         sum(row.cost for row in rows),

@@ -4,44 +4,35 @@ Pure: the proxy's router puts a lock and sleeping threads around it, the lab a v
 
 Rules that hold in this file:
 
-1. Waiters are tried in arrival order: whoever changes state walks the queue from its head.  A new request is
+1. Waiters are tried in arrival order, where what counts for a conversation that was sent away is when it
+   began to wait (state/places.py): whoever changes state walks the queue from its head.  A new request is
    admitted at once only after everybody who is due.
 2. A waiter is due when an event cannot help: its `until` has passed, its budget is spent, a paid key may
    serve it now, or the clock moved back.
 3. Where nothing can serve a request, requests with the same constraints are not tried within the same walk.
-
-The account that a waiter is expected to get (`expected_account`, which changes nothing):
-
-4. A request that waits for a slot is expected on that account, at no known time.
-5. A request that no account can serve is expected on the first of the excluded accounts that comes back by
-   itself; an account that already refused it, or that needs its owner, does not.
-6. What costs money, a last-resort key or extra usage, is expected when the request has waited long enough to
-   be given it.
-7. A request that the policy holds at the gate is expected nowhere.
+4. Nor are new conversations that a policy holds at its gate because it holds one with less ahead of it
+   (shared_choice.py).  Their decisions' words are at most TELL_AGAIN_SEC old.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Collection, Hashable
+from operator import attrgetter
 from typing import NamedTuple, Optional
 
 from .fleet import Fleet
+from .shared_choice import SharedChoices
+from .state.conversations import RECHECK_SEC
 from .state.decision import NEVER, Lease, Reason, RoutingRequest, Wait
 
-__all__ = [
-    "NOT_EXPECTED",
-    "NO_WAIT",
-    "ExpectedAccount",
-    "WaitLimits",
-    "WaitQueue",
-    "Waiter",
-    "expected_account",
-]
+__all__ = ["NO_WAIT", "WaitLimits", "WaitQueue", "Waiter"]
 
+_PLACE = attrgetter("place")
 _STAYING = (Reason.KEPT, Reason.THREAD)
 NEGLIGIBLE_SEC = 0.005  # time spent that is not subtracted: 2 us of a small request
-ROUNDING_SEC = 1e-3
+TELL_AGAIN_SEC = 60.0  # until a decision tells that what is ahead at the gate has changed
+NOT_HELD = (-1, -NEVER)
 
 
 class WaitLimits(NamedTuple):
@@ -76,9 +67,12 @@ class Waiter:
         self.request = request.with_hold(hold) if hold != request.hold_sec else request
         self.limits = limits
         self.since = since
+        self.place = since  # since when its conversation has waited, if that has been sent away meanwhile
         self.last_attempt_at = since
         self.lease: Optional[Lease] = None
         self.wait: Optional[Wait] = None
+        self._is_unknown = False  # to the policy
+        self.held = NOT_HELD  # by the gate at its last attempt: how many were ahead, and when that was
 
     def record_attempt(self, now: float) -> float:
         """Record an attempt; return the seconds waited, which a clock that moves back does not reduce."""
@@ -86,6 +80,14 @@ class Waiter:
             self.since -= self.last_attempt_at - now
         self.last_attempt_at = now
         return now - self.since
+
+    def is_anonymous(self, fleet: Fleet, now: float) -> bool:
+        """Return whether neither fleet nor policy know its conversation; policies learn what is bound."""
+        conversation = self.request.conversation
+        if conversation is None or conversation in fleet.bindings:
+            return False
+        self._is_unknown = self._is_unknown or not fleet.policy.knows(conversation, now)
+        return self._is_unknown
 
     def is_due(self, now: float) -> bool:
         """Return whether an attempt makes sense without an event."""
@@ -113,10 +115,7 @@ class WaitQueue:
         self.waiters: deque[Waiter] = deque()
 
     def enter(self, waiter: Waiter, now: float) -> list[Waiter]:
-        """Serve the waiters that are due, then try the new one, which is not in the queue yet.
-
-        Return those of the queue that were served.
-        """
+        """Serve the waiters that are due, then try the new one, not queued yet; return who was served."""
         served = self.serve(now) if self.waiters and any(w.is_due(now) for w in self.waiters) else []
         self._try_now(waiter, now)
         return served
@@ -129,33 +128,73 @@ class WaitQueue:
         """
         served: list[Waiter] = []
         left: deque[Waiter] = deque()
-        same_for_all: dict[Hashable, Wait] = {}
-        for waiter in self.waiters:
-            if changed is not None and self._waits_for_other_account(waiter, changed, now):
-                left.append(waiter)
-                continue
-            constraints = waiter.request.constraints
-            known = same_for_all.get(constraints) if not waiter.is_due(now) else None
-            if known is not None:
-                waiter.wait = known
-                waiter.record_attempt(now)
-            else:
-                self._try_now(waiter, now)
-            if waiter.lease is not None:
-                served.append(waiter)
-                continue
-            left.append(waiter)
-            if waiter.wait is not None and waiter.wait.is_same_for_all:
-                same_for_all[constraints] = waiter.wait
+        shared = self._fleet.shared = SharedChoices()
+        try:
+            for waiter in sorted(self.waiters, key=_PLACE):
+                if changed is None or not self._waits_for_other_account(waiter, changed, now):
+                    self._try_in_walk(waiter, shared, now)
+                (left if waiter.lease is None else served).append(waiter)
+        finally:
+            self._fleet.shared = None
         self.waiters = left
         return served
+
+    def _try_in_walk(self, waiter: Waiter, shared: SharedChoices, now: float) -> None:
+        """Try the waiter, or do without where the outcome is known from those before it."""
+        constraints = shared.constraints(waiter.request, self._fleet.accounts.values())
+        known = shared.nothing_usable.get(constraints) if not waiter.is_due(now) else None
+        if known is not None:
+            waiter.wait, waiter.held = known, NOT_HELD
+            waited = waiter.record_attempt(now)
+            self._fleet.gate_queue.places.record(waiter.request.conversation, now - waited, now)
+            return
+        kind = self._gate_kind(waiter, constraints, shared, now)
+        gate, of = self._fleet.gate_queue, waiter.request.conversation
+        ahead = gate.count_longer(of, waiter.place, now) if kind else 0
+        is_told = waiter.held[0] == ahead or now < waiter.held[1] + TELL_AGAIN_SEC
+        if kind and is_told and shared.is_held(kind, ahead, now - waiter.since):
+            self._hold_on(waiter, now)
+            return
+        waiter.held = NOT_HELD
+        self._try_now(waiter, now)
+        if waiter.wait is None or waiter.lease is not None:
+            shared.clear()
+        elif waiter.wait.is_same_for_all:
+            shared.nothing_usable[constraints] = waiter.wait
+        elif kind and waiter.wait.decision.reason == Reason.GATE:
+            waiter.held = ahead, now
+            shared.record_held(kind, ahead, now - waiter.since)
+
+    def _gate_kind(self, waiter: Waiter, asked: Hashable, shared: SharedChoices, now: float) -> Hashable:
+        """Return what the gate's answer depends on beside those ahead; None: on this conversation alone."""
+        fleet, waited = self._fleet, now - waiter.since
+        is_over = waited >= waiter.limits.budget or waited >= waiter.limits.paid_after
+        if is_over or fleet.pins or fleet.user_rules.project_pins or not waiter.is_anonymous(fleet, now):
+            return None
+        parent = fleet.bindings.get(waiter.request.parent or "")
+        beside = None if parent is None or shared.is_blocked(parent.account, asked) else parent.account
+        return asked, beside, waited >= fleet.rules.slot_wait
+
+    def _hold_on(self, waiter: Waiter, now: float) -> None:
+        """Record that the gate still holds the waiter."""
+        assert waiter.wait is not None
+        waited, until = waiter.record_attempt(now), now + RECHECK_SEC
+        decision = waiter.wait.decision._replace(retry_at=until)
+        self._fleet.gate_queue.record_decision(waiter.request.conversation, decision, now - waited, now)
+        waiter.wait = Wait(decision, until)
 
     def _waits_for_other_account(self, waiter: Waiter, changed: str, now: float) -> bool:
         """Return whether it waits for a slot where its cache is, and not so long that it takes another."""
         wait = waiter.wait
         if wait is None or wait.account in (None, changed) or wait.decision.reason not in _STAYING:
             return False
-        return now - waiter.since < self._fleet.rules.slot_wait_sec and not waiter.is_due(now)
+        return now - waiter.since < self._slot_wait_sec(waiter.request) and not waiter.is_due(now)
+
+    def _slot_wait_sec(self, request: RoutingRequest) -> float:
+        """Return how long it waits for a slot where its cache is before it takes another account's (s)."""
+        fleet = self._fleet
+        binding = fleet.bindings.get(request.conversation or "")
+        return fleet.rules.slot_wait if binding is None else fleet.policy.slot_wait_sec(fleet.rules, binding)
 
     def is_hopeless(self, waiter: Waiter, now: float) -> bool:
         """Return whether nothing it waits for can come within its limits."""
@@ -164,16 +203,24 @@ class WaitQueue:
         left = waiter.limits.budget - waited
         if waiter.limits.slots_only and not waiter.wait.is_for_slot:
             return True
+        if waiter.wait.decision.reason == Reason.BLOCKED:
+            return True
         # A slot may come free at any moment; a bench or a window ends when it ends.
         recovery = 0.0 if waiter.wait.is_for_slot else waiter.wait.until - now
-        paid_in = waiter.limits.paid_after - waited if self._has_paid() else NEVER
+        # Another account than the one that is named may not serve it.
+        is_named = waiter.request.pin is not None or waiter.request.owner is not None
+        paid_after = NEVER if is_named else waiter.limits.paid_after
+        has_paid = paid_after < NEVER and self._has_paid(waiter.request.allowed, now)
+        paid_in = paid_after - waited if has_paid else NEVER
         return left <= 0 or min(recovery, paid_in) > left
 
-    def _has_paid(self) -> bool:
+    def _has_paid(self, allowed: Collection[str], now: float) -> bool:
         return any(
             (a.spec.is_paid or (a.spec.allow_extra_usage and a.extra_usage))
             and a.spec.enabled
             and not a.auth_failed
+            and (not allowed or a.key in allowed)
+            and a.spend_until <= now
             for a in self._fleet.accounts.values()
         )
 
@@ -184,61 +231,12 @@ class WaitQueue:
             request = waiter.request = request._replace(allow_paid=True)
         if waited >= waiter.limits.budget:
             # The last attempt: a slot of any account is better than a refusal for want of one.
-            waited = max(waited, self._fleet.rules.slot_wait_sec)
+            waited = max(waited, self._slot_wait_sec(request))
         result = self._fleet.admit(request, now, waited)
         if isinstance(result, Lease):
             waiter.lease = result
         else:
             waiter.wait = result
-
-
-# --- the account a waiter is expected to get --------------------------------------------------------
-
-
-class ExpectedAccount(NamedTuple):
-    """The account a waiter is expected to get, and when; None: not known."""
-
-    account: Optional[str] = None  # name
-    back_at: Optional[float] = None  # epoch seconds
-
-
-NOT_EXPECTED = ExpectedAccount()
-
-
-def expected_account(fleet: Fleet, waiter: Waiter, now: float) -> ExpectedAccount:
-    """Return what `waiter` may expect as of `now`."""
-    wait = waiter.wait
-    if wait is None:
-        return NOT_EXPECTED
-    if wait.account is not None:
-        account = fleet.accounts.get(wait.account)
-        return ExpectedAccount(wait.account if account is None else account.name)
-    if wait.decision.reason == Reason.GATE:
-        return NOT_EXPECTED
-    returns = [*_returning_accounts(fleet, waiter, now), *_paid_accounts(fleet, waiter, now)]
-    return min(returns, key=lambda expected: expected.back_at or 0.0, default=NOT_EXPECTED)
-
-
-def _returning_accounts(fleet: Fleet, waiter: Waiter, now: float) -> Iterator[ExpectedAccount]:
-    """Yield those of the excluded accounts that come back by themselves."""
-    assert waiter.wait is not None
-    decision, request = waiter.wait.decision, waiter.request
-    # Only paid keys come back earlier than the decision says: it does not count them.
-    earliest = 0.0 if decision.retry_at is None else decision.retry_at - ROUNDING_SEC
-    for key in dict.fromkeys(excluded.account for excluded in decision.excluded):
-        account = fleet.accounts.get(key)
-        block = None if account is None else account.block(request.model, fleet.rules, now, request.scope)
-        if account is None or block is None or key in request.tried:
-            continue
-        if earliest <= block.until < NEVER:
-            yield ExpectedAccount(account.name, block.until)
-
-
-def _paid_accounts(fleet: Fleet, waiter: Waiter, now: float) -> Iterator[ExpectedAccount]:
-    request, at = waiter.request, waiter.since + waiter.limits.paid_after
-    if request.allow_paid or request.pin is not None or at >= NEVER:
-        return
-    for account in fleet.accounts.values():
-        costly = account.is_costly(request.model, fleet.rules, now)
-        if costly and account.block(request.model, fleet.rules, at, request.scope) is None:
-            yield ExpectedAccount(account.name, at)
+            if result.decision.account is None:
+                places = self._fleet.gate_queue.places
+                waiter.place = places.since(request.conversation, waiter.since, now)

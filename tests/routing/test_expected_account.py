@@ -6,16 +6,10 @@ from typing import Any
 
 import pytest
 
+from teamclaude.routing.expected_account import NOT_EXPECTED, ExpectedAccount, expected_account
 from teamclaude.routing.state.account import AccountSpec, ScopedRefusal
 from teamclaude.routing.state.decision import Decision, Reason, RoutingRequest, Wait
-from teamclaude.routing.wait_queue import (
-    NOT_EXPECTED,
-    ExpectedAccount,
-    Waiter,
-    WaitLimits,
-    WaitQueue,
-    expected_account,
-)
+from teamclaude.routing.wait_queue import Waiter, WaitLimits, WaitQueue
 
 EVERY_POLICY = True
 

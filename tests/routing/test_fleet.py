@@ -9,7 +9,6 @@ from teamclaude.routing.quota.usage import Usage
 from teamclaude.routing.state.account import AccountSpec
 from teamclaude.routing.state.conversations import Binding
 from teamclaude.routing.state.decision import Reason, Wait
-from teamclaude.routing.state.ledger import LedgerKey
 from tests.routing.conftest import STAYING, only
 
 DAY = 86400.0
@@ -53,7 +52,6 @@ def test_a_stale_lease_of_a_removed_add_account_nothing(pool):
     again = pool["a"]
     assert (again.inflight, again.status(pool.now), again.usage.total, again.streak) == (0, "active", 0, 0)
     assert pool.fleet.bindings["s"].inflight == 0
-    assert pool.fleet.ledger.rows == {}
 
 
 def test_the_last_account_of_inference_is_told(pool):
@@ -65,20 +63,16 @@ def test_the_last_account_of_inference_is_told(pool):
 # --- what a settled lease counts ----------------------------------------------------------------
 
 
-def test_tokens_and_dollars_are_counted_for_account_conversation_and_ledger(pool):
+def test_tokens_and_dollars_are_counted_for_account_and_conversation(pool):
     lease = pool.lease("s", pin="a", model=OPUS)
     pool.wait(9)
     usage = Usage(1000, 2000, 50_000, 300, 400)
     pool.settle(lease, usage, served=True)
-    binding, row = (
-        pool.fleet.bindings["s"],
-        pool.fleet.ledger.rows[LedgerKey("s", "", "a", int(pool.now // DAY))],
-    )
-    for owner in (pool["a"], binding, row):
+    binding = pool.fleet.bindings["s"]
+    for owner in (pool["a"], binding):
         assert (owner.requests, owner.usage, owner.unpriced_tokens) == (1, usage, 0)
         assert owner.cost == pytest.approx((1000 + 300 * 1.25 + 400 * 2 + 5000) * 5e-6 + 2000 * 25e-6)
     assert (binding.model, binding.prefix, binding.last_used) == (OPUS, 50_700, pool.now)
-    assert row.models == {OPUS: usage.total}
     assert pool["a"].burn.tokens_since(pool.now - 300, pool.now) == 3700  # cache reads count nothing
 
 
@@ -98,8 +92,7 @@ def test_a_cost_by_the_price_of_another_version_is_marked_wherever_it_is_summed(
     pool.settle(pool.lease("t", pin="b", model="claude-opus-5-5"), Usage(1_000_000), served=True)
     fleet = pool.fleet
     for name, session, estimated in (("a", "s", True), ("b", "t", False)):
-        row = fleet.ledger.rows[LedgerKey(session, "", name, int(pool.now // DAY))]
-        for owner in (pool[name], fleet.bindings[session], row):
+        for owner in (pool[name], fleet.bindings[session]):
             assert (owner.cost, owner.cost_estimated) == (4.0, estimated)
 
 
@@ -117,26 +110,8 @@ def test_retries_of_a_request_are_one_request(pool):
     broken = pool.lease("s", tried=(refused.account,))
     pool.settle(broken, Usage(10), OPUS)  # the stream broke after message_start
     pool.settle(pool.lease("s", tried=(refused.account,)), Usage(10, 5), OPUS, served=True)
-    rows = list(pool.fleet.ledger.rows.values())
-    assert [(row.requests, row.usage.total) for row in rows] == [(1, 25)]
-    assert pool.fleet.bindings["s"].requests == 1
-
-
-def test_tokens_without_a_conversation_are_in_the_ledger_too(pool):
-    pool.serve(None, Usage(7))
-    ((key, row),) = pool.fleet.ledger.rows.items()
-    assert (key.conversation, row.usage.total) == ("", 7)
-
-
-def test_the_retention_of_the_rules_counts(make_pool):
-    pool = make_pool("a", rules=Rules(ledger_retention_hours=2))
-    pool.now -= pool.now % DAY  # midnight
-    for session, before in (("old", 7201), ("kept", 7199)):
-        pool.now -= before
-        pool.serve(session)
-        pool.now += before
-    pool.serve("new")
-    assert {key.conversation for key in pool.fleet.ledger.rows} == {"kept", "new"}
+    binding = pool.fleet.bindings["s"]
+    assert (binding.requests, binding.usage.total) == (1, 25)
 
 
 # --- conversations --------------------------------------------------------------------------------

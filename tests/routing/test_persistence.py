@@ -44,8 +44,12 @@ def pool(make_pool, unified):
     pool.bind("s", "a", cache_life=3600.0, model=OPUS)
     for used in (0.1, 0.2, 0.3):
         lease = pool.lease("s", pin="a", model=OPUS)
-        axes = {f"{axis}-utilization": used for axis in ("5h", "7d")}
-        resets = {"5h-reset": pool.now + 4 * HOUR, "7d-reset": pool.now + 5 * DAY}
+        axes = {f"{axis}-utilization": used for axis in ("5h", "7d", "7d_opus")}
+        resets = {
+            "5h-reset": pool.now + 4 * HOUR,
+            "7d-reset": pool.now + 5 * DAY,
+            "7d_opus-reset": pool.now + 5 * DAY,
+        }
         pool.answer(lease, 200, *unified(status="allowed", **axes, **resets))
         pool.settle(lease, Usage(100, 2000, 30_000, 400, 500), served=True)
     pool.settle(pool.lease("t", pin="b", agent="x", parent_agent="w"), Usage(7), "gpt-5", served=True)
@@ -65,9 +69,14 @@ def pool(make_pool, unified):
     pool.answer(asks_for_more, 429, *unified(**overage))
     pool.settle(asks_for_more)
     pool.fleet.owners.record("file_1", "a")
+    pool.fleet.gate_queue.places.life_sec = HOUR
+    pool.fleet.gate_queue.places.record("waits", pool.now - 60.0, pool.now)
     pool.fleet.pin("a")
     pool.fleet.pin("b", "s")
+    pool.fleet.user_rules.pin("/work/acme", "b")
     pool.fleet.bindings["s"].paced_at = pool.now
+    pool["key"].spent = {"2027-01-15": 1.5, "2027-01": 20.25}
+    pool.fleet.spending.removed = {"2027-01": 3.5}
     return pool
 
 
@@ -105,7 +114,6 @@ def test_after_a_restart_the_view_is_the_same_but_for_requests_in_flight(pool):
     assert kept[0] == kept[1]
     assert after.accounts[:2] == before.accounts[:2]
     assert after.pins == before.pins
-    assert after.usage_by_issue == before.usage_by_issue
     assert after.current_account == before.current_account
     assert [b.inflight for b in after.session_bindings] == [0] * 4
 
@@ -151,7 +159,6 @@ def test_accounts_that_are_gone_are_left_out_and_new_ones_start_fresh(pool):
     fleet, lost = restored(pool, saved(pool), [AccountSpec("c", "c"), AccountSpec("a", "a")])
     assert (lost, sorted(fleet.accounts), fleet.pins) == ([], ["a", "c"], {None: "a"})
     assert fleet.choose(pool.ask("u"), pool.now).reason in (Reason.PINNED, Reason.REMOVED)
-    assert {key.account for key in fleet.ledger.rows} == {"a", "b"}
 
 
 def test_state_follows_an_account_that_has_learned_who_it_is(pool):
@@ -160,6 +167,17 @@ def test_state_follows_an_account_that_has_learned_who_it_is(pool):
     assert lost == []
     assert fleet.accounts["person/org"].utilization("7d", pool.now) == 0.3
     assert (fleet.bindings["s"].account, fleet.pins[None]) == ("person/org", "person/org")
+
+
+def test_a_pin_of_a_project_is_kept_and_that_of_the_configuration_is_not_saved(pool):
+    pool.fleet.user_rules.use((), {"/work/site": "a"})
+    data = saved(pool)
+    assert data["projectPins"] == [{"project": "/work/acme", "account": "b"}]
+    fleet, _ = restored(pool, data)
+    assert fleet.user_rules.project_pins.rows() == [("/work/acme", "b", False)]
+    assert fleet.user_rules.needs_facts
+    without = restored(pool, data, [AccountSpec("a", "a")])[0]
+    assert without.user_rules.project_pins.rows() == []
 
 
 def test_a_key_does_not_inherit_from_a_login_of_the_same_name(pool):
@@ -177,8 +195,9 @@ def test_a_state_saved_by_a_clock_ahead_delays_no_request(pool):
 def test_older_files_and_unknown_fields_load(pool):
     data = saved(pool)
     data["future"] = {"x": 1}
+    data["ledger"] = [{"account": "a", "requests": 5}]  # as versions before the history had it
     data["accounts"]["a"]["future"] = 1
-    del data["ledger"], data["pins"], data["accounts"]["a"]["cap5h"], data["accounts"]["a"]["kind"]
+    del data["pins"], data["accounts"]["a"]["cap5h"], data["accounts"]["a"]["kind"]
     del data["bindings"][0]["pacedAt"]
     fleet, lost = restored(pool, data)
     assert (lost, fleet.accounts["a"].requests, len(fleet.bindings)) == ([], 6, 4)
@@ -187,7 +206,7 @@ def test_older_files_and_unknown_fields_load(pool):
 @pytest.mark.parametrize("data", [{}, [], None, 5, "x"])
 def test_no_state_is_a_fresh_start(pool, data):
     fleet, _ = restored(pool, data)
-    assert (fleet.bindings, fleet.pins, fleet.ledger.rows) == ({}, {}, {})
+    assert (fleet.bindings, fleet.pins) == ({}, {})
 
 
 # --- garbage ------------------------------------------------------------------------------------
@@ -243,9 +262,7 @@ def test_unreadable_values_are_reported_with_their_path(pool):
     data = saved(pool)
     data["accounts"]["a"]["streak"] = "many"
     data["bindings"][1]["usage"] = {"input": 5}
-    data["ledger"][0]["models"] = [1]
     data["bindings"].append({"session": "nobody"})
-    data["ledger"].append({"requests": 5})
     data["accounts"]["b"]["windows"]["5h"] = [1.0, 1e300, "rejected", 0.0]
     fleet, lost = restored(pool, data)
     assert lost == [
@@ -253,8 +270,6 @@ def test_unreadable_values_are_reported_with_their_path(pool):
         "saved state: accounts: b: windows: 5h: resets too far away",
         "saved state: bindings[1]: usage: not a list",
         "saved state: bindings[4]: no conversation",
-        "saved state: ledger[0]: models: not an object",
-        "saved state: ledger[4]: no account",
     ]
     assert fleet.accounts["a"].requests == 6
 
@@ -272,6 +287,4 @@ def test_what_changes_later_is_not_in_a_dump_of_before(pool):
     before = saved(pool)
     pool.wait(60)
     pool.fleet.bindings["s"].requests += 1
-    for row in pool.fleet.ledger.rows.values():
-        row.models["later"] = 1
     assert json.loads(json.dumps(taken, default=list)) == before != saved(pool)

@@ -163,11 +163,11 @@ class Walk:
 
     def settle_again(self) -> None:
         if self.settled:
-            before = list(dump_state(self.fleet, self.now)["ledger"])
+            before = dump_state(self.fleet, self.now)["accounts"]
             inflight = [a.inflight for a in self.fleet.accounts.values()]
             self.fleet.settle_lease(self.random.choice(self.settled), self.now, Usage(99, 99), served=True)
             assert [a.inflight for a in self.fleet.accounts.values()] == inflight
-            assert list(dump_state(self.fleet, self.now)["ledger"]) == before
+            assert dump_state(self.fleet, self.now)["accounts"] == before
 
     # --- what must hold ---------------------------------------------------------------------------
 

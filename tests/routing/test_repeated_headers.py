@@ -63,3 +63,28 @@ def test_off_the_inference_path_no_reading_is_kept() -> None:
     assert isinstance(lease, Lease)
     fleet.record_response(lease, 200, said, NOW)
     assert fleet.accounts["a"].last_reading is None
+
+
+def test_after_a_report_of_the_usage_endpoint_the_same_reading_counts_again() -> None:
+    fleet, said = fleet_of_one(), QuotaReading({"5h": Window(0.2, NOW + 900, "allowed", NOW)})
+    lease = admitted(fleet)
+    fleet.record_response(lease, 200, said, NOW)
+    fleet.record_usage_report(
+        "a", QuotaReading({"5h": Window(0.5, NOW + 901, None, NOW + 9)}), NOW + 9, NOW + 10
+    )
+    assert fleet.accounts["a"].utilization("5h", NOW + 10) == 0.5
+    fleet.record_response(lease, 200, said, NOW + 11)
+    assert fleet.accounts["a"].utilization("5h", NOW + 11) == 0.2
+
+
+def test_a_report_of_the_usage_endpoint_gives_way_to_a_newer_answer() -> None:
+    fleet = fleet_of_one()
+    fleet.record_response(admitted(fleet), 429, REJECTED, NOW)
+    late = {"5h": Window(0.1, NOW + 900, None, NOW - 1), "7d": Window(0.3, NOW + 9000, None, NOW - 1)}
+    fleet.record_usage_report("a", QuotaReading(late), NOW - 1, NOW + 1)
+    account = fleet.accounts["a"]
+    assert account.windows.get("5h", NOW + 1) == REJECTED.axes["5h"]
+    assert account.utilization("7d", NOW + 1) == 0.3
+    fleet.record_usage_report("a", QuotaReading({"5h": Window(0.1, NOW + 903)}), NOW + 5, NOW + 6)
+    assert account.windows.get("5h", NOW + 6).rejected, "it does not say whether the window rejects"
+    fleet.record_usage_report("gone", QuotaReading(late), NOW + 5, NOW + 6)

@@ -129,15 +129,3 @@ def test_a_view_is_a_copy_that_does_not_change(pool):
     pool.fleet.pin("b")
     pool.wait(60)
     assert view == before
-
-
-def test_usage_by_issue_sums_the_ledger(pool):
-    for session, usage in (("s", Usage(1)), ("s", Usage(2)), ("t", Usage(4, 0, 0, 0, 8))):
-        pool.settle(pool.lease(session, model=OPUS), usage, served=True)
-        pool.wait(1)
-    pool.settle(pool.lease("u"), Usage(16), "gpt-5", served=True)
-    (issue,) = snapshot_of(pool.fleet, pool.now).usage_by_issue
-    assert (issue.issue, issue.sessions, issue.requests) == (None, 3, 4)
-    assert (issue.usage.input_tokens, issue.usage.cache_write_tokens, issue.usage.tokens) == (23, 8, 31)
-    assert (issue.usage.unpriced_tokens, issue.last_seen) == (16, pool.now)
-    assert issue.usage.cost == pytest.approx((7 + 16) * 5e-6)

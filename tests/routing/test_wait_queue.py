@@ -128,3 +128,23 @@ def test_a_waiter_for_its_own_account_is_not_tried_when_another_one_answers(make
     pool.fleet.settle_lease(leases["b"].pop(), pool.now)
     assert queue.serve(pool.now, "b") == [at_a]
     assert at_a.lease.account == "b"
+
+
+@only("price")
+@pytest.mark.parametrize("life", [7200.0, 0.0])
+def test_a_conversation_that_was_sent_away_and_comes_back_keeps_its_place(make_pool, life):
+    pool = make_pool("a")
+    pool.fleet.gate_queue.places.life_sec = life
+    queue = WaitQueue(pool.fleet)
+    pool.five_hours(a=1.1)
+    back_at = pool["a"].windows.get("5h", pool.now).resets_at
+    sent_away = Waiter(RoutingRequest("first"), WaitLimits(60.0), pool.now)
+    queue.enter(sent_away, pool.now)
+    assert queue.is_hopeless(sent_away, pool.now)
+    pool.wait(600.0)
+    second = stand(queue, RoutingRequest("second"), pool.now, WaitLimits(5 * HOUR))
+    pool.wait(600.0)
+    again = stand(queue, RoutingRequest("first"), pool.now, WaitLimits(5 * HOUR))
+    pool.wait(back_at - pool.now)
+    served = queue.serve(pool.now)
+    assert served[0] is (again if life else second)

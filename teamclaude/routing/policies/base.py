@@ -65,6 +65,7 @@ class Policy(ABC):
     """
 
     name = ""
+    place_life_sec = 0.0  # how long a conversation keeps its place at the gate while its client is away
     moves_warm = False  # it defines `reconsider`, which is not asked otherwise
 
     def __init_subclass__(cls) -> None:
@@ -89,6 +90,10 @@ class Policy(ABC):
         """Return the requests the account may have in flight, as far as this policy is concerned."""
         return rules.max_inflight_per_account
 
+    def slot_wait_sec(self, rules: Rules, binding: Binding) -> float:
+        """Return how long a warm conversation waits for a slot where its cache is (s)."""
+        return rules.slot_wait
+
     def wait_reason(
         self,
         pool: Pool,
@@ -106,9 +111,24 @@ class Policy(ABC):
     ) -> str:
         """Return why a cold conversation must not enter `account` yet; empty: it may.
 
-        `ahead` conversations have been held for longer.
+        `ahead` conversations have been held for longer.  What is refused with some ahead is refused with
+        more, and to one that has waited less, unless the policy `knows` the conversation.  One that has
+        waited for `request.hold_sec` is not refused.
         """
         return ""
+
+    def knows(self, conversation: str, now: float) -> bool:
+        """Return whether `place` or `gate_reason` may treat a conversation without an account unlike others.
+
+        Where they cannot, those that wait at the gate are held together (shared_choice.py), and their models
+        are told apart only where an account's windows or refusals are about some models.
+        """
+        return True
+
+    def record_entry(  # noqa: B027 - learning is optional
+        self, account: Account, conversation: str, now: float
+    ) -> None:
+        """Learn that a conversation is given an account on which it was not bound just before."""
 
     def record_response(  # noqa: B027 - learning is optional
         self,
@@ -117,6 +137,7 @@ class Policy(ABC):
         conversation: Optional[str],
         usage: Usage,
         now: float,
+        model: Optional[str] = None,
     ) -> None:
         """Learn from a response to a conversation, or to a request that belongs to none."""
 

@@ -25,15 +25,23 @@ __all__ = ["PacePolicy", "ramp_boost", "weekly_gap", "weekly_pace"]
 ROUNDING = 1e-9  # the tie band is inclusive, also where 0.3 - 0.2 is not 0.1
 
 
-def weekly_pace(account: Account, rules: Rules, now: float) -> WeeklyPace:
-    """Compare the account with its own week; an unknown reset reads as a week not begun."""
+def weekly_pace(account: Account, rules: Rules, now: float, model: Optional[str] = None) -> WeeklyPace:
+    """Compare the account with its own week; an unknown reset reads as a week not begun.
+
+    For a `model` with a window of its own the fuller one of both counts.
+
+    The week of an account that may not be used to its end (`maxUsage`) is the part that may be used.
+    """
     window = account.windows.get("7d", now)
     used = window.utilization or 0.0
+    if model is not None and account.windows.scoped:
+        used = max(used, account.windows.scoped_use(model, now))
     if window.resets_at is None:
         return WeeklyPace(0.0, -used, 0.0, -used + 0.0)
     left = window.resets_at - now
-    line = min(1.0, max(0.0, 1.0 - left / WEEK_SEC))
-    gap, boost = line - used, ramp_boost(used, left / 3600.0, rules)
+    part = account.usable_part("7d", now)
+    line = min(1.0, max(0.0, 1.0 - left / WEEK_SEC)) * part
+    gap, boost = line - used, ramp_boost(used, left / 3600.0, rules, part)
     return WeeklyPace(line, gap, boost, gap + boost)
 
 
@@ -43,14 +51,18 @@ def weekly_gap(account: Account, now: float) -> float:
     used = window.utilization or 0.0
     if window.resets_at is None:
         return -used
-    return min(1.0, max(0.0, 1.0 - (window.resets_at - now) / WEEK_SEC)) - used
+    line = min(1.0, max(0.0, 1.0 - (window.resets_at - now) / WEEK_SEC))
+    return line - used if account.limits is None else line * account.usable_part("7d", now) - used
 
 
-def ramp_boost(used: float, hours_to_reset: float, rules: Rules) -> float:
-    """Return the weight of unused quota this near to the reset, at which it is lost."""
+def ramp_boost(used: float, hours_to_reset: float, rules: Rules, part: float = 1.0) -> float:
+    """Return the weight of unused quota this near to the reset, at which it is lost.
+
+    `part` of the week may be used.
+    """
     for tier in rules.ramp_tiers:
         if hours_to_reset <= tier.hours:
-            return max(0.0, 1.0 - used) * tier.weight
+            return max(0.0, part - used) * tier.weight
     return 0.0
 
 
@@ -90,7 +102,7 @@ class PacePolicy(Policy):
         layers = _Layers(pool.accounts)
         layers.narrow("no slot", pool.has_slot, lambda a: f"{a.inflight} in flight")
         warm = {a: a.warm.count(now) for a in layers.left}
-        scores = {a: weekly_pace(a, rules, now).score for a in layers.left}
+        scores = {a: weekly_pace(a, rules, now, request.model).score for a in layers.left}
         floor = max(scores.values()) - rules.pace_tie_band - ROUNDING
         layers.narrow("less behind", lambda a: scores[a] >= floor, lambda a: f"score {scores[a]:+.3f}")
         chosen = min(

@@ -6,19 +6,21 @@ account (quota/learned_caps.py).  An account whose size is unknown counts as lar
 
 from __future__ import annotations
 
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterable, Sequence
 from typing import Any, Optional
 
-from ..quota.lenient_json import LenientObject, as_number
+from ..quota.lenient_json import LenientObject, as_count, as_number
 from ..quota.usage import Usage
 from ..state.account import Account
 from ..state.expiring_set import ExpiringSet
+from .family_estimates import ACTIVE_SEC, FamilyEstimates
 
 __all__ = ["HOURS", "WEEKS_IN_5H", "DemandTable", "InflightLimits", "PriceEstimates"]
 
-ACTIVE_SEC = 900.0  # a conversation counts as active for so long after a request
 WEEKS_IN_5H = 0.125  # a 5h window as a part of a week's quota, until learned
 FADE_SEC = 12 * 3600.0  # of the burn of an active conversation
+LATEST_COLD, LEAST_COLD = 64, 5  # cold requests whose mean is the cost of an entry
 MAX_STEP_SEC = 120.0
 REFRESH_SEC = 20.0  # what needs a look at every account is computed anew so seldom
 RAISE_AFTER_SEC = 1200.0  # a learned in-flight limit rises by one after so long
@@ -28,16 +30,25 @@ NEWEST_WEIGHT = 0.5  # of the newest week
 
 
 class PriceEstimates:
-    """Sizes of windows, active conversations and demand, as the policy sees them."""
+    """Sizes of windows, active conversations and demand, as the policy sees them.
 
-    def __init__(self) -> None:
+    With `own_time` the burn of a conversation is taken over the time between its responses.  Else it is taken
+    over all the time in which it counts as active: also the last ACTIVE_SEC, in which nothing comes any more.
+    """
+
+    def __init__(self, own_time: bool = True) -> None:
+        self._own_time = own_time
         self.demand = DemandTable()
         self.tokens = 0.0  # burned by warm requests, fading
         self.seconds = 0.0  # of active conversations, fading alike
-        self._active: dict[str, ExpiringSet] = {}  # by account key: conversations served there lately
+        self._cold: deque[int] = deque(maxlen=LATEST_COLD)  # burned by the latest cold requests
+        # By account key: conversations that were served there lately, or have just been given it.
+        self._active: defaultdict[str, ExpiringSet] = defaultdict(ExpiringSet)
+        self._served_at: OrderedDict[str, float] = OrderedDict()  # active conversations: their last response
         self._last_now: Optional[float] = None
         self._mean_week: Optional[float] = None  # tokens, of the accounts that are known
         self._mean_five: Optional[float] = None
+        self.families = FamilyEstimates()
 
     def record_response(
         self,
@@ -46,17 +57,33 @@ class PriceEstimates:
         conversation: Optional[str],
         usage: Usage,
         now: float,
+        model: Optional[str] = None,
     ) -> None:
         """Count one served response of `account`."""
         self._advance(accounts, now)
         self.demand.add(usage.burn, now)
         if usage.cache_read_tokens >= usage.cache_write_tokens:
             self.tokens += usage.burn  # a warm request; a cold one says nothing of the usual burn
+        else:
+            self._cold.append(usage.burn)
         if conversation is not None:
-            active = self._active.get(account.key)
-            if active is None:
-                active = self._active[account.key] = ExpiringSet()
-            active.set_expiry(conversation, now + ACTIVE_SEC)
+            self._active[account.key].set_expiry(conversation, now + ACTIVE_SEC)
+            if self._own_time:
+                self._count_own_time(conversation, now)
+        if model is not None and account.windows.scoped:
+            self.families.record_response(account, conversation, model, usage.burn, now)
+
+    def record_entry(self, account: Account, conversation: str, now: float) -> None:
+        """Count the conversation as active on `account` for a while from now on."""
+        self._active[account.key].set_expiry(conversation, now + ACTIVE_SEC)
+
+    def _count_own_time(self, conversation: str, now: float) -> None:
+        """Count the time since the conversation's last response, unless it has been idle since."""
+        before = self._served_at.pop(conversation, now)
+        self._served_at[conversation] = now
+        self.seconds += now - before if 0.0 <= now - before < ACTIVE_SEC else 0.0
+        while next(iter(self._served_at.values())) <= now - ACTIVE_SEC:
+            self._served_at.popitem(last=False)
 
     def _advance(self, accounts: Iterable[Account], now: float) -> None:
         if self._last_now is not None and 0.0 <= now - self._last_now < REFRESH_SEC:
@@ -66,13 +93,20 @@ class PriceEstimates:
         self._mean_week = _mean(account.cap_7d.size for account in accounts)
         self._mean_five = _mean(account.cap_5h.size for account in accounts)
         faded = 1.0 - step / FADE_SEC
-        self.seconds = self.seconds * faded + step * sum(self.active_count(a, now) for a in accounts)
+        self.seconds *= faded
         self.tokens *= faded
+        self.families.advance(accounts, step)
+        if not self._own_time:
+            self.seconds += step * sum(self.active_count(a, now) for a in accounts)
 
     def active_count(self, account: Account, now: float, but: Optional[str] = None) -> int:
         """Return how many conversations were served on the account lately, not counting `but`."""
         active = self._active.get(account.spec.key)
         return 0 if active is None else active.count(now, but)
+
+    def is_active(self, conversation: str, now: float) -> bool:
+        """Return whether the conversation was served lately, on whatever account."""
+        return any(active.contains(conversation, now) for active in self._active.values())
 
     def week_tokens(self, account: Account) -> Optional[float]:
         """Return the tokens of the account's weekly window, or None while no account's are known."""
@@ -92,12 +126,19 @@ class PriceEstimates:
         """Tokens per second of an active conversation; None until an hour of them was seen."""
         return self.tokens / self.seconds if self.seconds >= 3600.0 and self.tokens > 0.0 else None
 
+    @property
+    def entry_tokens(self) -> float:
+        """Tokens that a conversation burns to write its cache when it enters an account; 0: not known."""
+        return sum(self._cold) / len(self._cold) if len(self._cold) >= LEAST_COLD else 0.0
+
     def to_json(self) -> dict[str, Any]:
         """Return what a restart must not lose."""
         return {
             "hours": [None if hour is None else round(hour) for hour in self.demand.hours],
             "tokens": self.tokens,
             "seconds": self.seconds,
+            "cold": list(self._cold),
+            "families": self.families.to_json(),
         }
 
     def restore(self, saved: LenientObject) -> None:
@@ -106,6 +147,8 @@ class PriceEstimates:
         self.demand = DemandTable([h if h >= 0 else None for h in hours] if len(hours) == HOURS else None)
         self.tokens = max(0.0, saved.get("tokens", as_number, 0.0))
         self.seconds = max(0.0, saved.get("seconds", as_number, 0.0))
+        self._cold.extend(saved.each("cold", as_count))
+        self.families.restore(saved.inner("families"))
 
 
 class InflightLimits:

@@ -26,8 +26,9 @@ def _load_order(account: Account, now: float) -> tuple[int, int, float, str]:
     return (account.inflight, account.warm.count(now), account.last_picked, account.name)
 
 
-def _peak_use(account: Account, now: float) -> float:
-    return max(account.utilization("7d", now) or 0.0, account.utilization("5h", now) or 0.0)
+def _peak_use(account: Account, model: Optional[str], now: float) -> float:
+    used = max(account.utilization("7d", now) or 0.0, account.utilization("5h", now) or 0.0)
+    return max(used, account.windows.scoped_use(model, now)) if account.windows.scoped else used
 
 
 class _FreeSlotPolicy(Policy):
@@ -128,9 +129,9 @@ class LeastUsedPolicy(_FreeSlotPolicy):
 
     def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
         """Take the account whose fuller window is the least used."""
-        now = pool.now
+        now, model = pool.now, request.model
         chosen = min(
             self._with_free_slot(pool),
-            key=lambda a: (_peak_use(a, now), _load_order(a, now)),
+            key=lambda a: (_peak_use(a, model, now), _load_order(a, now)),
         )
-        return _placement(pool.accounts, chosen, "more used", f"{_peak_use(chosen, now):.0%} used")
+        return _placement(pool.accounts, chosen, "more used", f"{_peak_use(chosen, model, now):.0%} used")

@@ -8,5 +8,7 @@ Nothing here knows accounts, conversations or requests.
 - rate_limit_headers: reading windows from a response's headers
 - rules: the routing settings
 - usage: token counts and what they cost
+- usage_report: reading windows from an answer of the usage endpoint
+- use_elsewhere: how fast others use an account
 - windows: the windows of one account
 """

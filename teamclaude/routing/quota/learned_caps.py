@@ -21,12 +21,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, TypeVar
 
 from .lenient_json import LenientObject, as_number
-from .windows import SAME_WINDOW_SEC, Window
+from .windows import SAME_WINDOW_SEC, Window, Windows
 
-__all__ = ["FOREIGN_RISE_5H", "FOREIGN_RISE_7D", "Burn", "LearnedCap"]
+__all__ = ["FOREIGN_RISE_5H", "FOREIGN_RISE_7D", "Burn", "LearnedCap", "ScopedCap", "observe_scoped"]
 
 MIN_RISE = 0.08  # utilization; with less the rounding of headers says too little
 ROUNDING = 0.01  # of the headers' utilization
@@ -34,6 +34,7 @@ HALF_LIFE_SEC = 86400.0
 # A rise between two responses that is more than our own requests cause.
 FOREIGN_RISE_5H, FOREIGN_RISE_7D = 0.1, 0.05
 BUCKET_SEC = 300
+_Cap = TypeVar("_Cap", bound="LearnedCap")
 KEEP_SEC = 7 * 86400
 MAX_CACHED_SUMS = 8
 
@@ -215,7 +216,7 @@ class LearnedCap:
         return {"size": self.size, "ceiling": self.ceiling, "ceilingAt": self.ceiling_at, "best": self.best}
 
     @classmethod
-    def from_json(cls, saved: LenientObject, foreign_rise: float) -> LearnedCap:
+    def from_json(cls: type[_Cap], saved: LenientObject, foreign_rise: float) -> _Cap:
         """Read what was saved; a file from before `size` has `samples` of it."""
         size = saved.find("size", as_number)
         samples = sorted(saved.each("samples", as_number))
@@ -228,3 +229,25 @@ class LearnedCap:
             ceiling_at=saved.get("ceilingAt", as_number, 0.0),
             best=saved.get("best", as_number, 0.0),
         )
+
+
+@dataclass
+class ScopedCap(LearnedCap):
+    """The learned cap of a window that binds only some models; `burned` are their tokens alone."""
+
+    burned: int = 0
+
+
+def observe_scoped(
+    caps: dict[str, ScopedCap], windows: Windows, model: Optional[str], tokens: int, now: float
+) -> None:
+    """Compare the windows that bind `model` alone with what was burned before, then count `tokens`."""
+    for axis in windows.scoped:
+        if windows.covers(axis, model):
+            cap = caps.get(axis)
+            if cap is None:
+                cap = caps[axis] = ScopedCap(FOREIGN_RISE_5H)
+            window = windows.axes[axis]
+            if (window.resets_at or 0.0) > now:
+                cap.observe(window, cap.burned)
+            cap.burned += tokens

@@ -10,7 +10,6 @@ import math
 import re
 from collections.abc import Iterable
 from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Optional
 
@@ -25,7 +24,14 @@ from .windows import (
     is_scoped,
 )
 
-__all__ = ["claim_of", "is_quota_header", "parse_retry_after", "read_windows"]
+__all__ = [
+    "axis_of_claim",
+    "claim_of",
+    "is_quota_header",
+    "parse_instant",
+    "parse_retry_after",
+    "read_windows",
+]
 
 # A representative claim spells its axis out: `seven_day_sonnet` is `7d_sonnet`.
 _CLAIM = re.compile(r"(five_hour|seven_day)(?:_(\w+))?")
@@ -85,7 +91,9 @@ def _window(values: dict[str, str], now: float) -> Window:
     if limit and remaining is not None:
         utilization = min(1.0, max(0.0, 1.0 - remaining / limit))
     status = values.get("status") or None
-    return Window(utilization, _instant(values.get("reset"), now), status.lower() if status else None, now)
+    return Window(
+        utilization, parse_instant(values.get("reset"), now), status.lower() if status else None, now
+    )
 
 
 def _attribute_status(axes: dict[str, Window], unified: dict[str, str], now: float) -> Optional[str]:
@@ -103,7 +111,7 @@ def _attribute_status(axes: dict[str, Window], unified: dict[str, str], now: flo
         claim = unified.get("representative-claim", "")
         if claim.lower() == "overage":
             return None  # the account's own windows are not what is refused
-        axis = _claimed_axis(claim)
+        axis = axis_of_claim(claim) or WHOLE_ACCOUNT
         witnesses = ("7d", "5h") if axis == WHOLE_ACCOUNT else (axis,)
         if any(axes.get(witness, UNKNOWN_WINDOW).status for witness in witnesses):
             return None
@@ -112,7 +120,9 @@ def _attribute_status(axes: dict[str, Window], unified: dict[str, str], now: flo
                 (a for a in witnesses if (axes.get(a, UNKNOWN_WINDOW).utilization or 0.0) >= 1.0), axis
             )
         known = axes.get(axis, UNKNOWN_WINDOW)
-        resets_at = known.resets_at if known.resets_at is not None else _instant(unified.get("reset"), now)
+        resets_at = (
+            known.resets_at if known.resets_at is not None else parse_instant(unified.get("reset"), now)
+        )
         axes[axis] = Window(known.utilization, resets_at, "rejected", now)
         rejected = [axis]
     return None if all(is_scoped(axis) for axis in rejected) else status
@@ -127,14 +137,15 @@ def _overage(unified: dict[str, str], now: float) -> Optional[Overage]:
         return None
     rejected = unified.get("status", "").lower() == "rejected"
     refuses = claimed or (rejected and (status == "rejected" or bool(reason)))
-    resets_at = _instant(unified.get("overage-reset") or unified.get("reset"), now)
+    resets_at = parse_instant(unified.get("overage-reset") or unified.get("reset"), now)
     return Overage(in_use or status.startswith("allowed"), refuses, reason, resets_at)
 
 
-def _claimed_axis(claim: str) -> str:
+def axis_of_claim(claim: str) -> Optional[str]:
+    """Return the axis that a claim names: `seven_day_sonnet` is `7d_sonnet`; None: it names none."""
     found = _CLAIM.fullmatch(claim.lower())
     if found is None:
-        return WHOLE_ACCOUNT
+        return None
     span, scope = _CLAIMED_SPANS[found[1]], found[2]
     return f"{span}_{_CLAIMED_SCOPES.get(scope, scope)}" if scope else span
 
@@ -161,7 +172,7 @@ def _fraction(text: Optional[str]) -> Optional[float]:
     return value / 100.0 if value is not None and value > 10.0 else value
 
 
-def _instant(text: Optional[str], now: float) -> Optional[float]:
+def parse_instant(text: Optional[str], now: float) -> Optional[float]:
     """Return epoch seconds from epoch seconds, milliseconds or RFC 3339; None when implausibly far away."""
     if not text:
         return None
@@ -201,6 +212,8 @@ def parse_retry_after(text: str, now: float) -> Optional[float]:
 
 
 def _http_date(text: str) -> Optional[float]:
+    from email.utils import parsedate_to_datetime  # only for a date; the API sends seconds
+
     try:
         moment = parsedate_to_datetime(text)
         # `-0000` yields a naive time, which timestamp() would read in the local zone.

@@ -63,8 +63,11 @@ class Rules(Settings):
         "with policies price and pace, else no limit.",
         unit="conversations",
     )
-    slot_wait_sec: float = setting(
-        5.0, "How long a warm conversation waits for a slot of its own account.", unit="s"
+    slot_wait_sec: Optional[float] = setting(
+        None,
+        "How long a warm conversation waits for a slot of its own account; not set: 5, with policy price as "
+        "long as its cache is worth, at most 120.",
+        unit="s",
     )
     cache_affinity_window_sec: float = setting(
         300.0, "Life of the prompt cache: a conversation idle longer is not warm.", unit="s"
@@ -104,7 +107,9 @@ class Rules(Settings):
         "Active conversations one account carries comfortably; headroom counts these.",
         unit="conversations",
     )
-    ledger_retention_hours: float = setting(168.0, "How long usage per conversation is kept.", unit="h")
+    ledger_retention_hours: float = setting(
+        168.0, "Of which time `usageByIssue` in the status is the sum.", unit="h"
+    )
 
     # --- the rails as numbers: what is set, or what the policy has of its own, or what is usual --------
 
@@ -117,6 +122,11 @@ class Rules(Settings):
     def soft_ceiling(self) -> float:
         """5h utilization above which an account gets no new work."""
         return 0.90 if self.five_hour_soft_ceiling is None else self.five_hour_soft_ceiling
+
+    @cached_property
+    def slot_wait(self) -> float:
+        """Seconds after which a request that waits for a slot takes one beyond the rails."""
+        return 5.0 if self.slot_wait_sec is None else self.slot_wait_sec
 
     @cached_property
     def most_sessions(self) -> float:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional
 
 from ...snapshot import Window
 from .model_prices import FAMILIES, family_of
@@ -29,6 +29,7 @@ __all__ = [
     "is_plausible_reset",
     "is_scoped",
     "is_used_up",
+    "scope_of_family",
 ]
 
 SAME_WINDOW_SEC = 5.0
@@ -97,9 +98,11 @@ class Windows:
     def __init__(self) -> None:
         self.axes: dict[str, Window] = {}  # also of those that have been reset
         # The highest utilization, also of axes that have been reset; inf for one that is used up whatever the
-        # threshold.  While it is low no axis can be full: asked three times per request, that took 4 us of
-        # it.
+        # threshold, or that its owner may limit to less.  While it is low no axis can be full: asked three
+        # times per request, that took 4 us of it.
         self.peak = 0.0
+        self._floor: Optional[Callable[[str], float]] = None  # axis -> what its owner may limit it to
+        self.scoped: tuple[str, ...] = ()  # those of `axes` that bind only some models
         # Axis -> the last reset that a response named (epoch seconds), also when it has passed.
         self.resets: dict[str, float] = {}
         # Axis -> families (of an unknown family: models) seen refused by it, where its name says nothing.
@@ -140,6 +143,11 @@ class Windows:
         scope = axis.partition("_")[2]
         return any(_names_model(name, lowered) for name in _SCOPES.get(scope, (scope,)))
 
+    def scoped_use(self, model: Optional[str], now: float) -> float:
+        """Return the highest utilization of the axes that bind `model` and not all; 0 without any."""
+        used = (self.get(axis, now).utilization for axis in self.scoped if self.covers(axis, model))
+        return max((u for u in used if u is not None), default=0.0)
+
     def learn_scope(self, axis: str, model: Optional[str]) -> None:
         """Remember that `axis` refused `model`, whatever the axis is called."""
         if model and not self.covers(axis, model):
@@ -163,15 +171,26 @@ class Windows:
                 del self.axes[axis]
         self._update_peak()
 
+    def limit_by(self, floor: Optional[Callable[[str], float]]) -> None:
+        """Take over the lowest utilization at which an axis may count as full; None: no axis has one."""
+        self._floor = floor
+        self._update_peak()
+
     def _update_peak(self) -> None:
         self.peak = 0.0
+        self.scoped = tuple(filter(is_scoped, self.axes))
         for axis, window in self.axes.items():
-            spent = is_used_up(axis, window, math.inf)
+            spent = is_used_up(axis, window, math.inf if self._floor is None else self._floor(axis))
             self.peak = max(self.peak, math.inf if spent else window.utilization or 0.0)
 
     def clock_moved_back(self, now: float) -> None:
         """Treat what was seen after `now` as if it was seen now: the clock moved back."""
         self.axes = {a: w._replace(seen_at=min(w.seen_at, now)) for a, w in self.axes.items()}
+
+
+def scope_of_family(family: str) -> str:
+    """Return the scope suffix of the axis that binds a model family."""
+    return next((scope for scope, families in _SCOPES.items() if family in families), family)
 
 
 def _names_model(scope: str, model: str) -> bool:

@@ -3,8 +3,12 @@
 Nothing here chooses an account.
 
 - account: one account as configured and observed, and why it is not usable
+- account_spec: what the configuration says of an account
+- affinity: the prompt caches and made resources that tie a request without a session to an account
+- block: why an account is not usable, and until when
 - conversations: bindings, and the conversations held at the gate
 - decision: requests, decisions, leases and waits
 - expiring_set: a set whose keys expire
-- ledger: who used what
+- places: since when conversations have waited, also while their clients are away
+- spending: what paid requests have cost, and which accounts that closes
 """

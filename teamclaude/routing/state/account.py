@@ -11,10 +11,21 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple, Optional
 
-from ..quota.learned_caps import FOREIGN_RISE_5H, FOREIGN_RISE_7D, Burn, LearnedCap
+from ..quota.learned_caps import FOREIGN_RISE_5H, FOREIGN_RISE_7D, Burn, LearnedCap, ScopedCap, observe_scoped
 from ..quota.rules import Rules
 from ..quota.usage import NO_USAGE, Usage
+from ..quota.use_elsewhere import OwnUse, UseElsewhere
 from ..quota.windows import REPROBE_SEC, SAME_WINDOW_SEC, QuotaReading, Window, Windows, is_scoped, is_used_up
+from ..user_rules.caps import (
+    NO_LIMIT,
+    UsageLimits,
+    WindowLimit,
+    limits_of,
+    span_sec,
+)
+from ..user_rules.spend import MAX_SPEND, SpendStop
+from .account_spec import AccountSpec
+from .block import Block, describe_window, later
 from .decision import NEVER, Scope
 from .expiring_set import ExpiringSet
 
@@ -33,31 +44,6 @@ __all__ = [
 FIVE_HOURS_SEC = 5 * 3600.0
 WEEK_SEC = 7 * 86400.0
 SUSPECT_SEC = 60.0  # after a failure
-
-
-@dataclass(frozen=True)
-class AccountSpec:
-    """What the configuration says of an account; `key` is its identity, never its position."""
-
-    key: str
-    name: str
-    kind: str = "oauth"  # oauth | apikey
-    priority: int = 0  # smaller = preferred
-    enabled: bool = True
-    last_resort: bool = False  # a paid key that serves only when no other account can
-    allow_extra_usage: bool = False  # once a window is full it goes on for money, as a last resort
-
-    @property
-    def is_paid(self) -> bool:
-        """Whether it is a paid key of last resort."""
-        return self.kind == "apikey" and self.last_resort
-
-    def was_known_as(self, key: str, name: str) -> bool:
-        """Return whether `key`, of an account then called `name`, is this identity as it was once known.
-
-        That is by its name alone, or as a person without the organisation (`person` -> `person/org`).
-        """
-        return name == self.name if key == name else self.key.startswith(f"{key}/")
 
 
 class ScopedRefusal(NamedTuple):
@@ -98,6 +84,8 @@ class Account:
     burn: Burn = field(default_factory=Burn)
     cap_5h: LearnedCap = field(default_factory=partial(LearnedCap, FOREIGN_RISE_5H))
     cap_7d: LearnedCap = field(default_factory=partial(LearnedCap, FOREIGN_RISE_7D))
+    used_elsewhere: UseElsewhere = field(default_factory=UseElsewhere)  # its use by others
+    scoped_caps: dict[str, ScopedCap] = field(default_factory=dict)  # by model-scoped axis
     suspect_until: float = 0.0  # its last response was a failure: others are preferred for new work
     refusals_in_row: int = 0  # times in a row that it refused what another account then served
     refused_scopes: set[Scope] = field(default_factory=set)  # in that way, since it last served
@@ -108,6 +96,19 @@ class Account:
     extra_usage: bool = False  # by its last response that said: it goes on for money when a window is full
     # The last one applied, with a served request, while nothing since contradicts it; else None.
     last_reading: Optional[QuotaReading] = None
+    limits: Optional[UsageLimits] = None  # of the spec
+    spent: dict[str, float] = field(default_factory=dict)  # dollars by day and month (user_rules/spend.py)
+    spend_stop: Optional[SpendStop] = None  # the last one that was reached
+    spend_until: float = 0.0  # of that
+
+    def __post_init__(self) -> None:
+        self.configure(self.spec)
+
+    def configure(self, spec: AccountSpec) -> None:
+        """Take over what the configuration says of it."""
+        self.spec = spec
+        self.limits = limits_of(spec.caps, spec.reserves)
+        self.windows.limit_by(None if self.limits is None else self.limits.floor)
 
     @property
     def key(self) -> str:
@@ -134,6 +135,30 @@ class Account:
     def utilization(self, axis: str, now: float) -> Optional[float]:
         """Return the axis's utilization (0-1, beyond when exceeded); None: unknown."""
         return self.windows.get(axis, now).utilization
+
+    def limit(self, axis: str, now: float) -> WindowLimit:
+        """Return what its owner allows of the axis now."""
+        return NO_LIMIT if self.limits is None else self._limit(axis, self.windows.get(axis, now), now)
+
+    def _limit(self, axis: str, window: Window, now: float) -> WindowLimit:
+        if self.limits is None:
+            return NO_LIMIT
+        return self.limits.limit(axis, window.utilization, window.resets_at, now)
+
+    def usable_part(self, axis: str, now: float) -> float:
+        """Return the part of the axis that may be used (0-1): all of it, or what its owner allows."""
+        return 1.0 if self.limits is None else min(1.0, self.limit(axis, now).fraction)
+
+    def is_used_up(self, axis: str, window: Window, full: float, now: float) -> bool:
+        """Return whether the axis, whose state is `window`, takes no more of our work.
+
+        It refuses, is used from the utilization `full` on, or as far as its owner allows.
+        """
+        if is_used_up(axis, window, full):
+            return True
+        return (
+            self.limits is not None and (window.utilization or 0.0) >= self._limit(axis, window, now).fraction
+        )
 
     def account_status(self, now: float) -> Optional[str]:
         """Return the last top-level status; a rejection ends when no window is rejected any more."""
@@ -162,13 +187,24 @@ class Account:
         self.last_reading = None
         self.windows.clock_moved_back(now)
 
-    def observe_windows(self, now: float) -> None:
-        """Learn the sizes of the 5h and the weekly window from what has been burned so far."""
+    def observe_windows(self, now: float, model: Optional[str] = None, tokens: int = 0) -> None:
+        """Learn the windows' sizes from what was burned before a response of `tokens` burned with `model`."""
         burned = self.usage.burn
         for axis, cap in (("5h", self.cap_5h), ("7d", self.cap_7d)):
             window = self.windows.axes.get(axis)
             if window is not None and (window.resets_at or 0.0) > now:
                 cap.observe(window, burned)
+        if self.windows.scoped:
+            observe_scoped(self.scoped_caps, self.windows, model, tokens, now)
+        if now >= self.used_elsewhere.next_at:
+            self.observe_use_elsewhere(now)
+
+    def observe_use_elsewhere(self, now: float, settled: bool = False) -> None:
+        """Compare what the windows say with what this proxy has used; `settled` as of `UseElsewhere`."""
+        mean = self.usage.burn / self.requests if self.requests else 0.0
+        own = OwnUse(self.usage.burn, self.usage.unmeasured, self.inflight * mean)
+        sizes = {"5h": self.cap_5h.size, "7d": self.cap_7d.size}
+        self.used_elsewhere.observe(self.windows, own, sizes, now, settled and not self.inflight)
 
     # --- predicates ---------------------------------------------------------------------------------
 
@@ -179,8 +215,16 @@ class Account:
         if self.auth_failed:
             return Block("auth_failed", self.auth_failed, NEVER)
         if self.is_benched(now) and not 0.0 < self.probe_at <= now:
-            return Block("account benched", self.bench_reason, self.bench_until)
-        return None
+            block = Block("account benched", self.bench_reason, self.bench_until)
+            return later(self.spend_block(now), block)
+        return self.spend_block(now)
+
+    def spend_block(self, now: float) -> Optional[Block]:
+        """Return the block of an API key that has cost as much as it may."""
+        stop = self.spend_stop
+        if self.spec.kind != "apikey" or stop is None or stop.until <= now:
+            return None
+        return Block(MAX_SPEND, f"{MAX_SPEND}: {stop.text}", stop.until)
 
     def is_benched_for_refusals(self, now: float) -> bool:
         """Return whether it rests for refusing what others served, not for want of quota or of a login."""
@@ -199,6 +243,26 @@ class Account:
         return Block("refuses this", refusal.message, refusal.until)
 
     def quota_block(self, model: Optional[str], rules: Rules, now: float) -> Optional[Block]:
+        """Return the block of the window that is full for longest: for the API, or for its owner."""
+        return later(self.spent_block(model, rules, now), self.limit_block(model, now))
+
+    def owner_block(self, model: Optional[str], now: float) -> Optional[Block]:
+        """Return the block of what its owner allows: a window's limit, or dollars."""
+        return later(self.limit_block(model, now), self.spend_block(now))
+
+    def limit_block(self, model: Optional[str], now: float) -> Optional[Block]:
+        """Return the block where a window is used as far as its owner allows."""
+        worst: Optional[Block] = None
+        for axis, window in self.windows.live(now) if self.limits is not None else ():
+            limit, used = self._limit(axis, window, now), window.utilization
+            if used is None or used < limit.fraction or not self._binds(axis, model):
+                continue
+            until = limit.until or window.resets_at or window.seen_at + span_sec(axis)
+            if until > now:
+                worst = later(worst, Block(limit.rule, f"{axis} at {used:.0%}, {limit.text}", until))
+        return worst
+
+    def spent_block(self, model: Optional[str], rules: Rules, now: float) -> Optional[Block]:
         """Return the block at the hard cap or the model's cap; it ends with the last full window's reset."""
         worst: Optional[Block] = None
         for axis, window in self._full_axes(model, rules, now):
@@ -208,10 +272,8 @@ class Account:
                 until = window.seen_at + REPROBE_SEC
                 if until <= now:
                     continue
-            if worst is None or until > worst.until:
-                worst = Block(
-                    "model cap" if is_scoped(axis) else "hard cap", _describe_window(axis, window), until
-                )
+            rule = "model cap" if is_scoped(axis) else "hard cap"
+            worst = later(worst, Block(rule, describe_window(axis, window), until))
         return worst
 
     def block(
@@ -221,7 +283,9 @@ class Account:
 
         `scope`: the model with the betas of the request; None asks for work in general.
         """
-        is_open = self.bench_until <= now and not self.auth_failed and self.spec.enabled
+        is_open = (
+            max(self.bench_until, self.spend_until) <= now and not self.auth_failed and self.spec.enabled
+        )
         blocked = None if is_open else self.general_block(now)
         if blocked is None and self.scoped_refusals and scope is not None:
             blocked = self.scope_block(scope, now)
@@ -236,21 +300,28 @@ class Account:
         return replace(capped, until=max(blocked.until, capped.until))
 
     def _quota_block_unless_billed(self, model: Optional[str], rules: Rules, now: float) -> Optional[Block]:
-        """Return `quota_block`, unless the account may go on for money."""
-        capped = self.quota_block(model, rules, now)
-        if capped is None or not self.extra_usage:
-            return capped
-        if self.spec.allow_extra_usage:
-            return None
-        return replace(capped, detail=f"{capped.detail}; extra usage would go on: set allowExtraUsage")
+        """Return `quota_block`, unless the account may go on for money; its owner's limits hold even then."""
+        capped, limited = self.spent_block(model, rules, now), self.limit_block(model, now)
+        if capped is not None and self.extra_usage:
+            stop = self.spend_stop if self.spend_until > now else None
+            if not self.spec.allow_extra_usage:
+                hint = "extra usage would go on: set allowExtraUsage"
+                capped = replace(capped, detail=f"{capped.detail}; {hint}")
+            elif stop is not None:
+                until, detail = min(capped.until, stop.until), f"{capped.detail}; {MAX_SPEND}: {stop.text}"
+                capped = Block(MAX_SPEND, detail, until)
+            else:
+                capped = None
+        return later(capped, limited)
 
     def is_costly(self, model: Optional[str], rules: Rules, now: float) -> bool:
         """Return whether what it serves is billed: a paid key, or extra usage beyond a full window."""
-        if self.spec.is_paid:
+        spec = self.spec
+        if spec.last_resort and spec.kind == "apikey":  # `is_paid`, asked with every warm request
             return True
         if not self.extra_usage or self.windows.peak < rules.full:
             return False
-        return self.quota_block(model, rules, now) is not None
+        return self.spent_block(model, rules, now) is not None
 
     def is_unrestricted(self, full: float, now: float) -> bool:
         """Return whether nothing at all is held against it: it serves every model, free of charge.
@@ -259,6 +330,7 @@ class Account:
         """
         return (
             self.bench_until <= now
+            and self.spend_until <= now
             and not self.auth_failed
             and not self.scoped_refusals
             and self.windows.peak < full
@@ -274,27 +346,11 @@ class Account:
 
     def _full_axes(self, model: Optional[str], rules: Rules, now: float) -> Iterator[tuple[str, Window]]:
         for axis, window in self.windows.live(now):
-            if is_used_up(axis, window, rules.full) and (
-                not is_scoped(axis) or self.windows.covers(axis, model)
-            ):
+            if is_used_up(axis, window, rules.full) and self._binds(axis, model):
                 yield axis, window
 
-
-@dataclass(frozen=True)
-class Block:
-    """Why an account is not usable: the rule, a text, and when it ends (epoch seconds or inf)."""
-
-    rule: str
-    detail: str
-    until: float
-
-
-def _describe_window(axis: str, window: Window) -> str:
-    """Return `5h rejected, 113% used`."""
-    parts = ["rejected"] if window.rejected else []
-    if window.utilization is not None:
-        parts.append(f"{window.utilization:.0%} used")
-    return f"{axis} {', '.join(parts)}"
+    def _binds(self, axis: str, model: Optional[str]) -> bool:
+        return not is_scoped(axis) or self.windows.covers(axis, model)
 
 
 def is_within_5h_rail(account: Account, rules: Rules, now: float) -> bool:
@@ -316,7 +372,7 @@ def inflight_cap(
     """
     if not account.proven:
         return 1
-    if account.windows.peak >= rules.five_hour_warn_ceiling and waited < rules.slot_wait_sec:
+    if account.windows.peak >= rules.five_hour_warn_ceiling and waited < rules.slot_wait:
         used = account.utilization("5h", now)
         if used is not None and used >= rules.five_hour_warn_ceiling:
             return 1

@@ -5,6 +5,7 @@ A binding ties a conversation to the account where its prompt cache is warm.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Optional
@@ -16,11 +17,13 @@ from ..quota.usage import NO_USAGE, Usage
 from .account import Account
 from .decision import NEVER, Decision, Reason, RoutingRequest
 from .expiring_set import ExpiringSet
+from .places import Places
 
 __all__ = ["RECHECK_SEC", "Binding", "Conversations", "GateQueue"]
 
 MAX_CACHE_LIFE_SEC = 3600.0
 RECHECK_SEC = 15.0  # a request that a policy holds is tried again at least this often
+SAME_INSTANT_SEC = 1e-5  # `now - waited` rounds
 
 
 @dataclass(eq=False, repr=False)
@@ -47,6 +50,7 @@ class Binding:
     moves: int = 0
     paced_at: Optional[float] = None  # last move for pacing
     inflight: int = 0
+    project_pinned: bool = False  # a pin of its project led its last request
 
     def life_sec(self, rules: Rules) -> float:
         """Return the seconds its prompt cache lives after a request."""
@@ -90,6 +94,7 @@ class Binding:
     def to_json(values: dict[str, Any], now: float) -> dict[str, Any]:
         """Return the JSON data of fields that were copied at `now`."""
         data = {_SAVED_AS[name]: value for name, value in values.items()}
+        del data["projectPinned"]  # its next request tells
         if data.pop("inflight"):  # nothing is in flight after a restart
             data["lastUsed"] = now
         return {**data, "usage": list(values["usage"])}
@@ -166,6 +171,9 @@ class Conversations(dict[str, Binding]):
             if decision.reason == Reason.OVER_PACE:
                 binding.paced_at = now
         binding.cache_life = request.cache_life
+        binding.project_pinned = bool(
+            request.facts.project and decision.reason == Reason.PINNED and request.pin is None
+        )
         binding.last_used = now
         binding.inflight += 1
         self.update_expiry(binding, accounts, rules)
@@ -198,27 +206,95 @@ class Conversations(dict[str, Binding]):
             for key in self._idle.expire(now):
                 self.unmark_warm(self.pop(key), accounts)
 
+    def clock_moved_back(self, accounts: Mapping[str, Account], rules: Rules, now: float) -> None:
+        """Treat what happened after `now` as if it happened now: the clock moved back."""
+        for binding in self.values():
+            binding.clock_moved_back(now)
+            self.update_expiry(binding, accounts, rules)
+
 
 def _keeps_account(binding: Binding, accounts: Mapping[str, Account], rules: Rules, now: float) -> bool:
     return binding.prefix > 0 and binding.account in accounts and binding.is_warm(rules, now)
 
 
 class GateQueue(dict[str, tuple[float, float]]):
-    """Conversations that a policy holds at the gate: since when each waits, and when it was tried last."""
+    """Conversations that a policy holds at the gate: since when each waits, and when it was tried last.
+
+    They are in the order in which they were tried, so that those that have left are the first.  `places` also
+    has those whose clients are away, and those that wait because nothing can serve them.
+    """
+
+    def __init__(self, place_life_sec: float = 0.0) -> None:
+        super().__init__()
+        self.places = Places(place_life_sec)
+        self._since: list[tuple[float, str]] = []  # sorted: a count takes O(log n)
+
+    def __setitem__(self, conversation: str, waits: tuple[float, float]) -> None:
+        """Record since when the conversation waits, and that it was tried."""
+        began, _ = waits
+        known = self.pop(conversation, None)
+        if known is None or known[0] != began:
+            if known is not None:
+                self._forget(conversation, known[0])
+            insort(self._since, (began, conversation))
+        super().__setitem__(conversation, waits)
+
+    def __delitem__(self, conversation: str) -> None:
+        """Drop the conversation."""
+        self._forget(conversation, self[conversation][0])
+        super().__delitem__(conversation)
+
+    def clear(self) -> None:
+        """Drop all conversations."""
+        super().clear()
+        self._since.clear()
+
+    def _forget(self, conversation: str, began: float) -> None:
+        del self._since[bisect_left(self._since, (began, conversation))]
+
+    def record_decision(
+        self, conversation: Optional[str], decision: Decision, since: float, now: float
+    ) -> None:
+        """Record a decision for a conversation whose request has waited since `since`."""
+        if decision.reason in (Reason.GATE, Reason.NOTHING_USABLE):
+            self.places.record(conversation, since, now)
+        since = self.places.since(conversation, since, now)
+        self.record(conversation, decision.reason == Reason.GATE, since, now)
 
     def record(self, conversation: Optional[str], waits: bool, since: float, now: float) -> None:
         """Record an attempt: the conversation has waited since `since`, or goes on."""
         if waits and conversation is not None:
+            known = self.get(conversation)
+            if known is not None and abs(known[0] - since) < SAME_INSTANT_SEC:
+                since = known[0]
             self[conversation] = (since, now)
-        else:
-            self.pop(conversation or "", None)
+        elif conversation in self:
+            del self[conversation or ""]
 
     def drop_stale(self, now: float) -> None:
         """Drop conversations that left without another attempt."""
-        for key in [key for key, (_, tried) in self.items() if tried < now - 4.0 * RECHECK_SEC]:
-            del self[key]
+        while self:
+            conversation, (_, tried) = next(iter(self.items()))
+            if tried >= now - 4.0 * RECHECK_SEC:
+                return
+            del self[conversation]
 
     def count_longer(self, of: Optional[str], since: float, now: float) -> int:
         """Return how many conversations have waited longer than `of`, which has waited since `since`."""
-        fresh = now - 2.0 * RECHECK_SEC  # one that was not tried for so long has left
-        return sum(began < since and tried >= fresh and key != of for key, (began, tried) in self.items())
+        count = bisect_left(self._since, (since - SAME_INSTANT_SEC, ""))
+        own = self.get(of or "")
+        if own is not None and own[0] < since - SAME_INSTANT_SEC:
+            count -= 1
+        fresh = now - 2.0 * RECHECK_SEC
+        for conversation, (began, tried) in self.items():
+            if tried >= fresh:
+                break
+            # One that was not tried for so long has left.
+            count -= began < since - SAME_INSTANT_SEC and conversation != of
+        return count
+
+    def clock_moved_back(self, now: float) -> None:
+        """Treat what was tried after `now` as if it was tried now: the clock moved back."""
+        for conversation, (began, tried) in list(self.items()):
+            self[conversation] = (began, min(tried, now))
+        self.places.clock_moved_back(now)

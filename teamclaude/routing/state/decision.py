@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple, Optional
 
 from ..quota.model_prices import family_of
+from ..user_rules.routes import NO_FACTS, RequestFacts, Route, RouteTable
 
 __all__ = [
     "NEVER",
@@ -33,6 +34,9 @@ class Reason:
     BENCHED = "account benched"
     HARD_CAP = "hard cap"
     MODEL_CAP = "model cap"
+    MAX_USAGE = "max usage"
+    RESERVE = "reserve"
+    MAX_SPEND = "max spend"
     RAIL = "5h rail"
     OVER_PACE = "over pace"
     NO_SLOT = "no slot"
@@ -48,6 +52,8 @@ class Reason:
     OWNER = "made it"
     DETOUR = "detour"
     THREAD = "continues a thread"
+    ROUTE = "route"
+    BLOCKED = "blocked"
 
 
 # The types below are named tuples: they are built per request, and a frozen dataclass takes 4 times as long.
@@ -70,14 +76,17 @@ class RoutingRequest(NamedTuple):
     cache_life: float = 300.0  # seconds its prompt cache lives
     needs_slot: bool = True  # False off the inference path: no slot, no binding
     pin: Optional[str] = None  # account key the client insists on
+    pin_costs_nothing: bool = False  # the pin must not cost money: who sent it may not decide that
     tried: tuple[str, ...] = ()  # account keys that already refused this request
     allow_paid: bool = False  # a last-resort API key may serve it
-    issue: str = ""  # what its session works on, for the ledger alone
     betas: str = ""  # the anthropic-beta header as the client sent it
     prefixes: tuple[str, ...] = ()  # without a session: digests of what makes its cache, the longest first
     owner: Optional[str] = None  # account key that made what this request names: that one or none
     detour: bool = False  # served elsewhere just once: the conversation stays where its cache is
     continues_thread: bool = False  # the API keeps what came before, for the account that served it
+    facts: RequestFacts = NO_FACTS  # only where a rule asks for them
+    allowed: tuple[str, ...] = ()  # keys of the only accounts that may serve it; (): any
+    route: Optional[Route] = None  # the user's route that says so, or that refuses it
     hold_sec: float = 0.0  # seconds it may wait for an account in all; 0: an account now or none
 
     def with_hold(self, seconds: float) -> RoutingRequest:
@@ -91,6 +100,13 @@ class RoutingRequest(NamedTuple):
             return None
         return f"{self.session}/{self.agent}" if self.agent else self.session
 
+    def routed_by(self, routes: RouteTable) -> RoutingRequest:
+        """Return the request as the user's routes apply to it."""
+        route = routes.find(self.model, self.agent, self.facts)
+        if route == self.route:
+            return self
+        return self._replace(route=route, allowed=() if route is None else route.accounts)
+
     @property
     def requester(self) -> Hashable:
         """Whose request it is, as far as that can be told."""
@@ -100,6 +116,11 @@ class RoutingRequest(NamedTuple):
     def constraints(self) -> Hashable:
         """Everything on which "no account is usable" depends: requests that agree in it wait alike."""
         return _constraints_of(self)
+
+    @property
+    def general_constraints(self) -> Hashable:
+        """The constraints but for model and betas, which matter only where an account tells them apart."""
+        return _general_constraints_of(self)
 
     @property
     def scope(self) -> Scope:
@@ -121,16 +142,21 @@ NO_CONSTRAINTS = frozenset(
         "agent",
         "parent_agent",
         "cache_life",
-        "issue",
         "prefixes",
         "detour",
         "continues_thread",
+        "facts",
         "hold_sec",
     }
 )
-_constraints_of: Callable[[RoutingRequest], Hashable] = itemgetter(
-    *(place for place, name in enumerate(RoutingRequest._fields) if name not in NO_CONSTRAINTS)
-)
+
+
+def _getter_of(but: frozenset[str]) -> Callable[[RoutingRequest], Hashable]:
+    return itemgetter(*(place for place, name in enumerate(RoutingRequest._fields) if name not in but))
+
+
+_constraints_of = _getter_of(NO_CONSTRAINTS)
+_general_constraints_of = _getter_of(NO_CONSTRAINTS | {"model", "betas"})
 
 
 class Exclusion(NamedTuple):

@@ -57,6 +57,10 @@ class ExpiringSet:
             self.expire(now)
         return len(self._expiry) - (but in self._expiry)
 
+    def contains(self, key: str, now: float) -> bool:
+        """Return whether `key` is there and has not expired."""
+        return self._expiry.get(key, -inf) > now
+
     def _queue(self, key: str, expiry: float) -> None:
         self._queued[key] = expiry
         heapq.heappush(self._heap, (expiry, key))

@@ -12,8 +12,9 @@ from teamclaude.routing.policies.price import PricePolicy
 from teamclaude.routing.quota.rules import Rules
 from teamclaude.routing.quota.usage import Usage
 from teamclaude.routing.state.account import AccountSpec
-from teamclaude.routing.state.decision import Lease, Reason, Wait
+from teamclaude.routing.state.decision import Lease, Reason, RoutingRequest, Wait
 from teamclaude.routing.state.expiring_set import ExpiringSet
+from teamclaude.routing.wait_queue import Waiter, WaitLimits, WaitQueue
 
 HOUR, DAY = 3600.0, 86400.0
 HOLD = 1800.0
@@ -128,13 +129,55 @@ def test_no_request_waits_at_the_gate_without_a_hold_or_at_an_idle_account(price
     assert isinstance(pool.admit("t", hold_sec=HOLD), Lease)
 
 
+@pytest.mark.parametrize(
+    ("prefix", "configured", "waits"),
+    [(200_000, {}, 120.0), (6_000, {}, 60.0), (100, {}, 5.0), (200_000, {"slot_wait_sec": 5.0}, 5.0)],
+)
+def test_a_slot_is_waited_for_as_long_as_the_cache_is_worth(priced, prefix, configured, waits):
+    pool = taught(priced("a", "b", **configured), "a", 1e9)  # 100 tokens a second
+    pool["a"].proven = pool["b"].proven = True
+    pool.bind("s", "a")
+    pool.fleet.bindings["s"].prefix = prefix
+    leases = pool.busy("a", 5)
+    queue = WaitQueue(pool.fleet)
+    waiter = Waiter(RoutingRequest("s"), WaitLimits(HOLD), pool.now)
+    queue.enter(waiter, pool.now)
+    queue.waiters.append(waiter)
+    pool.wait(waits - 0.1)
+    assert queue.serve(pool.now, "b") == []
+    assert waiter.due_at() == pytest.approx(pool.now + 0.1)
+    pool.wait(0.1)
+    assert queue.serve(pool.now, "b") == [waiter]
+    lease = waiter.lease
+    assert lease is not None
+    assert (lease.account, lease.decision.reason) == ("b", Reason.NO_SLOT)
+    assert len(leases) == 5
+
+
+def test_one_that_waits_for_its_slot_gets_it_as_soon_as_it_is_free(priced):
+    pool = taught(priced("a", "b"), "a", 1e9)
+    pool["a"].proven = pool["b"].proven = True
+    pool.bind("s", "a")
+    pool.fleet.bindings["s"].prefix = 200_000
+    leases = pool.busy("a", 5)
+    queue = WaitQueue(pool.fleet)
+    waiter = Waiter(RoutingRequest("s"), WaitLimits(HOLD), pool.now)
+    queue.enter(waiter, pool.now)
+    queue.waiters.append(waiter)
+    pool.wait(60.0)
+    pool.settle(leases.pop())
+    assert queue.serve(pool.now, "a") == [waiter]
+    assert waiter.lease is not None
+    assert waiter.lease.account == "a"
+
+
 def test_the_conversation_held_longest_goes_first(priced):
-    pool = taught(priced("a"), "a", 8e6, 1e6, rate=100.0)
+    pool = taught(priced("a"), "a", 48e6, 6e6, rate=100.0)
     pool.quota("a", "5h", 0.4, 4 * HOUR)
     make_active(pool, "a", "other")
-    assert pool.choose("s", hold_sec=HOLD).account == "a"  # 0.6M / (2 x 100/s) = 50 min
+    assert pool.choose("s", hold_sec=HOLD).account == "a"  # 3.6M / (2 x 100/s) = 5 h
     pool.fleet.gate_queue["first"] = (pool.now - 60.0, pool.now)
-    assert pool.choose("s", hold_sec=HOLD).reason == Reason.GATE  # 33 min for three
+    assert pool.choose("s", hold_sec=HOLD).reason == Reason.GATE  # 200 min for three
     pool.fleet.gate_queue["first"] = (pool.now - 60.0, pool.now - 31.0)  # has left since
     assert pool.choose("s", hold_sec=HOLD).account == "a"
 
@@ -226,6 +269,17 @@ def test_an_agent_waits_at_the_gate_rather_than_crowd_its_parents_account(priced
     assert asked.decision.reason == Reason.GATE
 
 
+def test_an_agent_waits_for_those_that_have_waited_longer(priced):
+    pool = taught(priced("a"), "a", 8e6, five=100 * 2700.0 * 8)
+    pool.five_hours(a=0.0)
+    pool.bind("s", "a")
+    make_active(pool, "a", "s")
+    assert pool.choose("s", agent="x", hold_sec=HOLD).detail == "beside its parent"
+    for name in ("first", "second", "third"):
+        pool.fleet.gate_queue[name] = (pool.now - 60.0, pool.now)
+    assert pool.choose("s", agent="x", hold_sec=HOLD).reason == Reason.GATE
+
+
 def test_the_detail_gives_the_time_a_window_lasts_in_minutes_or_hours(priced):
     pool = nearly_full(priced)
     assert pool.choose("s").detail == "1 conversation active, lasts 8 min, none passed: 5h rail"
@@ -246,15 +300,48 @@ def test_a_conversations_own_activity_is_no_reason_to_leave(priced):
 
 
 def test_the_more_are_active_the_longer_a_window_must_carry_a_newcomer(priced):
-    pool = taught(priced("a"), "a", 1e9, 1.9e6, rate=100.0)
+    pool = taught(priced("a"), "a", 1e9, 5.5e6, rate=100.0)
     pool.quota("a", "5h", 0.0, 4.99 * HOUR)
     entered = 0
     while pool.choose("s", hold_sec=HOLD).account == "a":
         entered += 1
         make_active(pool, "a", f"other-{entered}")
-    # 1.9M / (3 x 100/s) is 106 min for a third one beside two (90 are asked for); 79 for a fourth (135).
+    # 5.5M / (3 x 100/s) is 306 min for a third one, beyond the reset; 229 for a fourth.
     assert entered == 3
     assert pool.choose("s", hold_sec=HOLD).reason == Reason.GATE
+
+
+def test_one_that_has_just_entered_counts_before_its_first_response(priced):
+    pool = taught(priced("a"), "a", 1e9, 5.5e6, rate=100.0)
+    pool.quota("a", "5h", 0.0, 4.99 * HOUR)
+    make_active(pool, "a", "other-1", "other-2")  # neither has a request in flight
+    lease = pool.lease("s", hold_sec=HOLD)
+    assert lease.decision.reason == Reason.NEW
+    assert pool.choose("t", hold_sec=HOLD).reason == Reason.GATE
+    pool.settle(lease)  # it failed: nothing was served
+    assert pool.choose("t", hold_sec=HOLD).reason == Reason.GATE
+    pool.wait(901.0)
+    assert pool.choose("t", hold_sec=HOLD).account == "a"
+
+
+def test_what_it_costs_to_enter_counts_at_the_gate(priced):
+    pool = taught(priced("a"), "a", 48e6, 6e6, rate=100.0)
+    pool.quota("a", "5h", 0.4, 4 * HOUR)
+    make_active(pool, "a", "other")
+    assert pool.choose("s", hold_sec=HOLD).account == "a"
+    pool.fleet.policy.estimates._cold.extend([900_000] * 5)
+    assert pool.choose("s", hold_sec=HOLD).reason == Reason.GATE
+
+
+def test_an_idle_account_takes_one_that_its_window_can_carry_for_a_while(priced):
+    pool = taught(priced("a"), "a", 8e6, 1e6, rate=100.0)
+    pool.fleet.gate_queue["first"] = (pool.now - 60.0, pool.now)  # but it may be unable to use this account
+    pool.quota("a", "5h", 0.93, 4 * HOUR)
+    assert pool.choose("s", hold_sec=HOLD).account == "a"  # 11 min
+    pool.wait(6.0)  # outlooks are kept for 5 s
+    pool.quota("a", "5h", 0.95, 4 * HOUR)
+    assert pool.choose("s", hold_sec=HOLD).reason == Reason.GATE  # 8 min
+    assert pool.choose("s").account == "a"
 
 
 def test_before_a_week_was_seen_no_request_waits_for_a_large_cache(priced):

@@ -8,6 +8,7 @@ import pytest
 
 from teamclaude.routing.policies.price import PricePolicy
 from teamclaude.routing.policies.price_estimates import DemandTable, PriceEstimates
+from teamclaude.routing.quota.lenient_json import LenientObject
 from teamclaude.routing.quota.rules import Rules
 from teamclaude.routing.quota.usage import Usage
 from teamclaude.routing.state.account import inflight_cap
@@ -37,6 +38,58 @@ def test_an_unknown_account_is_not_smaller_than_what_it_served(make_pool: Any) -
         pool.week(b=used)
         pool["b"].cap_7d.observe(pool["b"].windows.get("7d", pool.now), burned)
     assert (estimates.week_tokens(pool["b"]) or 0.0) > 10e6
+
+
+# --- burn ---------------------------------------------------------------------------------------
+
+
+def burn_after_two_hours(make_pool: Any, estimates: PriceEstimates, *, with_short_ones: bool) -> Any:
+    """Let one conversation burn 6000 tokens a minute, beside others of a single response each."""
+    pool = make_pool("a")
+    for minute in range(120):
+        pool.wait(60.0)
+        names = ["long", f"short-{minute}"] if with_short_ones else ["long"]
+        for name in names:
+            usage = Usage(6000, 0, 50_000) if name == "long" else Usage(0, 0, 1)
+            estimates.record_response(pool.fleet.accounts.values(), pool["a"], name, usage, pool.now)
+    return estimates.burn_rate
+
+
+@pytest.mark.parametrize("own_time", [True, False])
+def test_the_burn_of_a_conversation_is_tokens_over_time(make_pool: Any, own_time: bool) -> None:
+    rate = burn_after_two_hours(make_pool, PriceEstimates(own_time), with_short_ones=False)
+    assert rate == pytest.approx(100.0, rel=0.1)
+
+
+def test_conversations_that_have_ended_do_not_dilute_the_burn(make_pool: Any) -> None:
+    rate = burn_after_two_hours(make_pool, PriceEstimates(), with_short_ones=True)
+    assert rate == pytest.approx(100.0, rel=0.1)
+    diluted = burn_after_two_hours(make_pool, PriceEstimates(own_time=False), with_short_ones=True)
+    assert diluted < 20.0
+
+
+def test_idle_time_of_a_conversation_does_not_dilute_its_burn(make_pool: Any) -> None:
+    pool, estimates = make_pool("a"), PriceEstimates()
+    for minute in range(180):
+        pool.wait(1200.0 if minute % 30 == 0 else 60.0)
+        estimates.record_response(pool.fleet.accounts.values(), pool["a"], "s", Usage(6000), pool.now)
+    assert estimates.burn_rate == pytest.approx(100.0, rel=0.1)
+
+
+def test_the_cost_of_an_entry_is_the_mean_of_the_latest_cold_requests(make_pool: Any) -> None:
+    pool, estimates = make_pool("a"), PriceEstimates()
+    for number in range(4):
+        usage = Usage(0, 0, 0, 0, 100_000)
+        estimates.record_response(pool.fleet.accounts.values(), pool["a"], f"s{number}", usage, pool.now)
+    assert estimates.entry_tokens == 0.0  # too few
+    warm = Usage(1000, 0, 100_000)
+    estimates.record_response(pool.fleet.accounts.values(), pool["a"], "s0", warm, pool.now)
+    usage = Usage(0, 0, 0, 0, 50_000)
+    estimates.record_response(pool.fleet.accounts.values(), pool["a"], "s5", usage, pool.now)
+    assert estimates.entry_tokens == 90_000
+    again = PriceEstimates()
+    again.restore(LenientObject(estimates.to_json(), "state", []))
+    assert again.entry_tokens == 90_000
 
 
 # --- in-flight limits ---------------------------------------------------------------------------
@@ -137,3 +190,14 @@ def test_the_week_counts_as_known_when_most_of_its_hours_were_seen() -> None:
     assert not table.is_known
     weeks(table, MONDAY - HOUR, 1)
     assert table.is_known
+
+
+# --- active conversations -----------------------------------------------------------------------
+
+
+def test_a_conversation_is_active_for_15_minutes_wherever_it_was_served(make_pool: Any) -> None:
+    pool, estimates = make_pool("a", "b"), PriceEstimates()
+    estimates.record_response(pool.fleet.accounts.values(), pool["b"], "s", Usage(1), pool.now)
+    assert estimates.is_active("s", pool.now + 899.0)
+    assert not estimates.is_active("s", pool.now + 900.0)
+    assert not estimates.is_active("t", pool.now)

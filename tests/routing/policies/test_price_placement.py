@@ -9,7 +9,8 @@ import pytest
 
 from teamclaude.routing.fleet import Fleet
 from teamclaude.routing.policies.base import Placement, Pool
-from teamclaude.routing.policies.price import INFINITE, PricePolicy, QuotaOutlook
+from teamclaude.routing.policies.price import PricePolicy
+from teamclaude.routing.policies.quota_outlook import INFINITE, QuotaOutlook
 from teamclaude.routing.quota.rules import Rules
 from teamclaude.routing.quota.usage import NO_USAGE, Usage
 from teamclaude.routing.quota.windows import QuotaReading, Window
@@ -21,7 +22,7 @@ START = 1_800_000_000.0
 
 
 def test_the_detail_says_how_long_a_window_lasts_with_one_more() -> None:
-    outlook = QuotaOutlook(0.0, 1.0, ((600_000.0, 9000.0),))
+    outlook = QuotaOutlook(0.0, 1.0, ((600_000.0, 9000.0, 0),))
     assert outlook.describe(1, 100.0, 0.0) == "1 conversation active, lasts 50 min"
     assert outlook.describe(1, 25.0, 0.0) == "1 conversation active"  # it resets before
     assert outlook.describe(1, None, 0.0) == "1 conversation active"
@@ -35,10 +36,10 @@ class CheckedPolicy(PricePolicy):
         self._cap_changes = cap_changes
         self.placed = 0
 
-    def _share_cap(self, pool: Pool) -> float:
+    def _share_cap(self, pool: Pool, model: Optional[str]) -> float:
         if self._cap_changes:
             return (4e-6, 1.2e-5, INFINITE)[int(pool.now * 3) % 3]
-        return super()._share_cap(pool)
+        return super()._share_cap(pool, model)
 
     def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
         best = min(pool.accounts, key=lambda account: self._order(account, pool, request, home))
@@ -56,9 +57,9 @@ class CheckedPolicy(PricePolicy):
         self, account: Account, pool: Pool, request: RoutingRequest, home: Optional[Account]
     ) -> tuple[bool, float, int, float, str]:
         now, tuning = pool.now, self._tuning
-        outlook = self._account_outlook(account, now)
+        outlook = self._outlooks.of(account, request.model, now)
         active = self.estimates.active_count(account, now, request.conversation)
-        value = min(outlook.share, self._share_cap(pool)) / (active + 1)
+        value = min(outlook.share, self._share_cap(pool, request.model)) / (active + 1)
         runway = outlook.runway(active + 1, self.estimates.burn_rate, now)
         if runway < tuning.long_run_sec:
             value *= runway / tuning.long_run_sec

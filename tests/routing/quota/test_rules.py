@@ -15,7 +15,7 @@ DEFAULTS = {
     "fiveHourWarnCeiling": 0.75,
     "maxInflightPerAccount": 5,
     "maxSessionsPerAccount": None,
-    "slotWaitSec": 5,
+    "slotWaitSec": None,
     "cacheAffinityWindowSec": 300,
     "bindingEvictSec": 1800,
     "paceTieBand": 0.10,

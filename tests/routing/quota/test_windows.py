@@ -120,3 +120,14 @@ def test_no_scope_is_learned_where_the_name_says_it_or_no_model_is_known():
     windows.learn_scope("7d_oi", "claude-fable-5")
     windows.learn_scope("7d_xyz", None)
     assert windows.learned_scopes == {}
+
+
+def test_scoped_axes_are_listed_while_they_are_there():
+    windows = Windows()
+    windows.update({"5h": Window(0.1), "7d_opus": Window(0.3), "7d_oi": Window(0.7)}, 0.0)
+    assert list(windows.scoped) == ["7d_opus", "7d_oi"]
+    assert windows.scoped_use("claude-opus-4-8", 0.0) == 0.3
+    assert windows.scoped_use("claude-fable-5", 0.0) == 0.7
+    assert windows.scoped_use("claude-sonnet-4-6", 0.0) == 0.0
+    windows.drop("7d_opus")
+    assert list(windows.scoped) == ["7d_oi"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.routing.quota.rules import Rules
+from teamclaude.routing.quota.usage import Usage
 from teamclaude.routing.state.account import AccountSpec, inflight_cap, is_within_5h_rail
 from teamclaude.routing.state.decision import NEVER, Wait
 
@@ -260,3 +261,14 @@ def test_a_probe_is_not_put_off_by_a_clock_that_is_set_back(make_pool):
     pool.quota("a", "5h", 1.01)
     pool.wait(-DAY)
     assert pool.admit("t").until == pool.now + 60
+
+
+def test_the_size_of_a_scoped_window_is_learned_from_the_tokens_of_its_models(make_pool):
+    pool = make_pool("a")
+    for step in range(1, 6):
+        pool.quota("a", "7d_opus", 0.1 * step, 86400.0)
+        for model, tokens in (("claude-opus-4-8", 1000), ("claude-sonnet-4-6", 50_000)):
+            pool.settle(pool.lease("s", model=model), Usage(tokens), model, served=True)
+    assert list(pool["a"].scoped_caps) == ["7d_opus"]
+    assert pool["a"].scoped_caps["7d_opus"].size == pytest.approx(10_000)
+    assert pool["a"].scoped_caps["7d_opus"].burned == 5000

@@ -72,3 +72,10 @@ def test_counts_equal_a_brute_force_count_on_a_random_walk():
             now += rng.choice((0, 1, 50, 500))
         expiries = {key: expiry for key, expiry in expiries.items() if expiry > now}
         assert warm.count(now) == len(expiries)
+
+
+def test_it_knows_a_key_until_it_expires():
+    warm = ExpiringSet()
+    warm.set_expiry("s", 10.0)
+    assert [warm.contains("s", at) for at in (9.0, 10.0)] == [True, False]
+    assert not warm.contains("t", 9.0)

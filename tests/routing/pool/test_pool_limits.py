@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.routing.pool_limits import PoolLimits, PoolWindow, pool_limits
+from teamclaude.routing.pool.pool_limits import PoolLimits, PoolWindow, pool_limits
 from teamclaude.routing.state.account import AccountSpec
 
 EVERY_POLICY = True

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from ..snapshot import AccountCapacity, AccountView, BindingView, CapacityView, LastResort
-from .quota.rules import Rules
+from ...snapshot import AccountCapacity, AccountView, BindingView, CapacityView, LastResort
+from ..quota.rules import Rules
 
 __all__ = ["capacity_of"]
 

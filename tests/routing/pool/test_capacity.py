@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from teamclaude.routing.capacity import capacity_of
 from teamclaude.routing.persistence import dump_state, restore_state
+from teamclaude.routing.pool.capacity import capacity_of
 from teamclaude.routing.quota.rules import Rules
 from teamclaude.routing.quota.windows import Window
 from teamclaude.routing.state.account import AccountSpec

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from teamclaude.routing.affinity import MAX_IDS, MAX_PREFIXES, CachedPrefix, PrefixCaches, ResourceOwners
 from teamclaude.routing.quota.lenient_json import LenientObject
+from teamclaude.routing.state.affinity import (
+    MAX_IDS,
+    MAX_PREFIXES,
+    CachedPrefix,
+    PrefixCaches,
+    ResourceOwners,
+)
 
 NOW = 1000.0
 

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Optional
 
-from .quota.lenient_json import LenientObject, as_count, as_number, as_text
+from ..quota.lenient_json import LenientObject, as_count, as_number, as_text
 
 __all__ = ["CachedPrefix", "PrefixCaches", "ResourceOwners"]
 

@@ -1,0 +1,90 @@
+"""Places of conversations that wait, also while their clients are away."""
+
+from __future__ import annotations
+
+import json
+
+from teamclaude.routing.quota.lenient_json import LenientObject
+from teamclaude.routing.state.conversations import GateQueue
+from teamclaude.routing.state.decision import Decision, Reason
+from teamclaude.routing.state.places import MAX_PLACES, Places
+
+HOUR = 3600.0
+
+
+def test_a_place_is_kept_while_the_client_is_away():
+    places = Places(2 * HOUR)
+    places.record("s", 1000.0, 1600.0)
+    assert places.since("s", 1600.0 + 2 * HOUR, 1600.0 + 2 * HOUR) == 1000.0
+    assert places.since("other", 5000.0, 5000.0) == 5000.0
+    assert places.since(None, 5000.0, 5000.0) == 5000.0
+
+
+def test_a_place_ends_with_its_life():
+    places = Places(2 * HOUR)
+    places.record("s", 1000.0, 1600.0)
+    assert places.since("s", 9000.0, 1601.0 + 2 * HOUR) == 9000.0
+    places.record("t", 9000.0, 1601.0 + 2 * HOUR)
+    assert len(places) == 1
+
+
+def test_each_attempt_prolongs_it():
+    places = Places(2 * HOUR)
+    for attempt in range(5):
+        places.record("s", 1000.0 + attempt * HOUR, 1000.0 + attempt * HOUR)
+    assert places.since("s", 6 * HOUR, 6 * HOUR) == 1000.0
+
+
+def test_a_request_older_than_the_place_keeps_its_own_age():
+    places = Places(2 * HOUR)
+    places.record("s", 1000.0, 1000.0)
+    assert places.since("s", 900.0, 1000.0) == 900.0
+
+
+def test_a_conversation_that_was_served_begins_anew():
+    places = Places(2 * HOUR)
+    places.record("s", 1000.0, 1000.0)
+    places.discard("s")
+    places.discard("s")
+    assert places.since("s", 1100.0, 1100.0) == 1100.0
+
+
+def test_without_a_life_nothing_is_kept():
+    places = Places()
+    places.record("s", 1000.0, 1000.0)
+    assert len(places) == 0
+
+
+def test_their_number_is_bounded():
+    places = Places(2 * HOUR)
+    for number in range(MAX_PLACES + 5):
+        places.record(f"s{number}", 1000.0, 1000.0)
+    assert len(places) == MAX_PLACES
+    assert places.since("s4", 2000.0, 2000.0) == 2000.0
+    assert places.since("s5", 2000.0, 2000.0) == 1000.0
+
+
+def test_a_clock_that_moves_back_takes_nothing_but_the_future():
+    places = Places(2 * HOUR)
+    places.record("s", 1000.0, 3000.0)
+    places.clock_moved_back(500.0)
+    assert places.since("s", 500.0, 500.0) == 500.0
+    assert places.since("s", 500.0 + 3 * HOUR, 500.0 + 3 * HOUR) == 500.0 + 3 * HOUR
+
+
+def test_a_restart_keeps_them():
+    places, again = Places(2 * HOUR), Places(2 * HOUR)
+    places.record("s", 1000.0, 3000.0)
+    rows = json.loads(json.dumps(places.to_json()))
+    again.restore(LenientObject({"places": [*rows, {"since": 4}]}, "state", []).rows("places"))
+    assert again.to_json() == places.to_json()
+
+
+def test_the_gate_knows_the_place_of_a_conversation_that_comes_back():
+    gate = GateQueue(2 * HOUR)
+    gate.record_decision("s", Decision(None, Reason.NOTHING_USABLE), 1000.0, 1000.0)
+    assert "s" not in gate  # nobody waits for it: nothing could serve either
+    gate.record_decision("t", Decision(None, Reason.GATE), 1990.0, 2000.0)
+    gate.record_decision("s", Decision(None, Reason.GATE), 2000.0, 2000.0)
+    assert gate["s"] == (1000.0, 2000.0)
+    assert (gate.count_longer("s", 1000.0, 2000.0), gate.count_longer("t", 1990.0, 2000.0)) == (0, 1)
