@@ -3,6 +3,7 @@
 Requests to the API, requests to the token host and blind tunnels all connect here.  No module here knows an
 account, a request or a client.
 
+- authority: host and port as in a URL
 - connector: `Connector.open`: one connection, from the choice of a proxy to TLS
 - http_tunnel: CONNECT, spoken to an HTTP proxy
 - no_proxy: whether NO_PROXY names a host
@@ -10,6 +11,7 @@ account, a request or a client.
 - race: connect to the first of several addresses that answers (RFC 8305)
 - socket_pair: a socket for TLS that can't be spoken on the connection itself
 - socks5: CONNECT, spoken to a SOCKS proxy (RFC 1928, RFC 1929)
+- trust: trust a certificate that a person names
 - tunnel: copy bytes both ways between two connections
 - url_opener: `urllib` over our own connections
 """

@@ -10,6 +10,7 @@ import base64
 import re
 from collections.abc import Generator
 
+from .authority import authority
 from .proxies import ProxyAddress
 
 __all__ = ["Dialogue", "RefusedByProxyError", "open_tunnel"]
@@ -48,8 +49,8 @@ def open_tunnel(proxy: ProxyAddress, host: str, port: int) -> Dialogue:
 def request_head(proxy: ProxyAddress, host: str, port: int) -> bytes:
     """Return the head of the CONNECT request."""
     name = host if host.isascii() else host.encode("idna").decode()
-    authority = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
-    lines = [f"CONNECT {authority} HTTP/1.1", f"Host: {authority}"]
+    target = authority(name, port)
+    lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
     if proxy.user is not None:
         login = base64.b64encode(f"{proxy.user}:{proxy.password}".encode()).decode()
         lines.append(f"Proxy-Authorization: Basic {login}")

@@ -22,6 +22,7 @@ from typing import Optional
 from urllib.parse import unquote, urlsplit
 
 from ..errors import ConfigError
+from .authority import authority
 from .no_proxy import is_exempt, is_loopback
 
 __all__ = ["DIRECT", "ProxyAddress", "no_proxy_of", "parse_proxy", "proxy_for"]
@@ -50,8 +51,7 @@ class ProxyAddress:
     source: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}" + (f" ({self.source})" if self.source else "")
+        return authority(self.host, self.port) + (f" ({self.source})" if self.source else "")
 
 
 DIRECT = ProxyAddress("direct")

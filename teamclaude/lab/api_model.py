@@ -120,6 +120,16 @@ class ApiAccount:
         usage = Usage(0, request.output_tokens, cached, 0, request.input_tokens - cached)
         return ApiResponse(200, reading, usage, charge, credit, cached)
 
+    def use_elsewhere(self, tokens: float, now: float) -> float:
+        """Charge what somebody else uses, as far as the windows allow; return how much that was."""
+        self.advance(now)
+        mine = [window for window in self.windows if window.family is None]
+        used = max(0.0, min(tokens, *(window.size - window.used for window in mine)))
+        for window in mine if used else ():
+            window.open(now)
+            window.used += used
+        return used
+
     def cached(self, conversation: str, request: RequestTrace, now: float) -> int:
         """Return the tokens of the request that its prompt cache holds here."""
         prefix, ends = self._cache.get(conversation, (0, 0.0))

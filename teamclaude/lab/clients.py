@@ -64,7 +64,8 @@ class ActiveSession:
         self.session_id = name
         self.agent = agent
         self.index = 0  # index of the next request
-        self.wanted_at = 0.0
+        self.wanted_at = 0.0  # when its request was first wanted, before any refusal
+        self.is_waiting = False  # its request has been wanted since, and was not sent yet
         self.rng = random.Random(serial)
         self.account: Optional[str] = None  # served it last
         self.last_end = -1e18
@@ -126,13 +127,15 @@ class ClientSessions:
     # --- one request after the other --------------------------------------------------------------
 
     def _send_request(self, session: ActiveSession) -> None:
-        session.wanted_at = self.events.now
+        if not session.is_waiting:
+            session.wanted_at, session.is_waiting = self.events.now, True
         assert self.api is not None
         self.api.submit(session)
 
     def request_served(self, session: ActiveSession) -> None:
         """Record that the session's response has ended; schedule its next request."""
         now = session.last_end = self.events.now
+        session.is_waiting = False
         session.index += 1
         session.retries = 0
         if session.index == len(session.trace.requests):
@@ -140,8 +143,8 @@ class ClientSessions:
                 self._session_ended(session.user.number)
             return
         at = now + session.request.gap
-        if session.request.gap > PERSON_PAUSE_SEC:
-            at = session.user.next_working_time(at)
+        if session.request.gap > PERSON_PAUSE_SEC and session.agent is None:
+            at = session.user.next_working_time(at)  # no person is behind a pause of a sub-agent
         if at != float("inf"):
             self.events.schedule(at, partial(self._send_request, session))
 

@@ -19,7 +19,7 @@ from .upper_bound import unconstrained_demand
 from .window_sizes import RecordedAccount, WindowSizes
 from .workload import WEEK_SEC, PlannedSession, User
 
-__all__ = ["Recording", "read_recording", "read_traffic", "recorded_scenario"]
+__all__ = ["Recording", "is_recording", "read_recording", "read_traffic", "recorded_scenario"]
 
 LONGEST_COPY_SHIFT_SEC = 3600.0
 
@@ -51,6 +51,7 @@ class Recording(NamedTuple):
     """Sessions where they began, in seconds from the beginning; the accounts in order of appearance."""
 
     plans: tuple[PlannedSession, ...]
+    began: float  # epoch seconds
     length: float
     life: float
     accounts: tuple[RecordedAccount, ...]
@@ -84,6 +85,13 @@ def read_traffic(path: Path) -> list[SessionTrace]:
     return sessions
 
 
+def is_recording(path: Path) -> bool:
+    """Return whether `path` is the proxy's own record of requests, not a file of sessions."""
+    if path.is_dir():
+        return True
+    return not any(isinstance(value, dict) and "requests" in value for _, value in read_lines(path))
+
+
 def read_recording(path: Path) -> Recording:
     """Read a recording as it happened; UsageError when nothing in it was served."""
     lines = (line for file in recorded_files(path) for line in read_lines(file))
@@ -96,6 +104,7 @@ def read_recording(path: Path) -> Recording:
     lives = sorted(row.life for row in served)
     return Recording(
         plans=tuple(_plans(rows, begin)),
+        began=begin,
         length=max(row.end for row in served) - begin,
         life=lives[len(lives) // 2],
         accounts=tuple(_accounts(rows, begin)),
@@ -244,4 +253,4 @@ def _accounts(rows: Iterable[RecordingRow], begin: float) -> list[RecordedAccoun
         if row.account:
             charge = row.total - row.read + weights.output * row.out + weights.read * row.read
             sizes.setdefault(row.account, WindowSizes()).record_response(row.windows, charge)
-    return [size.result(begin) for size in sizes.values()]
+    return [size.result(begin)._replace(name=name) for name, size in sizes.items()]

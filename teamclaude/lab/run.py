@@ -2,29 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Optional
+from functools import partial
+from typing import NamedTuple, Optional
 
 from ..routing.fleet import Fleet
 from ..routing.policies.base import Policy
 from ..routing.policies.registry import POLICIES
 from ..routing.quota.rules import Rules
 from ..routing.state.account import AccountSpec
+from ..routing.user_rules.caps import NO_CAPS, NO_RESERVES, Caps, Reserves
 from .clients import ClientSessions, EventQueue
 from .heatmap import Heatmap
+from .other_use import OtherUse
+from .receding_horizon import RecedingHorizonPolicy
 from .scenario import Scenario
 from .score import Score, ScoreCounter
 from .simulation import Simulation
 
-__all__ = ["PolicyRun", "run_policy"]
+__all__ = ["LAB_POLICIES", "NO_RULES", "AccountRules", "PolicyRun", "run_policy"]
+
+# Those that `routing.policy` can name, and those that only the lab plays.
+LAB_POLICIES: Mapping[str, Callable[[], Policy]] = {
+    **POLICIES,
+    RecedingHorizonPolicy.name: RecedingHorizonPolicy,
+}
+
+
+class AccountRules(NamedTuple):
+    """What the user allows of one account."""
+
+    caps: Caps = NO_CAPS
+    reserves: Reserves = NO_RESERVES
+
+    def spec(self, key: str) -> AccountSpec:
+        """Return the account as the Fleet is configured with it."""
+        return AccountSpec(key, key, caps=self.caps, reserves=self.reserves)
+
+
+OPEN = AccountRules()
+NO_RULES: Mapping[str, AccountRules] = {}
 
 
 class PolicyRun:
     """One policy in one scenario, from the beginning up to an instant and on."""
 
-    def __init__(self, scenario: Scenario, policy: str | Policy, heatmap: Optional[Heatmap] = None) -> None:
-        chosen = POLICIES[policy]() if isinstance(policy, str) else policy
+    def __init__(
+        self,
+        scenario: Scenario,
+        policy: str | Policy,
+        heatmap: Optional[Heatmap] = None,
+        rules: Mapping[str, AccountRules] = NO_RULES,
+    ) -> None:
+        chosen = LAB_POLICIES[policy]() if isinstance(policy, str) else policy
         settings = scenario.settings
         self.scenario = scenario
         self._heatmap = heatmap
@@ -33,8 +64,12 @@ class PolicyRun:
         )
         self.api_accounts = scenario.api_accounts()
         self.fleet = Fleet(replace(Rules(), backoff_jitter=False), chosen)
-        self.fleet.configure([AccountSpec(key, key) for key in self.api_accounts])
+        self.fleet.configure([rules.get(key, OPEN).spec(key) for key in self.api_accounts])
         self._counter = ScoreCounter(scenario.demand, self.api_accounts, settings.cache_life, scenario.end)
+        self._used_elsewhere: list[tuple[float, float]] = []  # when, how much of the windows
+        for use in scenario.other_use:
+            if use.at < scenario.end:
+                self._clients.events.schedule(use.at, partial(self._use_elsewhere, use))
         self.simulation = Simulation(
             self._clients,
             self.fleet,
@@ -56,11 +91,19 @@ class PolicyRun:
         if self._heatmap is not None:
             self._heatmap.record(until - 1.0, self.api_accounts)
 
+    def _use_elsewhere(self, use: OtherUse) -> None:
+        used = self.api_accounts[use.account].use_elsewhere(use.tokens, use.at)
+        self._used_elsewhere.append((use.at, used))
+
     def score(self) -> Score:
         """Return the score, at the end."""
-        users = [user.number for user in self.scenario.users]
+        part = self.scenario.settings.opus_window
         return self._counter.score(
-            self.scenario.upper_bound(self._counter.overshoot), self.scenario.last_week_allowance(), users
+            self.scenario.upper_bound(self._counter.overshoot, self._used_elsewhere),
+            self.scenario.last_week_allowance(),
+            [user.number for user in self.scenario.users],
+            [session for session in self._clients.sessions if session.is_waiting],
+            self.scenario.last_week_allowance(part) if part else None,
         )
 
 
@@ -69,8 +112,9 @@ def run_policy(
     policy: str | Policy,
     on_progress: Callable[[float], None] = lambda share: None,
     heatmap: Optional[Heatmap] = None,
+    rules: Mapping[str, AccountRules] = NO_RULES,
 ) -> Score:
-    """Run one policy on one scenario from beginning to end."""
-    run = PolicyRun(scenario, policy, heatmap)
+    """Run one policy on one scenario from beginning to end; `rules` are those of accounts that have some."""
+    run = PolicyRun(scenario, policy, heatmap, rules)
     run.advance(scenario.end, on_progress)
     return run.score()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
 from .api_model import FIVE_HOURS_SEC, ApiAccount, ApiWindow, TokenWeights
+from .other_use import OtherUse, plan_other_use
 from .traffic import SessionTrace
 from .upper_bound import Demand, WeeklyWindow, unconstrained_demand, upper_bound, usable_tokens
 from .workload import WEEK_SEC, PlannedSession, User, make_workload
@@ -30,11 +31,13 @@ class ScenarioSettings:
     users: int = 16
     cache_life: float = 3600.0  # of the prompt cache, s
     burst: int = 8  # requests in flight before the API says 429
-    hold_sec: float = 1800.0  # s
+    hold_sec: float = 18000.0  # s; the clients stream
     weights: TokenWeights = field(default_factory=TokenWeights)
     opus_window: float = 0.0  # size of a weekly window for opus beside the others, against the week; 0: none
     first_login_lost_sec: float = 0.0  # s after which the API refuses the first account's login; 0: never
     agents: Optional[int] = None  # of every session; None: a few, of some
+    other_use: float = 0.0  # of the weekly quotas somebody else uses so much (0-1); `load` counts the rest
+    resets_within_sec: float = 0.0  # all weekly resets fall into so many seconds; 0: spread over the week
 
 
 class AccountSetup(NamedTuple):
@@ -56,32 +59,45 @@ class Scenario:
         demand: Demand,
         setups: Sequence[AccountSetup],
         end: float,
+        other_use: Sequence[OtherUse] = (),
     ) -> None:
         self.settings = settings
         self.users, self.plans = team
         self.demand = demand
         self.setups = setups
         self.end = end
+        self.other_use = other_use
 
-    def upper_bound(self, overshoot: float = 0.0) -> float:
+    def upper_bound(
+        self, overshoot: float = 0.0, used_elsewhere: Sequence[tuple[float, float]] = ()
+    ) -> float:
         """Return what no scheduler can exceed (weighted tokens).
 
-        `overshoot` is what the API served beyond its windows.
+        `overshoot` is what the API served beyond its windows, `used_elsewhere` what others used in the run,
+        and when.  It is work like any other, so the bound of both together, less it, is one of the rest: of
+        those runs in which the others use as much.
         """
-        return upper_bound(
-            self.demand,
-            [window for setup in self.setups for window in self.weekly_windows(setup)],
-            self.end,
-            overshoot,
-        )
+        windows = [window for setup in self.setups for window in self.weekly_windows(setup)]
+        both = self.demand.with_more(used_elsewhere) if used_elsewhere else self.demand
+        bound = upper_bound(both, windows, self.end, overshoot) - sum(used for _, used in used_elsewhere)
+        if not self.settings.opus_window:
+            return bound
+        opus = self.demand.of_family("opus")
+        scoped = [window._replace(week=window.week * self.settings.opus_window) for window in windows]
+        others = self.demand.wanted_before(self.end) - opus.wanted_before(self.end)
+        return min(bound, upper_bound(opus, scoped, self.end, overshoot) + others)
 
     def api_accounts(self) -> dict[str, ApiAccount]:
         """Return the accounts as they are at the beginning."""
         return {f"acct{number}": self._api_account(setup) for number, setup in enumerate(self.setups, 1)}
 
-    def last_week_allowance(self) -> dict[str, float]:
-        """Return per account what of the weekly window that runs at the end belongs to the time before it."""
+    def last_week_allowance(self, part: float = 1.0) -> dict[str, float]:
+        """Return per account what of the weekly window that runs at the end belongs to the time before it.
+
+        `part` is the size of that window against the week's.
+        """
         last = [self.weekly_windows(setup)[-1] for setup in self.setups]
+        last = [window._replace(week=window.week * part) for window in last]
         return {
             f"acct{n}": usable_tokens(s, 0.0) if s.end >= self.end else 0.0 for n, s in enumerate(last, 1)
         }
@@ -128,7 +144,8 @@ def synthetic_scenario(settings: ScenarioSettings, sessions: Sequence[SessionTra
     # The week after the end is planned too: it says how much of the last quota belongs to it.
     team = make_workload(sessions, settings.users, settings.weeks + 1, seed, settings.agents)
     demand = unconstrained_demand(*team, settings.weights, settings.cache_life, end + WEEK_SEC)
-    total = demand.wanted_before(end) / settings.weeks / settings.load / sum(settings.sizes)
+    ours = sum(settings.sizes) * (1.0 - settings.other_use)
+    total = demand.wanted_before(end) / settings.weeks / settings.load / ours
     rng = random.Random(f"resets {seed}")
     shift = rng.random()
     count = len(settings.sizes)
@@ -136,9 +153,14 @@ def synthetic_scenario(settings: ScenarioSettings, sessions: Sequence[SessionTra
     for number, size in enumerate(settings.sizes):
         # Spread over the week: a person's accounts do not all begin on the same day.
         resets_at = ((number + shift) / count + rng.uniform(-0.1, 0.1)) % 1.0 * WEEK_SEC
+        if settings.resets_within_sec:
+            resets_at = shift * WEEK_SEC + rng.uniform(0.0, settings.resets_within_sec)
         lost_at = (
             settings.first_login_lost_sec if settings.first_login_lost_sec and number == 0 else float("inf")
         )
         week = size * total
         setups.append(AccountSetup(week, week * FIVE_OF_WEEK, resets_at, lost_at))
-    return Scenario(settings, team, demand, setups, end)
+    weeks = {f"acct{number}": setup.week for number, setup in enumerate(setups, 1)}
+    return Scenario(
+        settings, team, demand, setups, end, plan_other_use(weeks, settings.other_use, settings.weeks, seed)
+    )

@@ -1,23 +1,31 @@
-"""What came of a run: counted while it goes on, summed up at its end, and shown as a table of many runs."""
+"""What came of a run: counted while it goes on, and summed up at its end.
+
+A request waits from the moment its client first wants it until it is sent to the account that serves it.
+What its client spends between a refusal and the next try belongs to it, nights included; a request that was
+not served by the end of the run has waited until then.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from statistics import fmean, pstdev
-from typing import Any, NamedTuple
+from typing import Optional
 
 from ..routing.state.decision import Lease
 from .api_model import ApiAccount, ApiResponse
 from .clients import ActiveSession
 from .upper_bound import Demand
 
-__all__ = ["Score", "ScoreCounter", "TableRow", "align_columns", "table_lines"]
+__all__ = ["Score", "ScoreCounter", "WaitingTimes"]
+
+NOTICED_SEC, LONG_SEC = 10.0, 600.0  # a wait that a person notices, and one that ends their work
 
 
 @dataclass(frozen=True)
 class Score:
-    """One run; shares are fractions of 1, tokens weighted, times hours."""
+    """One run; shares are fractions of 1, times hours or as said, tokens weighted but cached ones."""
 
     completed: float  # counted work against the bound
     wanted: float  # counted work against what the team wanted
@@ -29,10 +37,36 @@ class Score:
     stranded: float  # of a week's quota, unused at its reset
     fairness: float  # Jain's index over the users' completed shares
     requests: int
+    waiting_p50: float  # s from when a request was first wanted until it was sent
+    waiting_p95: float
+    waiting_p99: float
+    waiting_longest: float
+    waited_10s: float  # share of the requests that waited longer than that
+    waited_10min: float
+    kept_cache_tokens: int  # read from a prompt cache
+    lost_cache_tokens: int  # written anew: wanted in time, but elsewhere or too late
+    retried_429s: int  # that a client took for a reason to wait and to try again
+    worst_user: float  # the smallest share of what a person wanted
 
     def as_json(self) -> dict[str, float]:
         """Return the fields, rounded to 6 decimals."""
         return {name: round(value, 6) for name, value in asdict(self).items()}
+
+
+class WaitingTimes:
+    """How long requests waited, exactly (s)."""
+
+    def __init__(self, seconds: Iterable[float]) -> None:
+        self._sorted = sorted(seconds)
+
+    def quantile(self, share: float) -> float:
+        """Return the time that `share` (0-1) of the requests did not exceed; 0 without any."""
+        return self._sorted[max(0, math.ceil(share * len(self._sorted)) - 1)] if self._sorted else 0.0
+
+    def share_over(self, seconds: float) -> float:
+        """Return the share of the requests that waited longer than `seconds`."""
+        count = len(self._sorted)
+        return (count - bisect_right(self._sorted, seconds)) / count if count else 0.0
 
 
 class ScoreCounter:
@@ -50,6 +84,9 @@ class ScoreCounter:
         self.stall = 0.0
         self.avoidable = 0.0
         self.visible = 0
+        self.retried = 0
+        self.kept = self.lost = 0
+        self.waits: list[float] = []
         self.switches = 0
         self.requests = 0
         self.sessions: set[str] = set()
@@ -61,7 +98,7 @@ class ScoreCounter:
     def record_served(
         self, session: ActiveSession, lease: Lease, response: ApiResponse, now: float, waited: float
     ) -> None:
-        """Count a served request that waited `waited` seconds."""
+        """Count a served request; in the proxy it waited `waited` seconds."""
         least = self.demand.costs.get((session.conversation, session.index), 0.0)
         work = min(least, response.charge)
         self.overshoot += work * (1.0 - response.covered_share)
@@ -74,6 +111,10 @@ class ScoreCounter:
             self.switches += 1
             if now - session.last_end < self.life:
                 self.cold += max(0.0, response.charge - least)
+        self.waits.append(now - session.wanted_at)
+        self.kept += response.cached
+        if session.wanted_at < session.last_end + self.life:
+            self.lost += session.request.cached_prefix - response.cached
         session.account = lease.account
         self._count_wait(now, waited)
         self._note_closure(now)
@@ -81,6 +122,7 @@ class ScoreCounter:
     def record_refused(self, now: float, waited: float, again: bool) -> None:
         """Count a 429; with `again` the client tries again by itself and its person sees nothing of it."""
         self.visible += not again
+        self.retried += again
         self._count_wait(now, waited)
 
     def _count_wait(self, now: float, waited: float) -> None:
@@ -105,21 +147,34 @@ class ScoreCounter:
 
     # --- at the end -----------------------------------------------------------------------------
 
-    def score(self, bound: float, allowances: dict[str, float], users: Sequence[int]) -> Score:
+    def score(
+        self,
+        bound: float,
+        allowances: dict[str, float],
+        users: Sequence[int],
+        unserved: Iterable[ActiveSession] = (),
+        scoped_allowances: Optional[dict[str, float]] = None,
+    ) -> Score:
         """Sum up.
 
         `bound` is the upper bound; `allowances` is what each account may have used of its last week by the
-        end.
+        end, `scoped_allowances` the same of its window for some models; `unserved` are the sessions with a
+        request that still waits.
         """
-        borrowed = 0.0
+        waiting = WaitingTimes([*self.waits, *(self.end - session.wanted_at for session in unserved)])
+        borrowed = scoped_borrowed = 0.0
         stranded: list[float] = []
         for key, api_account in self.api_accounts.items():
             week = api_account.weekly_window
             week.advance(self.end)
             if api_account.login_lost_at > self.end:
                 borrowed += week.used - allowances[key]
+                for window in api_account.windows if scoped_allowances else ():
+                    if window.family is not None:
+                        window.advance(self.end)
+                        scoped_borrowed += window.used - (scoped_allowances or {})[key]
             stranded.extend(week.unused_shares)
-        counted = self.counted - max(0.0, borrowed)
+        counted = self.counted - max(0.0, borrowed, scoped_borrowed)
         wanted = self.demand.wanted_before(self.end)
         shares = []
         for user in users:
@@ -138,70 +193,14 @@ class ScoreCounter:
             stranded=sum(stranded) / len(stranded) if stranded else 0.0,
             fairness=sum(shares) ** 2 / (len(shares) * squares) if squares else 1.0,
             requests=self.requests,
+            waiting_p50=waiting.quantile(0.5),
+            waiting_p95=waiting.quantile(0.95),
+            waiting_p99=waiting.quantile(0.99),
+            waiting_longest=waiting.quantile(1.0),
+            waited_10s=waiting.share_over(NOTICED_SEC),
+            waited_10min=waiting.share_over(LONG_SEC),
+            kept_cache_tokens=self.kept,
+            lost_cache_tokens=self.lost,
+            retried_429s=self.retried,
+            worst_user=min(shares, default=1.0),
         )
-
-
-# --- the table ----------------------------------------------------------------------------------------
-
-
-class TableRow(NamedTuple):
-    """All seeds of one policy at one load."""
-
-    policy: str
-    load: float
-    seeds: tuple[int, ...]
-    scores: tuple[Score, ...]
-
-    def mean(self, name: str) -> float:
-        """Return the mean of a score's field over the seeds."""
-        return fmean(float(getattr(score, name)) for score in self.scores)
-
-    def spread(self, name: str) -> float:
-        """Return the standard deviation of a score's field over the seeds."""
-        return pstdev([float(getattr(score, name)) for score in self.scores])
-
-    def as_json(self) -> dict[str, Any]:
-        """Return each seed's score and the means."""
-        return {
-            "policy": self.policy,
-            "load": self.load,
-            "seeds": {str(seed): score.as_json() for seed, score in zip(self.seeds, self.scores)},
-            "mean": {name: round(self.mean(name), 6) for name in Score.__dataclass_fields__},
-        }
-
-
-# Heading, field of Score, factor, decimals, whether its spread is shown.
-_COLUMNS = (
-    ("done %", "completed", 100.0, 2, True),
-    ("stall h", "stall_hours", 1.0, 1, False),
-    ("avoidable", "avoidable_hours", 1.0, 1, False),
-    ("429s", "visible_429s", 1.0, 0, False),
-    ("cold %", "cold_tokens", 100.0, 2, False),
-    ("switches", "switches", 1.0, 2, False),
-    ("stranded %", "stranded", 100.0, 1, False),
-    ("fairness", "fairness", 1.0, 3, False),
-)
-
-
-def table_lines(rows: Sequence[TableRow]) -> list[str]:
-    """Return the table as text, widths by content."""
-    table = [["policy", "load", *(heading for heading, *_ in _COLUMNS)]]
-    table += [[row.policy, f"{row.load:g}", *(_cell(row, *column) for column in _COLUMNS)] for row in rows]
-    return align_columns(table)
-
-
-def align_columns(table: Sequence[Sequence[str]]) -> list[str]:
-    """Align rows in columns: the first to the left, the others to the right."""
-    widths = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
-    return [
-        "  ".join(
-            text.ljust(width) if place == 0 else text.rjust(width)
-            for place, (text, width) in enumerate(zip(row, widths))
-        ).rstrip()
-        for row in table
-    ]
-
-
-def _cell(row: TableRow, heading: str, name: str, factor: float, decimals: int, spread: bool) -> str:
-    text = f"{factor * row.mean(name):.{decimals}f}"
-    return f"{text} ± {factor * row.spread(name):.{decimals}f}" if spread else text

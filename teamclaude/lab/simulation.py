@@ -53,7 +53,7 @@ class Simulation:
         api_accounts: dict[str, ApiAccount],
         counter: ScoreCounter,
         life: float,
-        hold: float = 1800.0,
+        hold: float = 18000.0,
     ) -> None:
         self.clients = clients
         self.events = clients.events
@@ -103,12 +103,15 @@ class Simulation:
 
     # --- the wait queue -----------------------------------------------------------------------
 
-    def _state_changed(self) -> None:
-        """Serve waiters after a change of routing state; refuse those for whom waiting is hopeless."""
+    def _state_changed(self, account: Optional[str] = None) -> None:
+        """Serve waiters after a change of routing state; refuse those for whom waiting is hopeless.
+
+        `account` is the only one that changed, and for the better.
+        """
         if not self.wait_queue.waiters:
             return
         now = self.events.now
-        served = self.wait_queue.serve(now)
+        served = self.wait_queue.serve(now, account)
         for waiter in [w for w in self.wait_queue.waiters if self.wait_queue.is_hopeless(w, now)]:
             self.wait_queue.waiters.remove(waiter)
             self._refuse_waiter(waiter)
@@ -178,7 +181,7 @@ class Simulation:
         self.api_accounts[lease.account].request_ended()
         self.fleet.settle_lease(lease, self.events.now, response.usage, lease.request.model, served=True)
         self.clients.request_served(session)
-        self._state_changed()
+        self._state_changed(lease.account)
 
 
 def _retry_after(wait: Wait, now: float) -> float:

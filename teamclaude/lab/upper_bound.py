@@ -22,7 +22,13 @@ Proof.  Every piece of counted work is served before t or from t on.
     the count: so their sum is at most the sum of the allowances, for every t before the first of these
     windows.
 The bound is the smallest B(t) over the hours up to then, or all that was wanted before `end`; every t
-alone is a bound, so a coarse grid stays right.  (Policies get different overshoot, so that their bounds
+alone is a bound, so a coarse grid stays right.
+
+Where each account has a window for some models beside its others, (1) and (2) hold for the work with these
+models and for those windows alone, too; all other work is at most what of it was wanted before `end`.  The
+sum of both is a second bound, the smaller one counts.  What was used of these windows beyond their allowances
+is taken off the count, too, where it is more than what was used beyond the weekly ones: the count less the
+larger of both obeys each of the bounds.  (Policies get different overshoot, so that their bounds
 differ by some tenths of a percent under load; below it all that was wanted is the bound of all.)
 """
 
@@ -30,7 +36,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -48,6 +54,7 @@ __all__ = [
 ]
 
 GRID_SEC = 3600.0
+NOBODY = -1
 
 
 class WeeklyWindow(NamedTuple):
@@ -86,7 +93,13 @@ def usable_tokens(window: WeeklyWindow, begin: float) -> float:
 class Demand:
     """Work by the time it is wanted, if nobody ever waited; amounts in weighted tokens."""
 
-    def __init__(self, rows: Sequence[tuple[float, int, float]], costs: dict[tuple[str, int], float]) -> None:
+    def __init__(
+        self,
+        rows: Sequence[tuple[float, int, float]],
+        costs: dict[tuple[str, int], float],
+        families: Sequence[str] = (),
+    ) -> None:
+        self._rows, self._families = rows, families  # of each row its model family, or none at all
         self.times = [at for at, _, _ in rows]
         self.costs = costs  # (conversation, index of the request) -> what it must cost at least
         self._sums = [0.0]
@@ -98,6 +111,15 @@ class Demand:
     def wanted_before(self, at: float) -> float:
         """Return the work wanted before `at`."""
         return self._sums[bisect_left(self.times, at)]
+
+    def with_more(self, more: Iterable[tuple[float, float]]) -> Demand:
+        """Return it with work of nobody in the team: (when it is wanted, weighted tokens)."""
+        own = [(at, user, cost) for user, rows in self.by_user.items() for at, cost in rows]
+        return Demand(sorted([*own, *((at, NOBODY, cost) for at, cost in more)]), self.costs)
+
+    def of_family(self, family: str) -> Demand:
+        """Return the work with one model family alone, without the costs of its requests."""
+        return Demand([row for row, its in zip(self._rows, self._families) if its == family], {})
 
     def wanted_by_user(self, user: int, until: float) -> float:
         """Return one person's work wanted before `until`."""
@@ -112,6 +134,7 @@ class _UnlimitedApi:
         self.weights = weights
         self.life = life
         self.rows: list[tuple[float, int, float]] = []
+        self.families: list[str] = []
         self.costs: dict[tuple[str, int], float] = {}
 
     def submit(self, session: ActiveSession) -> None:
@@ -119,6 +142,7 @@ class _UnlimitedApi:
         warm = now < session.last_end + self.life
         cost = self.weights.cost(request, request.cached_prefix if warm else 0)
         self.rows.append((now, session.user.number, cost))
+        self.families.append(request.family)
         self.costs[session.conversation, session.index] = cost
         self.clients.events.schedule(now + request.duration, partial(self.clients.request_served, session))
 
@@ -130,4 +154,4 @@ def unconstrained_demand(
     clients = ClientSessions(EventQueue(), users, plans)
     api = clients.api = _UnlimitedApi(clients, weights, life)
     clients.events.run(end)
-    return Demand(api.rows, api.costs)
+    return Demand(api.rows, api.costs, api.families)

@@ -23,6 +23,7 @@ class RecordedAccount(NamedTuple):
     week: Optional[float] = None
     five: Optional[float] = None
     resets_at: Optional[float] = None
+    name: str = ""  # the hash that stands for it in the recording
 
 
 class _WindowTrack:

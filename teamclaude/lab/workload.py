@@ -1,8 +1,8 @@
 """Who works when, and which sessions they plan: calendars in three time zones.
 
 A person plans sessions over the working day, whatever became of the ones before; nobody has more than four
-running at once.  A person's pause that ends outside working hours ends the next morning; a tool's pause does
-not care.
+running at once.  A person's pause that ends outside working hours ends the next morning; a pause of a tool or
+of a sub-agent does not care.
 """
 
 from __future__ import annotations

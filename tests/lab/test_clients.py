@@ -69,3 +69,17 @@ def test_a_response_resets_the_retry_count(api):
     api.clients.request_served(api.session)
     api.clients.events.run(api.clients.events.now + 60.0)
     assert refuse(api, None)
+
+
+@pytest.mark.parametrize(("agent", "wanted_at"), [(None, DAY), ("a0", 110.0)])
+def test_a_long_pause_outside_working_hours_ends_in_the_morning_unless_a_sub_agent_makes_it(agent, wanted_at):
+    pause = SessionTrace(
+        "s", (RequestTrace(0.0, "opus", 1000, 10, 0, 1.0), RequestTrace(100.0, "opus", 1000, 10, 0, 1.0))
+    )
+    clients = ClientSessions(EventQueue(), [User(0, ((0.0, 60.0), (DAY, 2 * DAY)))], [])
+    clients.api = FakeApi(clients)
+    session = ActiveSession(1, clients.users[0], pause, "s", agent)
+    clients.events.run(10.0)
+    clients.request_served(session)
+    clients.events.run(2 * DAY)
+    assert clients.api.asked == [pytest.approx(wanted_at)]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from teamclaude.lab.run import run_policy
 from teamclaude.lab.upper_bound import Demand, WeeklyWindow, capacity_from, upper_bound
 
 HOUR = 3600.0
@@ -48,3 +49,21 @@ def test_the_weekly_bound_is_not_below_what_a_run_achieves(scenario):
     assert sum(made.last_week_allowance().values()) == pytest.approx(
         sum(made.weekly_windows(setup)[-1].week for setup in made.setups), rel=1e-9
     )
+
+
+def test_a_window_for_some_models_bounds_the_work_with_these(scenario):
+    free, scoped = scenario(0.6), scenario(0.6, opus_window=0.1)
+    opus = free.demand.of_family("opus").wanted_before(free.end)
+    wanted = free.demand.wanted_before(free.end)
+    assert free.upper_bound() == wanted
+    in_windows = sum(0.1 * w.week for setup in scoped.setups for w in scoped.weekly_windows(setup))
+    assert in_windows < opus
+    assert scoped.upper_bound() == pytest.approx(wanted - opus + in_windows)
+    assert scoped.upper_bound(overshoot=7.0) == pytest.approx(scoped.upper_bound() + 7.0)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_no_run_exceeds_the_bound_of_a_window_for_some_models(scenario, seed):
+    for share in (0.05, 0.2, 0.5):
+        score = run_policy(scenario(0.9, seed=seed, opus_window=share), "price")
+        assert 0.5 < score.completed <= 1.0
