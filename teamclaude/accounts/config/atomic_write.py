@@ -15,9 +15,11 @@ from collections.abc import Iterator
 from typing import Optional
 
 __all__ = [
+    "foreign_writer_of",
     "foreign_writer_warning",
     "make_private_directory",
     "missing_directories",
+    "replace_keeping_owner",
     "write_private",
     "written_beside",
 ]
@@ -38,6 +40,36 @@ def write_private(path: str, data: bytes) -> os.stat_result:
         os.replace(temporary, target)
     _sync_directory(directory)
     return written
+
+
+def replace_keeping_owner(target: str, data: bytes) -> os.stat_result:
+    """Do the same with a file that has one writer at a time (a lock is held), and keep its owner.
+
+    Remove the temporary files of killed writers, too: they hold credentials.
+    """
+    _remove_leftovers(target)
+    owner = _owner(target)
+    written = write_private(target, data)
+    if sys.platform != "win32" and owner and owner != _owner(target):
+        # `sudo teamclaude ...` must not make the file root's: the user's server reads it.
+        with contextlib.suppress(OSError):
+            os.chown(target, *owner)
+    return written
+
+
+def _owner(path: str) -> Optional[tuple[int, int]]:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return (found.st_uid, found.st_gid)
+
+
+def _remove_leftovers(target: str) -> None:
+    directory, name = os.path.split(target)
+    for left in os.listdir(directory):
+        if left.startswith(f".{name}.") and left.endswith(".tmp"):
+            os.unlink(os.path.join(directory, left))
 
 
 @contextlib.contextmanager
@@ -110,6 +142,18 @@ def foreign_writer_warning(directory: str) -> str:
     if loose == stat.S_IWGRP and _is_own_group(found.st_gid, found.st_uid):
         return ""
     return f"other users can replace the files in {directory}; run: chmod go-w {directory}"
+
+
+def foreign_writer_of(path: object, found: os.stat_result) -> str:
+    """Return who else than us and root could have written a file, with the remedy; an empty text: nobody."""
+    if sys.platform == "win32":
+        return ""
+    if found.st_uid not in (0, os.geteuid()):
+        return f"it belongs to another user ({_user_name(found.st_uid)})"
+    loose = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if not loose or (loose == stat.S_IWGRP and _is_own_group(found.st_gid, found.st_uid)):
+        return ""
+    return f"other users could write it: look whether it is as you left it, then run: chmod 600 {path}"
 
 
 def _sudo_user(user: int) -> Optional[int]:

@@ -6,6 +6,7 @@ top level of the file beside the ones here.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, Optional
 
@@ -13,14 +14,22 @@ from ... import __version__
 from ...errors import ConfigError
 from ...routing.quota.model_prices import Pricing
 from ...routing.quota.rules import Rules
+from ...routing.user_rules.caps import Caps
+from ...routing.user_rules.route_notes import route_notes
+from ...routing.user_rules.route_settings import MAX_ROUTES, RouteSettings, pinned_names, route_specs
+from ...routing.user_rules.routes import RouteSpec
 from ...settings import setting
-from .schema import INLINE, REQUIRED, Section, read
+from .account_config import AccountConfig, SpendConfig, program_problem, proxy_address_of
+from .original_keys import adapt
+from .original_values import MIN_PROBE_SEC
+from .schema import COMMAND, INLINE, REQUIRED, TIMES, Section, read
 
 if TYPE_CHECKING:
     from ...dial.proxies import ProxyAddress
 
 __all__ = [
     "AccountConfig",
+    "AlertConfig",
     "ClientKey",
     "Config",
     "OAuthConfig",
@@ -30,8 +39,6 @@ __all__ = [
     "parse_config",
 ]
 
-MAX_NAME_LENGTH = 200  # characters of an account's name: it stands in lines, logs and headers
-
 
 class ClientKey(Section):
     """An additional proxy key; usage is reported under its name."""
@@ -40,6 +47,21 @@ class ClientKey(Section):
     key: str = setting(REQUIRED, "The key this client sends.", secret=True)
     max_inflight: Optional[int] = setting(
         None, "Simultaneous requests of this client; not set: no separate limit.", unit="requests"
+    )
+    daily_tokens: Optional[int] = setting(
+        None,
+        "Tokens that this client may use in a day of local time: new input, cache writes and output.",
+        unit="tokens",
+    )
+    share: Optional[float] = setting(
+        None,
+        "Its part of the accounts' windows when others need the rest; those without have what is left of 1.",
+        unit="fraction 0-1",
+    )
+    role: Literal["client", "observer", "operator"] = setting(
+        "client",
+        "client: sends requests, reads of its own; observer: reads all, changes and spends nothing; "
+        "operator: all.",
     )
 
 
@@ -63,6 +85,18 @@ class ProxyConfig(Section):
     trust_loopback: Literal[True, False, "any"] = setting(
         True,
         'Local processes of the same user need no key; "any" where the user can\'t be determined.',
+    )
+    agent_port: Optional[int] = setting(
+        None,
+        "Port of HAProxy's agent-check, beside the proxy's own: a weight by the room there is, or drain; not "
+        "set: none.",
+        unit="port",
+    )
+    trusted_proxies: tuple[str, ...] = setting(
+        (),
+        "Balancers and reverse proxies whose word on the caller's address is taken (PROXY protocol, "
+        "X-Forwarded-For); none: no word is.",
+        unit="network",
     )
     tls: Optional[TlsConfig] = setting(None, "Serve HTTPS with this certificate.")
     forward: bool = setting(
@@ -91,10 +125,15 @@ class ProxyConfig(Section):
         """Return what is wrong between the limits, or between the clients' names and keys."""
         if self.max_bodies_mib < self.max_body_mib:
             return f"maxBodiesMiB ({self.max_bodies_mib}) is less than maxBodyMiB ({self.max_body_mib})"
+        if self.agent_port and self.agent_port == self.port:
+            return f"agentPort and port are the same ({self.port})"
         names = [client.name for client in self.clients]
         keys = [client.key for client in self.clients] + [self.api_key]
         if len(set(names)) < len(names):
             return "two clients have the same name"
+        shares = sum(client.share or 0.0 for client in self.clients)
+        if shares > 1.0 + 1e-9:
+            return f"the shares of all clients together are {shares:.3g}, more than 1"
         return "two clients have the same key" if len(set(keys)) < len(keys) else ""
 
 
@@ -112,6 +151,11 @@ class OAuthConfig(Section):
     )
     profile_url: str = setting(
         "https://api.anthropic.com/api/oauth/profile", "Who a token belongs to.", unit="URL"
+    )
+    usage_url: str = setting(
+        "https://api.anthropic.com/api/oauth/usage",
+        "Where quotaProbeSec asks.",
+        unit="URL",
     )
     scopes: tuple[str, ...] = setting(
         (
@@ -142,78 +186,28 @@ class RoutingConfig(Section):
     )
 
 
-class AccountConfig(Section):
-    """One account: identity, credentials and routing options.  Times: ms in the file, epoch seconds here."""
+class AlertConfig(Section):
+    """One alert: when, and a program to run or a URL to post to."""
 
-    name: str = setting(REQUIRED, "The account's name everywhere.")
-    type: Literal["oauth", "apikey"] = setting("oauth", "A subscription login or a paid API key.")
-    account_uuid: Optional[str] = setting(None, "The person's id at the API.")
-    org_uuid: Optional[str] = setting(None, "Their organisation: a person in two has two accounts.")
-    org_name: Optional[str] = setting(None, "For display; distinguishes accounts of one person.")
-    access_token: Optional[str] = setting(None, "Sent to the API.", secret=True)
-    refresh_token: Optional[str] = setting(None, "Exchanged for the next access token, once.", secret=True)
-    expires_at: Optional[float] = setting(None, "End of the access token.", unit="ms")
-    api_key: Optional[str] = setting(None, "Sent to the API (type apikey).", secret=True)
-    import_from: Optional[str] = setting(
-        None, "Claude Code's credentials file to follow instead of refreshing here.", unit="path"
+    when: str = setting(
+        REQUIRED, "What is alerted of, as `7d above 90%`; help alerts has the forms.", unit="condition"
     )
-    priority: int = setting(0, "Accounts with the smallest number are used first.", unit="rank")
-    disabled: bool = setting(False, "Keep the account but give it no work.")
-    last_resort: bool = setting(True, "Use this API key only when no subscription can serve (type apikey).")
-    allow_extra_usage: Optional[bool] = setting(
-        None,
-        "Let this account continue with paid extra usage when a window is full; not set: allowExtraUsage.",
+    run: tuple[str, ...] = setting(
+        (), "Program that gets the event as JSON on stdin; there is no shell.", unit=COMMAND
     )
-    upstream: Optional[str] = setting(None, "API of this account alone.", unit="base URL")
-    proxy: Optional[str] = setting(
-        None,
-        "Proxy of this account alone, for its requests and the renewal of its login; not set: upstreamProxy.",
-        unit="proxy URL",
-        secret=True,
+    url: Optional[str] = setting(
+        None, "Gets a POST with the event as JSON; Slack shows its text.", unit="POST URL", secret=True
     )
-    source: Optional[str] = setting(
-        None, "How the account was added: login, import or token (claude setup-token)."
-    )
-    subscription_type: Optional[str] = setting(None, "The plan (max, pro, team...), for display.")
-    rate_limit_tier: Optional[str] = setting(None, "The plan's size, for display.")
-    refresh_token_expires_at: Optional[float] = setting(
-        None, "End of the login itself: log in again before it.", unit="ms"
-    )
-    issued_at: Optional[float] = setting(
-        None,
-        "When the access token was issued: short-lived ones are refreshed closer to their end.",
-        unit="ms",
-    )
-
-    @property
-    def key(self) -> str:
-        """The account's identity for routing: person and organisation, else the name."""
-        if self.type == "apikey" or not self.account_uuid:
-            return self.name
-        return f"{self.account_uuid}/{self.org_uuid}" if self.org_uuid else self.account_uuid
-
-    @property
-    def proxy_address(self) -> Optional[ProxyAddress]:
-        """The account's own proxy, None: the one of all accounts."""
-        source = f"the proxy of account {self.name}" if self.name else "--proxy"
-        return _proxy_address(self.proxy, source)
-
-    @property
-    def is_last_resort(self) -> bool:
-        """Whether this is a paid API key that serves only when no other account can."""
-        return self.type == "apikey" and self.last_resort
+    topic: Optional[str] = setting(None, "Of ntfy; url is then the server's own, as https://ntfy.sh.")
 
     def problem(self) -> str:
-        """Return what is wrong with the name or the credentials."""
-        if len(self.name) > MAX_NAME_LENGTH:
-            size = len(self.name)
-            return f'the name "{self.name[:20]}..." has {size} characters; {MAX_NAME_LENGTH} are the most'
-        if self.type == "apikey" and not self.api_key:
-            return f'API-key account "{self.name}" has no apiKey; add one or remove the account'
-        if self.type == "oauth" and not (self.access_token or self.refresh_token or self.import_from):
-            other = ' (or set "type": "apikey")' if self.api_key else ""
-            return f'account "{self.name}" has neither accessToken nor importFrom; log in again{other}'
-        return ""
+        """Return what is wrong between the keys, or with the program's name."""
+        if bool(self.run) == bool(self.url):
+            return 'has to have either "run" or "url"'
+        if self.topic and not self.url:
+            return '"topic" goes with "url" alone'
+        problem = program_problem(self.run)
+        return f"run: {problem}" if problem else ""
 
 
 class Config(Section):
@@ -233,11 +227,27 @@ class Config(Section):
     accounts: tuple[AccountConfig, ...] = setting((), "The accounts, one object each.")
     rules: Rules = setting(Rules, "The routing keys.", key=INLINE)
     routing: RoutingConfig = setting(RoutingConfig, "How work is assigned to accounts.")
+    routes: tuple[RouteSettings, ...] = setting(
+        (), "Which accounts alone may serve what; the first that matches counts (help rules)."
+    )
+    pins: Mapping[str, str] = setting(
+        {},
+        "The account of the work in a directory and below it, as long as it can serve.",
+        unit="{path: name}",
+    )
     allow_extra_usage: bool = setting(
         False, "Let accounts with extra usage continue for money when a window is full, as a last resort."
     )
+    max_usage: Optional[Caps] = setting(
+        None,
+        "Use no more of the windows of accounts that have no maxUsage of their own (help rules).",
+        unit="fraction 0-1, or {5h, 7d, 7d_opus...}",
+    )
+    max_spend: SpendConfig = setting(SpendConfig, "The most that all accounts may cost together.")
     all_throttled_hold_budget_sec: float = setting(
-        1800.0, "How long a request waits for an account when none is usable.", unit="s"
+        18000.0,
+        "How long a stream waits for an account when none is usable: until the next 5h window.",
+        unit="s",
     )
     hold_commit_sec: float = setting(
         200.0, "When a waiting stream gets its first bytes: clients time out at 300.", unit="s"
@@ -263,6 +273,12 @@ class Config(Section):
     )
     write_idle_sec: float = setting(300.0, "Longest a client may stop reading its response.", unit="s, not 0")
     drain_sec: float = setting(30.0, "How long running answers may finish at shutdown.", unit="s")
+    drain_announce_sec: float = setting(
+        5.0, "How long a drain is announced by /health/ready before it begins.", unit="s"
+    )
+    restart_drain_sec: float = setting(
+        7200.0, "How long running answers may finish in the old process after a restart.", unit="s"
+    )
     pricing: Mapping[str, Pricing] = setting(
         {},
         "Your prices by a name in the model id (opus, opus-4-8), the longest first; what you leave out is as "
@@ -273,9 +289,35 @@ class Config(Section):
     log_requests: bool = setting(False, "Write one file per request to logDir: it holds your conversations.")
     log_max_body_bytes: int = setting(262144, "Longer bodies are cut in the request log.", unit="bytes")
     log_retention_hours: float = setting(24.0, "Older request logs are deleted; 0 keeps all.", unit="h")
+    log_max_mb: int = setting(
+        1024,
+        "Beyond it the oldest request logs are deleted, so that a busy day can't fill the disk.",
+        unit="MB",
+        key="logMaxMB",
+    )
+    history: bool = setting(
+        True, "Keep what was used, quota readings and events in X.history.db: numbers and names, no text."
+    )
+    history_retention_days: float = setting(400.0, "Older history is deleted; 0 keeps all.", unit="days")
+    history_max_mb: float = setting(
+        100.0, "Above it the oldest history is deleted, too.", unit="MB", key="historyMaxMB"
+    )
+    alerts: tuple[AlertConfig, ...] = setting((), "Whom to tell of what happens; none: nobody.")
     record: bool = setting(False, "Record how much is requested when, for the lab: no text, no names.")
     warm_on_startup: bool = setting(
         False, "Ask each account for its quota at start; off: no requests but yours."
+    )
+    keep_warm: Mapping[str, tuple[str, ...]] = setting(
+        {},
+        "When to open an account's 5h window with one tiny request: a local time, or a list of them; none: "
+        "no requests but yours.",
+        unit=TIMES,
+    )
+    quota_probe_sec: float = setting(
+        0.0,
+        "How often to ask oauth.usageUrl for the quota of a login that no answer told of meanwhile, 300 or "
+        "more; 0: no requests but yours.",
+        unit="s",
     )
     rewrite_account_uuid: bool = setting(
         False, "Put the serving account's uuid into the request's metadata; off: bodies stay as sent."
@@ -288,10 +330,36 @@ class Config(Section):
     )
     oauth: OAuthConfig = setting(OAuthConfig, "How a login works.")
 
+    def problem(self) -> str:
+        """Return what is wrong with a value that its unit alone does not tell."""
+        if 0 < self.quota_probe_sec < MIN_PROBE_SEC:
+            return (
+                f"quotaProbeSec: expected 0 (off) or at least {MIN_PROBE_SEC} s, got {self.quota_probe_sec:g}"
+            )
+        if len(self.routes) > MAX_ROUTES:
+            return f"routes: expected at most {MAX_ROUTES}, got {len(self.routes)}; use globs"
+        return ""
+
     @property
     def proxy_address(self) -> Optional[ProxyAddress]:
         """The proxy of all accounts, None: the environment decides."""
-        return _proxy_address(self.upstream_proxy, "upstreamProxy")
+        return proxy_address_of(self.upstream_proxy, "upstreamProxy")
+
+    def route_specs(self) -> tuple[RouteSpec, ...]:
+        """Return the routes for routing; resolves the symbolic links of their projects."""
+        return route_specs(self.routes, os.path.realpath)
+
+    def pinned_names(self) -> dict[str, str]:
+        """Return the account's name of each pinned directory; resolves symbolic links, too."""
+        return pinned_names(self._pins_by_path(), os.path.realpath)
+
+    def route_notes(self) -> list[str]:
+        """Return a line on each route and pin that does not have its effect."""
+        clients = [client.name for client in self.proxy.clients]
+        return list(route_notes(self.route_specs(), self._pins_by_path(), self.accounts, clients))
+
+    def _pins_by_path(self) -> dict[str, str]:
+        return {os.path.expanduser(directory): name for directory, name in self.pins.items()}
 
     @property
     def policy(self) -> str:
@@ -302,14 +370,6 @@ class Config(Section):
 def parse_config(raw: object, source: str) -> Config:
     """Return the config of parsed JSON.  Raise ConfigError, `<source>: <path>: expected X, got Y`."""
     try:
-        return read(Config, raw)
+        return read(Config, adapt(raw).raw)
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from None
-
-
-def _proxy_address(url: Optional[str], source: str) -> Optional[ProxyAddress]:
-    if not url:
-        return None
-    from ...dial.proxies import parse_proxy  # 3 ms that most commands do without
-
-    return parse_proxy(url, source)

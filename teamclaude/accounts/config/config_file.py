@@ -1,4 +1,4 @@
-"""The config file on disk: its path, and how it is read and written.
+"""The config file on disk: how it is read and written.
 
 Rules:
 1. A file that can't be read, parsed or validated is never written: every change starts with reading.
@@ -16,21 +16,23 @@ import contextlib
 import errno
 import os
 import stat
-import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, NamedTuple, Optional, TypeVar
 
 from ...errors import ConfigError
-from .atomic_write import foreign_writer_warning, write_private
+from .atomic_write import foreign_writer_of, foreign_writer_warning, replace_keeping_owner
 from .config import Config, parse_config
 from .file_lock import FileLock
 from .identity import merge_duplicates
 from .json_file import decode, encode, fingerprint
+from .original_keys import adapt
+from .rules.rule_notes import rule_notes
+from .state_place import config_path, path_beside
 
-__all__ = ["ConfigFile", "Stamp", "config_path", "path_beside", "state_path"]
+__all__ = ["ConfigFile", "Stamp", "config_path", "path_beside"]
 
 T = TypeVar("T")
 
@@ -58,34 +60,6 @@ class _CachedContent(NamedTuple):
     config: Config
 
 
-def config_path(env: Mapping[str, str]) -> Path:
-    """Return $TEAMCLAUDE_CONFIG, else $XDG_CONFIG_HOME/teamclaude.json, else ~/.config/teamclaude.json."""
-    home = env.get("HOME") or env.get("USERPROFILE") or os.path.expanduser("~")
-    named = env.get("TEAMCLAUDE_CONFIG")
-    if named:
-        if named == "~" or named.startswith(("~/", "~\\")):
-            named = home + named[1:]
-        # Absolute: a server started in the background may have another working directory.
-        return Path(os.path.abspath(os.path.expanduser(named)))
-    base = env.get("XDG_CONFIG_HOME", "")
-    # XDG base directory specification: a relative path is invalid and must be ignored.
-    return Path(base if os.path.isabs(base) else os.path.join(home, ".config")) / "teamclaude.json"
-
-
-def path_beside(config: Path, ending: str) -> Path:
-    """Return the path of something that belongs to a config file: `X.json` -> `X.ENDING`, beside it.
-
-    Another name keeps its own ending, so that no two config files have one in common.
-    """
-    stem = config.name[: -len(".json")] if config.name.endswith(".json") else config.name
-    return config.with_name(f"{stem}.{ending}")
-
-
-def state_path(config: Path) -> Path:
-    """Return the path of the observed state: `X.json` -> `X.state.json`, in the same directory."""
-    return path_beside(config, "state.json")
-
-
 class ConfigFile:
     """The config file at `path`; safe to use from several threads and processes.
 
@@ -98,6 +72,7 @@ class ConfigFile:
         self._lock_timeout_s = lock_timeout_s
         self._cached: Optional[_CachedContent] = None  # replaced whole
         self._reported: set[str] = set()
+        self._noted: set[str] = set()  # by the last `new_notes`
 
     def load(self) -> Config:
         """Return the file's values, duplicates merged.  Raise ConfigError if it is missing or invalid."""
@@ -109,8 +84,8 @@ class ConfigFile:
         if known is not None and known.settled and known.stamp == _stamp(found):
             self._restrict_mode(found.st_mode)
             return known.config, known.data
-        data, stamp, settled = self._read()
-        config = self._merge_and_report(parse_config(decode(data, str(self.path)), str(self.path)))
+        data, stamp, settled, foreign = self._read()
+        config = self._merge_and_report(self._parse(decode(data, str(self.path)), foreign))
         self._cached = _CachedContent(stamp, settled, data, config)
         return config, data
 
@@ -148,11 +123,11 @@ class ConfigFile:
         """
         self._stat()  # raise before making a lock file beside something that is not our file
         with self._locked():
-            data = self._read()[0]
+            data, _, _, foreign = self._read()
             raw = decode(data, str(self.path))
             known = self._cached
             if known is None or known.data != data:
-                parse_config(raw, str(self.path))
+                self._parse(raw, foreign)
             before = fingerprint(raw)
             result = change(raw)
             if fingerprint(raw) != before:
@@ -176,6 +151,22 @@ class ConfigFile:
         directories = {os.path.dirname(self.path): None, os.path.dirname(os.path.realpath(self.path)): None}
         return [line for line in map(foreign_writer_warning, directories) if line]
 
+    def new_notes(self) -> list[str]:
+        """Return what a person should know of the file as it was read, and the last call did not find.
+
+        That is each key of another program that is read otherwise here, and each rule without its effect.
+        """
+        known = self._cached
+        if known is None:
+            return []
+        try:
+            found = [*adapt(decode(known.data, "")).notes, *rule_notes(known.config)]
+        except ConfigError:  # it was said when the file was read
+            return []
+        new = [note for note in found if note not in self._noted]
+        self._noted = set(found)
+        return [f"{self.path}: {note}" for note in new]
+
     def stamp(self) -> Optional[Stamp]:
         """Return the file's stamp, None without a file.  Take it before load, not after."""
         try:
@@ -193,14 +184,31 @@ class ConfigFile:
             self._replace(raw, str(self.path))
         self._warn(f"created {self.path} with a new proxy key")
 
-    def _read(self) -> tuple[bytes, Stamp, bool]:
-        """Return the content, its stamp, and whether no other content can have that stamp."""
+    def _parse(self, raw: dict[str, Any], foreign: str) -> Config:
+        """Return the values; raise ConfigError, also for programs in a file that is not the user's alone."""
+        config = parse_config(raw, str(self.path))
+        if any(account.credential_command for account in config.accounts):
+            others = [foreign, *self.permission_warnings()]
+            why = next(filter(None, others), "")
+            if why:
+                raise ConfigError(f"{self.path}: it has a credentialCommand, which would be run, but {why}")
+        return config
+
+    def _read(self) -> tuple[bytes, Stamp, bool, str]:
+        """Return the content, its stamp, whether no other content can have that stamp, and a problem.
+
+        That is who else could have written it; mostly an empty text.
+        """
         self._stat()
         with self._translate_errors("read it"), open(self.path, "rb") as file:
             found = os.fstat(file.fileno())  # before reading: a write meanwhile gets a later mtime
             data = file.read()
-        self._restrict_mode(found.st_mode)
-        return data, _stamp(found), time.time() - found.st_mtime > SETTLED_SEC
+        foreign = foreign_writer_of(self.path, found)
+        # Programs of a file that others could write are refused until its owner has looked and changed the
+        # mode: if we did that, the next reload would run them.
+        if not foreign or not _names_programs(data):
+            self._restrict_mode(found.st_mode)
+        return data, _stamp(found), time.time() - found.st_mtime > SETTLED_SEC, foreign
 
     def _stat(self) -> os.stat_result:
         """Raise ConfigError unless it is a regular file: a device or pipe must not be replaced."""
@@ -232,16 +240,8 @@ class ConfigFile:
         self._cached = _CachedContent(stamp, True, data, self._merge_and_report(config))
 
     def _write(self, data: bytes) -> os.stat_result:
-        target = os.path.realpath(self.path)
         with self._translate_errors("write it"):
-            _remove_leftovers(target)
-            owner = _owner(target)
-            written = write_private(target, data)
-            if sys.platform != "win32" and owner and owner != _owner(target):
-                # `sudo teamclaude ...` must not make the file root's: the user's server reads it.
-                with contextlib.suppress(OSError):
-                    os.chown(target, *owner)
-        return written
+            return replace_keeping_owner(os.path.realpath(self.path), data)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -269,20 +269,14 @@ def _stamp(found: os.stat_result) -> Stamp:
     return Stamp(found.st_mtime_ns, found.st_size, found.st_ino)
 
 
-def _owner(path: str) -> Optional[tuple[int, int]]:
+def _names_programs(data: bytes) -> bool:
+    """Return whether a readable file has a credentialCommand."""
     try:
-        found = os.stat(path)
-    except FileNotFoundError:
-        return None
-    return (found.st_uid, found.st_gid)
-
-
-def _remove_leftovers(target: str) -> None:
-    """Remove the temporary files of killed writers: they hold credentials.  Needs the lock."""
-    directory, name = os.path.split(target)
-    for left in os.listdir(directory):
-        if left.startswith(f".{name}.") and left.endswith(".tmp"):
-            os.unlink(os.path.join(directory, left))
+        accounts = decode(data, "").get("accounts")
+    except ConfigError:
+        return False
+    entries = accounts if isinstance(accounts, list) else []
+    return any(isinstance(entry, dict) and entry.get("credentialCommand") for entry in entries)
 
 
 def _add_key(raw: dict[str, Any]) -> bool:

@@ -21,6 +21,7 @@ from .identity import (
     merge_duplicates,
     newest_entry,
 )
+from .original_keys import adapt
 from .schema import declarations, read, to_json
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "account_json",
     "add_or_replace_account",
     "edit_account",
+    "read_accounts",
     "remove_account",
     "swap_tokens",
 ]
@@ -88,7 +90,7 @@ def add_or_replace_account(raw: dict[str, Any], account: Mapping[str, Any], fres
     known account keeps its name, priority and other settings; a new one gets a unique name.
     """
     entries = raw.get("accounts") or []
-    accounts = [*_read_accounts(entries), read(AccountConfig, dict(account), "account")]
+    accounts = [*read_accounts(raw), read(AccountConfig, dict(account), "account")]
     positions = next(positions for positions in group_entries(accounts) if len(entries) in positions)
     if len(positions) == 1:
         name = free_name(accounts[-1].name, accounts[-1].org_name, {known.name for known in accounts[:-1]})
@@ -105,13 +107,15 @@ def account_json(account: AccountConfig) -> dict[str, Any]:
     return {"name": account.name, "type": account.type, **to_json(account)}
 
 
-def _read_accounts(entries: Sequence[Any]) -> list[AccountConfig]:
+def read_accounts(raw: Mapping[str, Any]) -> list[AccountConfig]:
+    """Return the accounts as the file is read, also where an entry has keys of another program."""
+    entries = adapt(raw).raw.get("accounts") or []
     return [read(AccountConfig, entry, f"accounts[{n}]") for n, entry in enumerate(entries)]
 
 
 def _find_and_merge(raw: dict[str, Any], who: str) -> tuple[AccountConfig, dict[str, Any]]:
     """Return the account and its entry, after merging the entries of the same account."""
-    accounts = _read_accounts(raw.get("accounts") or [])
+    accounts = read_accounts(raw)
     merged, _ = merge_duplicates(accounts)
     position = index_of(merged, who)
     if position is None:

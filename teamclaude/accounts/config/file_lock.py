@@ -18,7 +18,7 @@ from typing import Callable, Optional
 
 from .atomic_write import make_private_directory
 
-__all__ = ["FileLock"]
+__all__ = ["FileLock", "try_lock"]
 
 # The errno of "held by another", by platform.
 HELD_ERRNOS = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
@@ -81,6 +81,14 @@ class FileLock:
                     f"another process has held {self.path} for {self._timeout_s:g} s; try again"
                 )
             self._sleep(min(pause, left))
+
+
+def try_lock(handle: int) -> bool:
+    """Lock an open file until it is closed; return False when another has it.
+
+    Raise OSError when the file system has no locks.
+    """
+    return _lock(handle, block=False)
 
 
 def _retry_delays() -> Iterator[float]:

@@ -38,6 +38,7 @@ CREDENTIAL_FIELDS = (
     "refresh_token_expires_at",
     "issued_at",
     "api_key",
+    "credential_command",
     "import_from",
     "source",
 )
@@ -85,7 +86,7 @@ def newest_entry(accounts: Sequence[AccountConfig], positions: Sequence[int]) ->
 
 def _expiry(account: AccountConfig) -> float:
     # An entry without a token (importFrom) has no credentials to copy.
-    usable = account.access_token or account.api_key
+    usable = account.access_token or account.api_key or account.credential_command
     return (account.expires_at or 0.0) if usable else -1.0
 
 

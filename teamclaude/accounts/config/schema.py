@@ -2,12 +2,14 @@
 
 A section is a subclass of `Settings` whose fields are declared with `setting` (settings.py), the only
 declaration of a key.  Supported hints: bool, int, float, str, Optional, Literal, tuple[X, ...],
-Mapping[str, X], sections, and NamedTuples (small records without declarations of their own).
+Mapping[str, X], sections, NamedTuples (small records without declarations of their own), and classes with
+`from_json(value, path)`, `to_json()` and `json_type()`, which read and describe themselves.
 
 Rules for reading:
 1. null means "not set": the default applies.  So does "" for an optional value.
 2. A missing key without a default and a wrong value are ConfigErrors with the key's path.
-3. An unknown key that resembles a known absent key is a misspelling: a ConfigError.
+3. An unknown key that resembles a known absent key is a misspelling: a ConfigError; in a section whose
+   `all_keys_matter` every unknown key is one, and so is a known one with the value "".
    Any other unknown key belongs to another version and is ignored.
 """
 
@@ -24,11 +26,14 @@ from ...settings import Settings, config_key
 from . import value_types
 
 __all__ = [
+    "COMMAND",
     "INLINE",
     "REQUIRED",
+    "TIMES",
     "Declaration",
     "Section",
     "declarations",
+    "is_section",
     "read",
     "to_json",
     "type_description",
@@ -39,6 +44,11 @@ T = TypeVar("T")
 
 # The default of a required setting.
 REQUIRED = dataclasses.MISSING
+# The unit of a program with its arguments; without arguments the path alone may stand for the list.
+COMMAND = "program, arguments"
+# The unit of times of day; a single one may stand for the list, too.
+TIMES = "time of day"
+_ONE_OR_MORE = (COMMAND, TIMES)
 # The `key` of a section whose keys are in the object of the enclosing section.
 INLINE = "."
 
@@ -104,6 +114,7 @@ def unwrap_optional(hint: Any) -> tuple[Any, bool]:
 
 
 def is_section(hint: Any) -> bool:
+    """Return whether a hint is a section, without Optional."""
     return dataclasses.is_dataclass(hint)
 
 
@@ -119,9 +130,13 @@ def read(cls: type[T], raw: object, where: str = "") -> T:
 
     Raise ConfigError, `accounts[2].expiresAt: expected milliseconds, got "x"`.
     """
+    prepared = getattr(cls, "prepared", None)  # writes short forms out
+    raw = raw if prepared is None else prepared(raw)
     if not isinstance(raw, dict):
         raise _error(where, f"expected an object, got {value_types.safe_repr(raw)}")
     _reject_misspelled(cls, raw, where)
+    if getattr(cls, "all_keys_matter", False):
+        _reject_empty(raw, where)
     value = cls(**{d.name: _read_key(d, raw, where) for d in declarations(cls)})
     problem = value.problem() if isinstance(value, Section) else ""
     if problem:
@@ -144,9 +159,13 @@ def _read_key(entry: Declaration, raw: dict[str, Any], where: str) -> Any:
 
 def _read_value(hint: Any, value: Any, path: str, entry: Declaration) -> Any:
     origin = typing.get_origin(hint)
+    if hasattr(hint, "from_json"):  # a value that can be written in several ways reads itself
+        return hint.from_json(value, path)
     if is_section(hint) or _is_record(hint):
         return read(hint, value, path)
     if origin is tuple:
+        if entry.unit in _ONE_OR_MORE and isinstance(value, str):
+            value = [value]
         items = _expect_type(list, value, path, entry)
         inner = typing.get_args(hint)[0]
         return tuple(_read_value(inner, item, f"{path}[{n}]", entry) for n, item in enumerate(items))
@@ -215,9 +234,23 @@ def _reject_misspelled(cls: type, raw: Mapping[str, Any], where: str) -> None:
     absent = {_normalized_key(key): key for key in sorted(known - raw.keys())}
     for key in unknown:
         meant = _closest_key(_normalized_key(key), absent)
+        path = (where + _path_segment(key)).lstrip(".")
+        if not meant and getattr(cls, "all_keys_matter", False):
+            raise _error(path, f"is not a setting; here are {', '.join(sorted(known))}")
         if meant:
-            path = (where + _path_segment(key)).lstrip(".")
-            raise _error(path, f'is not a setting; did you mean "{meant}"?')
+            raise _error(path, f'is not a setting; did you mean "{meant}"?{_way_of_a_whole_file(key, meant)}')
+
+
+def _reject_empty(raw: Mapping[str, Any], where: str) -> None:
+    for key, value in raw.items():
+        if value == "":
+            raise _error(where + _path_segment(key), 'expected a value, got ""; leave the key out')
+
+
+def _way_of_a_whole_file(key: str, meant: str) -> str:
+    """Return the command that reads a file in snake_case, if `key` is only spelled so."""
+    same = "_" in key and _normalized_key(key) == _normalized_key(meant)
+    return " (teamclaude import --from FILE takes over a whole file that is spelled so)" if same else ""
 
 
 def _closest_key(key: str, absent: Mapping[str, str]) -> str:
@@ -237,6 +270,8 @@ def _normalized_key(key: str) -> str:
 
 def to_json(value: Any, unit: str = "") -> Any:
     """Return a declared value as the config file stores it; a section without its defaults."""
+    if hasattr(value, "to_json"):
+        return value.to_json()
     if is_section(type(value)):
         return _section_json(value)
     if _is_record(type(value)):
@@ -263,6 +298,8 @@ def type_description(hint: Any, unit: str = "") -> str:
     """Describe a type for a person: `text`, `a list of text`, `true, false or "any"`."""
     hint = unwrap_optional(hint)[0]
     origin = typing.get_origin(hint)
+    if hasattr(hint, "json_type"):
+        return f"a {hint.json_type()}"
     if origin is typing.Literal:
         choices = [json.dumps(choice) for choice in typing.get_args(hint)]
         return " or ".join(filter(None, (", ".join(choices[:-1]), choices[-1])))

@@ -75,6 +75,8 @@ def _default(entry: Declaration) -> str:
 def _type_name(hint: Any) -> str:
     """Return a type's short name, without its range (which the unit gives)."""
     hint = unwrap_optional(hint)[0]
+    if hasattr(hint, "json_type"):
+        return str(hint.json_type())
     scalars = {bool: "true/false", int: "whole number", float: "number", str: "text"}
     if hint in scalars:
         return scalars[hint]

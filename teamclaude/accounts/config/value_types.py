@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from ...errors import ConfigError
 
-__all__ = ["epoch_ms", "expected_text", "read_bool", "read_number", "read_text", "safe_repr"]
+__all__ = ["epoch_ms", "expected_text", "mask_keys", "read_bool", "read_number", "read_text", "safe_repr"]
 
 # Every platform's timers accept this much; those of Windows end at 49 days.
 MAX_SECONDS = 30 * 86400
@@ -41,10 +41,13 @@ RANGES = {
     "s": NumberRange(0, MAX_SECONDS, f"seconds from 0 to {MAX_SECONDS} (30 days)"),
     "s, not 0": NumberRange(0.001, MAX_SECONDS, f"seconds from 0.001 to {MAX_SECONDS} (30 days)"),
     "h": NumberRange(0, 87600, "hours from 0 to 87600 (10 years)"),
+    "days": NumberRange(0, 36500, "days from 0 to 36500 (100 years)"),
     "ms": NumberRange(0, MAX_EPOCH_MS, "milliseconds"),
+    "MB": NumberRange(1, 1_000_000, "megabytes from 1 to 1000000"),
     "MiB": NumberRange(1, 4096, "a whole number of MiB from 1 to 4096"),
     "connections": NumberRange(8, 1e6, "a whole number from 8 to 1000000"),
     "requests": NumberRange(1, 1e6, "a whole number from 1 to 1000000"),
+    "tokens": NumberRange(1, 1e15, "a whole number of tokens, 1 or more"),
     "conversations": NumberRange(1, 1e6, "a whole number from 1 to 1000000"),
     "factor": NumberRange(1, 1000, "a number from 1 to 1000"),
     "rank": NumberRange(-1e9, 1e9, "a whole number"),
@@ -55,7 +58,13 @@ NUMBER = NumberRange(0, 2**53, "a number, 0 or more")
 # Line breaks and control characters: they would break a header or a terminal line.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 # Passwords in URLs, anything that begins like a token, and anything as long as one.
-CREDENTIAL = r"(?<=//)[^/@\s]+(?=@)|\b(?:sk|tc)-[\w-]+|[\w+=-]{20,}"
+KEY = r"\b(?:sk|tc)-[\w-]+"
+CREDENTIAL = rf"(?<=//)[^/@\s]+(?=@)|{KEY}|[\w+=-]{{20,}}"
+
+
+def mask_keys(text: str) -> str:
+    """Return a text of the file, as the name of a key, with what begins like a credential masked."""
+    return re.sub(KEY, "***", text)
 
 
 def safe_repr(value: object, secret: bool = False) -> str:
@@ -162,6 +171,41 @@ def _host(value: str) -> Optional[str]:
     return None if re.search(r"[\s/@?#]|^[^:]*:[^:]*$", value) else value
 
 
+def _post_url(value: str) -> Optional[str]:
+    """Accept an http(s) URL with a host; it may have a login and a query, which are credentials."""
+    try:
+        parts = urlsplit(value)
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        return None
+    return value if valid and not parts.fragment else None
+
+
+def _condition(value: str) -> str:
+    """Accept the condition of an alert; raises ConfigError that names the forms."""
+    from .alert_condition import parse_condition
+
+    return parse_condition(value).text
+
+
+def _network(value: str) -> Optional[str]:
+    """Accept an IP address, or a network as ADDRESS/BITS."""
+    import ipaddress  # 3 ms that most commands do without
+
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        return None
+    return value
+
+
+def _time_of_day(value: str) -> Optional[str]:
+    """Accept a time of day, with days of the week before it or without."""
+    from .rules.keep_warm import parse_time_of_day  # which only this setting needs
+
+    return None if parse_time_of_day(value) is None else value
+
+
 class Format(NamedTuple):
     """A text format: its description in errors, and its reader, which returns None for other text."""
 
@@ -174,5 +218,10 @@ FORMATS = {
     "base URL": Format("a URL (http:// or https://)", _base_url),
     "proxy URL": Format("a proxy (http, https, socks5 or socks5h://HOST:PORT, or direct)", _proxy_url),
     "host": Format("a host name or an address", _host),
+    "network": Format("an IP address or a network (10.0.0.0/8)", _network),
     "path": Format("a path", os.path.expanduser),
+    "POST URL": Format("a URL (http:// or https://)", _post_url),
+    "agent": Format("true, false or a glob of agent ids", lambda value: value),
+    "time of day": Format("a time of day (08:30, or Mon-Fri 08:30)", _time_of_day),
+    "condition": Format("a condition (teamclaude help alerts)", _condition),
 }

@@ -14,8 +14,7 @@ from typing import Any, Optional
 
 from ...errors import TeamClaudeError
 from ..config.config import AccountConfig
-from ..config.edits import Placement, account_json, add_or_replace_account, edit_account
-from ..config.schema import read
+from ..config.edits import Placement, account_json, add_or_replace_account, edit_account, read_accounts
 from .claude_login import is_renewable
 
 __all__ = ["check_api_key", "enroll", "enroll_key", "enroll_token", "followed", "is_full_login", "recognized"]
@@ -67,8 +66,7 @@ def enroll_token(raw: dict[str, Any], account: AccountConfig, wanted: Optional[s
         if entry["name"] == wanted and entry.get("type") == "apikey":
             raise TeamClaudeError(f'"{wanted}" is an API key: give the token another --name')
     named = replace(account, name=wanted or account.name)
-    known = [read(AccountConfig, entry) for entry in entries]
-    for other in known:
+    for other in read_accounts(raw):
         if _is_same(other, account) and is_full_login(other, now) and other.name != wanted:
             raise TeamClaudeError(
                 f'"{other.name}" is the same person and has a login that is renewed, which is better; to put '

@@ -13,12 +13,12 @@ from typing import NamedTuple, Optional
 from ...errors import TeamClaudeError
 from ..config.config import AccountConfig
 from ..config.value_types import UNPRINTABLE
+from .claude_files import FILE_NAME, credentials_file
 from .claude_login import CURE, MAX_BYTES, LoginSource, is_live, parse_login, unusable_reason
 from .keychain import read_keychain
 
-__all__ = ["FoundLogin", "claude_directory", "credentials_file", "find_login"]
+__all__ = ["FoundLogin", "find_login", "login_in", "named_source"]
 
-FILE_NAME = ".credentials.json"
 KEYCHAIN = "the Keychain item of Claude Code"
 TOKEN_VARIABLE = "CLAUDE_CODE_OAUTH_TOKEN"
 
@@ -40,35 +40,21 @@ class Candidate(NamedTuple):
     problem: str = ""
 
 
-def claude_directory(env: Mapping[str, str]) -> str:
-    """Return the directory of Claude Code's files: $CLAUDE_CONFIG_DIR or ~/.claude."""
-    return env.get("CLAUDE_CONFIG_DIR") or os.path.join(_home(env), ".claude")
-
-
-def credentials_file(env: Mapping[str, str]) -> str:
-    """Return the path of Claude Code's credentials file."""
-    directory = env.get("CLAUDE_SECURESTORAGE_CONFIG_DIR")
-    if directory is None:
-        return os.path.join(claude_directory(env), FILE_NAME)
-    return os.path.join(directory or os.path.join(_home(env), ".claude"), FILE_NAME)
-
-
-def _home(env: Mapping[str, str]) -> str:
-    return env.get("HOME") or env.get("USERPROFILE") or os.path.expanduser("~")
-
-
 def find_login(env: Mapping[str, str], named: Optional[str], platform: str, now: float) -> FoundLogin:
     """Return the login in the file `named` (or in the directory `named`), else Claude Code's own.
 
     Raise TeamClaudeError when there is none that can be used or renewed at `now` (epoch seconds).
     """
     if named:
-        found = _parsed(_named_source(named))
-    else:
-        found = _read_file(os.path.abspath(credentials_file(env)))
-        if platform == "darwin":
-            return choose_login([_read_keychain(env), found], now, _not_logged_in(found.label, env))
-    return choose_login([found], now, _not_logged_in(found.label, env))
+        return login_in(named_source(named), now)
+    found = _read_file(os.path.abspath(credentials_file(env)))
+    places = [_read_keychain(env), found] if platform == "darwin" else [found]
+    return choose_login(places, now, _not_logged_in(found.label, env))
+
+
+def login_in(source: LoginSource, now: float) -> FoundLogin:
+    """Return the login in a source; raise TeamClaudeError when it can't be used or renewed at `now`."""
+    return choose_login([_parsed(source)], now, f"{source.label}: there is no login")
 
 
 def choose_login(candidates: Sequence[Candidate], now: float, nothing: str) -> FoundLogin:
@@ -115,7 +101,8 @@ def _bare(problem: str) -> str:
 # --- the places ---------------------------------------------------------------------------------
 
 
-def _named_source(named: str) -> LoginSource:
+def named_source(named: str) -> LoginSource:
+    """Return the content of the file `named`, or of the credentials file in the directory `named`."""
     path = os.path.abspath(os.path.expanduser(named))
     for inside in (FILE_NAME, os.path.join(".claude", FILE_NAME)):
         if os.path.isdir(path) and os.path.exists(os.path.join(path, inside)):

@@ -6,4 +6,5 @@ Nothing here stores a token.
 - loopback_server: the HTTP server on 127.0.0.1 that the browser is redirected to
 - token_endpoint: exchange a code or a refresh token, fetch a token's profile
 - token_response: parse the answers of the token and profile endpoints
+- usage_endpoint: ask how much of its quota a login has used
 """

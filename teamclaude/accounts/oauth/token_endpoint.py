@@ -14,24 +14,26 @@ import os
 import re
 import socket
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 from urllib.parse import urlsplit
 
 from ...dial.connector import Connector
 from ...dial.proxies import ProxyAddress
-from ...dial.url_opener import url_opener
 from ...errors import ConfigError, ConnectFailedError, LoginRefusedError, TokenEndpointUnavailableError
 from ..config.config import Config, OAuthConfig
 from ..config.json_file import json_object
 from .token_response import Profile, TokenGrant, read_grant, read_profile
 
+if TYPE_CHECKING:
+    import urllib.request
+
 __all__ = [
     "DEFAULT_ROUTE",
     "TIMEOUT_SEC",
+    "Endpoint",
     "OutboundRoute",
+    "call",
     "exchange_code",
     "fetch_profile",
     "refresh_tokens",
@@ -69,16 +71,16 @@ class OutboundRoute(NamedTuple):
 DEFAULT_ROUTE = OutboundRoute()
 
 
-class _Endpoint(NamedTuple):
-    """An endpoint's name in errors, and the text of a LoginRefusedError from it."""
+class Endpoint(NamedTuple):
+    """One endpoint: its name in errors, and the text of a LoginRefusedError from it."""
 
     name: str
     refused_text: str
 
 
-_CODE = _Endpoint("token endpoint", "the login code is not accepted ({}); start the login again")
-_REFRESH = _Endpoint("token endpoint", "the login is not valid any more ({}); log in again: teamclaude login")
-_PROFILE = _Endpoint(
+_CODE = Endpoint("token endpoint", "the login code is not accepted ({}); start the login again")
+_REFRESH = Endpoint("token endpoint", "the login is not valid any more ({}); log in again: teamclaude login")
+_PROFILE = Endpoint(
     "profile endpoint", "the access token is not accepted ({}); log in again: teamclaude login"
 )
 
@@ -133,8 +135,10 @@ def refresh_tokens(
 def fetch_profile(oauth: OAuthConfig, access_token: str, *, route: OutboundRoute = DEFAULT_ROUTE) -> Profile:
     """Fetch the profile of a token's owner.  Raise LoginRefusedError or TokenEndpointUnavailableError."""
     headers = {**_headers(oauth), "Authorization": f"Bearer {access_token}"}
+    import urllib.request  # 1.3 MB that a server needs for its first renewal
+
     request = urllib.request.Request(oauth.profile_url, headers=headers)
-    return read_profile(_call(request, route, _PROFILE))
+    return read_profile(call(request, route, _PROFILE))
 
 
 # --- one call -----------------------------------------------------------------------------------
@@ -145,15 +149,21 @@ def _headers(oauth: OAuthConfig) -> dict[str, str]:
 
 
 def _post(
-    oauth: OAuthConfig, asked: Mapping[str, str], route: OutboundRoute, endpoint: _Endpoint
+    oauth: OAuthConfig, asked: Mapping[str, str], route: OutboundRoute, endpoint: Endpoint
 ) -> dict[str, Any]:
+    import urllib.request
+
     headers = {**_headers(oauth), "Content-Type": "application/json"}
     request = urllib.request.Request(oauth.token_url, json.dumps(asked).encode(), headers, method="POST")
-    return _call(request, route, endpoint)
+    return call(request, route, endpoint)
 
 
-def _call(request: urllib.request.Request, route: OutboundRoute, endpoint: _Endpoint) -> dict[str, Any]:
+def call(request: urllib.request.Request, route: OutboundRoute, endpoint: Endpoint) -> dict[str, Any]:
     """Return the JSON object of a 2xx answer; raise one of the two errors otherwise."""
+    import urllib.error
+
+    from ...dial.url_opener import url_opener
+
     what = endpoint.name
     try:
         with url_opener(route.connector()).open(request, timeout=TIMEOUT_SEC) as response:
@@ -204,7 +214,7 @@ def _error_for_status(
     headers: Mapping[str, str],
     document: Optional[dict[str, Any]],
     body: bytes,
-    endpoint: _Endpoint,
+    endpoint: Endpoint,
 ) -> Exception:
     code, what = _error_code(document), endpoint.name
     said = f"{status} {code}".rstrip()
@@ -216,11 +226,14 @@ def _error_for_status(
     if status == 429:
         hint = "; if that lasts, it may not like our User-Agent: set oauth.userAgent in the config file"
         return TokenEndpointUnavailableError(
-            f"the {what} takes no requests now ({said}){hint}", pause_sec=wait, may_be_spent=False
+            f"the {what} takes no requests now ({said}){hint}",
+            pause_sec=wait,
+            may_be_spent=False,
+            answered=status,
         )
     # Behind a gateway's 5xx the server may have processed the request.
     return TokenEndpointUnavailableError(
-        f"the {what} failed ({said})", pause_sec=wait, may_be_spent=status >= 500
+        f"the {what} failed ({said})", pause_sec=wait, may_be_spent=status >= 500, answered=status
     )
 
 

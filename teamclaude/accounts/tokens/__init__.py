@@ -4,6 +4,9 @@ Nothing here decides which account serves a request.
 
 - account_tokens: the in-memory state of one account's tokens and its next refresh
 - claude_credentials: Claude Code's credentials file as a token store
+- credential_command: a static credential that a program prints
+- credential_output: read that output
+- hand_over: hand a login to another machine, so that only one has it
 - import_renewal: renew a login while it is imported
 - last_good: restore a running server's config file when it is lost
 - refresh: one refresh, in an order that survives crashes and races

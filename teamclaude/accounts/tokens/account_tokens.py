@@ -19,7 +19,6 @@ from .token_pair import (
     Usability,
     backoff_sec,
     fresh_until,
-    refresh_margin_sec,
     refresh_need,
 )
 
@@ -79,10 +78,11 @@ class AccountTokens:
             return True
 
     def record_refresh(self, result: RefreshResult, now: float) -> bool:
-        """Record a successful refresh; return whether the access token has changed."""
+        """Record a successful refresh; return whether the account can be used again, or has another token."""
         with self._lock:
             changed = result.pair.access_token != self.pair.access_token
-            if result.issued:
+            reported = self._auth_failure_reported
+            if result.issued or self.runs_program:
                 self._refreshed_at = now
             if result.spent is not None and result.spent != result.pair.refresh_token:
                 self._spent.add(result.spent)
@@ -90,7 +90,7 @@ class AccountTokens:
             self.unsaved = result.unsaved
             if self.unsaved is not None:
                 self._back_off(now, result.note, None)
-            return changed
+            return changed or reported
 
     def record_saved(self, pair: TokenPair) -> None:
         """Record that the unsaved pair is stored, or that the store has a newer login (`pair`)."""
@@ -105,7 +105,7 @@ class AccountTokens:
         """
         with self._lock:
             if token == self.pair.access_token:
-                if 0 <= now - self._refreshed_at < JUST_REFRESHED_SEC:
+                if self.refresher.spends and 0 <= now - self._refreshed_at < JUST_REFRESHED_SEC:
                     return "the API refuses a token that was renewed just now"
                 self._rejected_token, self.fresh_until = token, LONG_AGO
             return ""
@@ -124,7 +124,7 @@ class AccountTokens:
         with self._lock:
             self.maybe_spent = journal.started_at is not None
             if journal.refused_at is not None:
-                self.login_error = refused_text(journal.refused_at)
+                self.login_error = refused_text(journal.refused_at, journal.refused_elsewhere)
 
     def record_failure(self, now: float, words: str, retry_after: Optional[float] = None) -> bool:
         """Record a failed refresh and back off, at least `retry_after` seconds.
@@ -135,6 +135,12 @@ class AccountTokens:
             is_new = words != self.last_error
             self._back_off(now, words, retry_after)
             return is_new
+
+    def ask_again(self) -> None:
+        """Have the program run again soon; what it printed before serves meanwhile."""
+        with self._lock:
+            self._set_pair(self.pair._replace(ask_again_at=LONG_AGO))
+            self.retry_at, self._refreshed_at = 0.0, LONG_AGO
 
     def close(self) -> None:
         """Discard an unsaved pair and release its lock: the account is gone, or the process ends."""
@@ -170,6 +176,17 @@ class AccountTokens:
     # --- queries ------------------------------------------------------------------------------------
 
     @property
+    def runs_program(self) -> bool:
+        """Whether the credential is what a program prints (credentialCommand)."""
+        return self.refresher.ahead and not self.refresher.spends
+
+    @property
+    def _being_renewed(self) -> str:
+        if not self.runs_program:
+            return "its token has expired and is being renewed"
+        return "the API refused it" if self.rejected_token else "its credentialCommand has not answered yet"
+
+    @property
     def rejected_token(self) -> Optional[str]:
         """The current access token if the API refused it, else None."""
         token = self.pair.access_token
@@ -187,7 +204,7 @@ class AccountTokens:
         need = self.need(now)
         # Another program's file is read when a token is needed and when the file changes.
         return need is RefreshNeed.MANDATORY or (
-            self.refresher.spends and (self.maybe_spent or need is RefreshNeed.ADVISORY)
+            self.refresher.ahead and (self.maybe_spent or need is RefreshNeed.ADVISORY)
         )
 
     def usability(self, now: float) -> Usability:
@@ -196,7 +213,7 @@ class AccountTokens:
             return Usability(True)
         if self.login_error:
             return Usability(False, self.login_error)
-        words = self.last_error or "its token has expired and is being renewed"
+        words = self.last_error or self._being_renewed
         # If another program refreshes, a refused token stays refused until it has done so.
         waits = self.refresher.spends or not self.rejected_token
         return Usability(False, words, max(self._next_attempt(now), now + 1.0) if waits else None)
@@ -210,9 +227,8 @@ class AccountTokens:
         soonest = max(now, self._next_attempt(now))
         if self.is_refresh_due(soonest):
             return soonest
-        ends = self.pair.expires_at
-        margin = refresh_margin_sec(self.pair) if self.refresher.spends else 0.0
-        return NEVER if ends is None else max(soonest, ends - margin)
+        ends = NEVER if self.pair.expires_at is None else self.pair.expires_at
+        return max(soonest, fresh_until(self.pair) if self.refresher.ahead else ends)
 
     def _next_attempt(self, now: float) -> float:
         """Return the earliest time of the next refresh; a clock set back does not postpone it."""
@@ -223,15 +239,16 @@ class AccountTokens:
         """Return, once, why only a new login helps; empty while the access token can still be used."""
         with self._lock:
             usable = self.need(now) is not RefreshNeed.MANDATORY
-            if not self.login_error or self._auth_failure_reported or usable:
+            why = self.login_error or (self.last_error if self.runs_program else "")
+            if not why or self._auth_failure_reported or usable:
                 return ""
             self._auth_failure_reported = True
-            return self.login_error
+            return why
 
     def consume_expiry_warning(self, now: float) -> Optional[float]:
         """Return, once, when the login ends, if that is within WARN_SEC; else None."""
         with self._lock:
-            ends = self.pair.last_use_ends_at
+            ends = self._login_ends_at
             if ends is None or ends == self._warned_end or not 0 < ends - now <= WARN_SEC:
                 return None
             self._warned_end = ends
@@ -242,4 +259,9 @@ class AccountTokens:
         fresh = self.need(now) is RefreshNeed.NONE
         status = "re-login needed" if self.login_error else "valid" if fresh else "refresh due"
         reason = self.login_error or self.last_error or None
-        return TokenView(status, self.pair.expires_at, self.pair.last_use_ends_at, reason)
+        return TokenView(status, self.pair.expires_at, self._login_ends_at, reason)
+
+    @property
+    def _login_ends_at(self) -> Optional[float]:
+        """When somebody has to log in again: never, where a program is asked for the next credential."""
+        return None if self.runs_program else self.pair.last_use_ends_at

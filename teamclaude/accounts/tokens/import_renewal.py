@@ -15,8 +15,8 @@ from typing import Any, Callable, NamedTuple, Optional
 from ...errors import TeamClaudeError
 from ..config.config import AccountConfig
 from ..config.config_file import ConfigFile
+from ..importing.claude_files import FILE_NAME
 from ..importing.claude_login import LoginSource, parse_login
-from ..importing.find_login import FILE_NAME
 from ..oauth.token_response import TokenGrant
 from .claude_credentials import ClaudeCredentialsFile
 from .refresh import Spend, SpendingRefresher

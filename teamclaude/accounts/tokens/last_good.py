@@ -113,7 +113,12 @@ class LastGoodConfig:
     def _current_content(self) -> dict[str, Any]:
         """Return the last good content with the current tokens."""
         raw = decode(self._data, str(self._file.path))
-        followed = {account.key for account in self._config.accounts if account.import_from}
+        # The tokens of these are kept elsewhere, and those of a credentialCommand must not get into the file.
+        followed = {
+            account.key
+            for account in self._config.accounts
+            if account.import_from or account.credential_command
+        }
         for key, pair in self._pairs().items():
             if key not in followed and pair.access_token is not None:
                 with contextlib.suppress(UsageError):  # an account of a reload that was rejected

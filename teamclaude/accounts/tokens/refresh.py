@@ -9,6 +9,10 @@ A refresh token can be used once, and its answer is given once:
 5. store the new pair durably, before anything uses it;
 6. remove the journal.
 
+A refused token that we never sent before was spent by somebody else, or revoked: the store is read once more,
+in case another process has put a newer pair there whose lock we don't see; else the error says so, now and
+after each restart, and the token is never sent again: two programs do not take turns in spending one login.
+
 A crash before 4 leaves the old token valid.  After 4 the journal holds the new pair, which the next
 refresh stores.  If the answer was lost on the network, the old token is tried again later; if it is
 refused then, the error says when and how the login was lost.
@@ -28,11 +32,23 @@ from .refresh_journal import RefreshJournal
 from .token_pair import RefreshNeed, TokenPair, refresh_need
 from .token_store import TokenStore
 
-__all__ = ["LOGIN_AGAIN", "RefreshResult", "Spend", "SpendingRefresher", "UnsavedPair", "refused_text"]
+__all__ = [
+    "LOGIN_AGAIN",
+    "USED_ELSEWHERE",
+    "RefreshResult",
+    "Spend",
+    "SpendingRefresher",
+    "UnsavedPair",
+    "refused_text",
+]
 
 # Longer than one call to the token endpoint: a second refresh waits for the pair of the first.
 LOCK_TIMEOUT_SEC = 90.0
 LOGIN_AGAIN = "log in again: teamclaude login"
+USED_ELSEWHERE = (
+    "It was revoked, or another server or Claude Code has the same login and renewed it first: give each a "
+    "login of its own (teamclaude help accounts)"
+)
 
 Spend = Callable[[str], TokenGrant]
 
@@ -85,6 +101,7 @@ class SpendingRefresher:
     """
 
     spends = True
+    ahead = True
 
     def __init__(
         self,
@@ -157,14 +174,19 @@ class SpendingRefresher:
         self, stored: TokenPair, token: str, journal: RefreshJournal, spend: Spend, held: contextlib.ExitStack
     ) -> RefreshResult:
         if journal.refused_at is not None:
-            raise LoginRefusedError(refused_text(journal.refused_at))
+            raise LoginRefusedError(refused_text(journal.refused_at, journal.refused_elsewhere))
         self._journal_start(journal)
         try:
             grant = spend(token)
         except LoginRefusedError as error:
+            now = self._clock()
+            elsewhere = journal.started_at is None and _ends_later(stored, error, now)
             with contextlib.suppress(OSError):  # at worst it is refused once more
-                journal.write_refusal(self._clock())
-            raise LoginRefusedError(_login_lost_text(journal.started_at, error)) from None
+                journal.write_refusal(now, elsewhere)
+            newer = self._newer_pair(token) if elsewhere else None
+            if newer is not None:
+                return RefreshResult(newer)
+            raise LoginRefusedError(_login_lost_text(journal.started_at, error, elsewhere)) from None
         except TokenEndpointUnavailableError as error:
             if journal.started_at is None and not error.may_be_spent:
                 journal.remove()
@@ -179,6 +201,14 @@ class SpendingRefresher:
             else f"{_lost_answer_text(journal.started_at)}, but its refresh token was still good"
         )
         return self._store_pair(pair, token, journal, note, held)._replace(issued=True)
+
+    def _newer_pair(self, token: str) -> Optional[TokenPair]:
+        """Return what the store holds by now, if that is another login than the one with `token`."""
+        with contextlib.suppress(OSError, TeamClaudeError):
+            found = self.store.read()
+            if found.access_token is not None and found.refresh_token != token:
+                return found
+        return None
 
     def _journal_start(self, journal: RefreshJournal) -> None:
         try:
@@ -215,14 +245,26 @@ class SpendingRefresher:
         return ConfigError(f"the new tokens can't be stored and are {where}: {why}")
 
 
-def refused_text(at: float) -> str:
-    """Say why a refresh token that was refused `at` (epoch seconds) is not sent again."""
-    return f"its refresh token was refused at {_local_time(at)}; {LOGIN_AGAIN}"
+def refused_text(at: float, elsewhere: bool = False) -> str:
+    """Say why a refresh token that was refused `at` (epoch seconds) is not sent again.
+
+    `elsewhere`: it was refused before its end, and we had not spent it.
+    """
+    text = f"its refresh token was refused at {_local_time(at)}; {LOGIN_AGAIN}"
+    return f"{text}. {USED_ELSEWHERE}" if elsewhere else text
 
 
-def _login_lost_text(left: Optional[float], error: LoginRefusedError) -> str:
+def _ends_later(pair: TokenPair, error: LoginRefusedError, now: float) -> bool:
+    """Return whether the login should not have ended yet: who ended it is somebody else.
+
+    Only 400 invalid_grant is a word about the token; 401 and 403 may be about the way to the server.
+    """
+    return error.answered == 400 and (pair.login_ends_at is None or now < pair.login_ends_at)
+
+
+def _login_lost_text(left: Optional[float], error: LoginRefusedError, elsewhere: bool) -> str:
     if left is None:
-        return str(error)
+        return f"{error}. {USED_ELSEWHERE}" if elsewhere else str(error)
     return f"{_lost_answer_text(left)}: that answer probably held the new tokens. Now {error}"
 
 

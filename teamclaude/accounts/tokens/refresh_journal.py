@@ -44,7 +44,7 @@ class RefreshJournal:
     """The record of `token` in `directory`, as read at construction; an unreadable file counts as none.
 
     `started_at`: since when the token may be spent; `refused_at`: when the server refused it (epoch
-    seconds); `answer`: the pair it was exchanged for.
+    seconds); `refused_elsewhere`: though nobody here had spent it; `answer`: the pair it was exchanged for.
     """
 
     def __init__(self, directory: str, token: str) -> None:
@@ -57,6 +57,7 @@ class RefreshJournal:
         head = json_object(data[:ANSWER_OFFSET]) or {}
         self.started_at = _number(head.get("begun"))
         self.refused_at = _number(head.get("refused"))
+        self.refused_elsewhere = head.get("elsewhere") is True
         self.answer = _pair(json_object(data[ANSWER_OFFSET:]) or {})
 
     def write_start(self, now: float) -> None:
@@ -77,9 +78,9 @@ class RefreshJournal:
         finally:
             os.close(handle)
 
-    def write_refusal(self, now: float) -> None:
+    def write_refusal(self, now: float, elsewhere: bool = False) -> None:
         """Record that the server refused the token at `now`.  Raise OSError when it can't be written."""
-        write_private(self.path, json.dumps({"refused": now}).encode())
+        write_private(self.path, json.dumps({"refused": now, "elsewhere": elsewhere}).encode())
         _prune(os.path.dirname(self.path))
 
     def remove(self) -> None:

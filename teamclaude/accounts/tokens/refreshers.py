@@ -24,6 +24,8 @@ class TokenRefresher(Protocol):
 
     spends: bool
     """Whether a refresh spends a refresh token; False: another program refreshes, and its file is read."""
+    ahead: bool
+    """Whether it is refreshed before the token's end, while that still serves."""
     store: TokenStore
     remedy: str
     """What the owner can do before the login ends, and after."""
@@ -41,6 +43,7 @@ class FollowingRefresher:
     """The login that another program refreshes and stores at `path`."""
 
     spends = False
+    ahead = False
     remedy = "log in again in Claude Code, or with teamclaude login"
 
     def __init__(self, path: str, store: TokenStore, clock: Callable[[], float]) -> None:
@@ -73,9 +76,18 @@ def new_setup_token(name: str) -> str:
 
 
 def refresher_for(
-    file: ConfigFile, account: AccountConfig, config: Config, clock: Callable[[], float] = time.time
+    file: ConfigFile,
+    account: AccountConfig,
+    config: Config,
+    clock: Callable[[], float] = time.time,
+    is_cancelled: Callable[[], bool] = lambda: False,
 ) -> TokenRefresher:
-    """Return the refresher for an account of the config file."""
+    """Return the refresher for an account of the config file; `is_cancelled`: a program is to be killed."""
+    if account.credential_command:
+        from .credential_command import CommandRefresher  # subprocess: most configs need none of it
+
+        ttl = account.credential_ttl_sec
+        return CommandRefresher(account.credential_command, account.type, ttl, clock, is_cancelled)
     # One lock per person: the account key changes when an organisation becomes known.
     side = token_side_path(file.path, account.account_uuid or account.name)
     if not account.import_from:

@@ -68,19 +68,21 @@ class TokenManager:
         self._spawn = spawn or _spawn
         self.tokens: Mapping[str, AccountTokens] = {}  # replaced whole
         self._stopping = threading.Event()
+        self._not_ahead = threading.Event()  # only what a request waits for is refreshed
         self._timer: Optional[threading.Thread] = None
         self.configure(config)
 
     # --- configuration, start and stop ---------------------------------------------------------------
 
-    def configure(self, config: Config) -> list[str]:
+    def configure(self, config: Config, ask: bool = False) -> list[str]:
         """Adopt a configuration; return the keys of known accounts whose tokens it changes.
 
-        Tokens refreshed since the file was read stay.  One call at a time.
+        Tokens refreshed since the file was read stay.  `ask`: programs that print credentials are run again.
+        One call at a time.
         """
         known, tokens_by_key, changed = self.tokens, {}, []
         for account in config.accounts:
-            if account.type == "oauth":
+            if account.type == "oauth" or account.credential_command:
                 tokens_by_key[account.key] = tokens = self._tokens_for(
                     account, config, known.get(account.key)
                 )
@@ -92,20 +94,32 @@ class TokenManager:
         for tokens in known.values():
             if tokens not in tokens_by_key.values():
                 tokens.close()
+        for key, tokens in tokens_by_key.items():
+            if tokens.runs_program and known:
+                if ask and tokens is known.get(key):
+                    tokens.ask_again()
+                self._refresh_in_background(key, tokens, self._clock())
         return changed
 
     def _tokens_for(
         self, account: AccountConfig, config: Config, known: Optional[AccountTokens]
     ) -> AccountTokens:
         remedy = account.source == "token" and account.name
-        refresher_key = (account.import_from, config.refresh_imported, remedy)
+        program = account.credential_command, account.credential_ttl_sec, account.type
+        refresher_key = (account.import_from, config.refresh_imported, remedy, program)
         tokens = known
         if tokens is None or tokens.refresher_key != refresher_key:
-            tokens = AccountTokens(refresher_for(self._file, account, config, self._clock), refresher_key)
+            refresher = refresher_for(self._file, account, config, self._clock, self._stopping.is_set)
+            tokens = AccountTokens(refresher, refresher_key)
+            if known is not None and known.runs_program and tokens.runs_program:
+                tokens.adopt(known.pair)  # until the other program has answered
+                tokens.ask_again()
         tokens.name, tokens.disabled, tokens.proxy = account.name, account.disabled, account.proxy_address
         return tokens
 
     def _adopt_stored(self, tokens: AccountTokens, account: AccountConfig) -> bool:
+        if account.credential_command:
+            return False
         stored = TokenPair.from_account(account)
         if not account.import_from:
             return tokens.adopt(stored)
@@ -129,12 +143,17 @@ class TokenManager:
         self._timer = threading.Thread(target=self._run, name="token-timer", daemon=True)
         self._timer.start()
 
+    def stop_ahead(self) -> None:
+        """Refresh no more ahead of expiry: another process does so for the same logins."""
+        self._not_ahead.set()
+
     def stop(self, timeout_s: float = STOP_SEC) -> None:
         """Start no more refreshes and wait up to `timeout_s` seconds for those in progress.
 
         Tokens that can't be stored even now are in the refresh journal, where the next process finds them.
         """
         self._stopping.set()
+        self._not_ahead.set()
         deadline = time.monotonic() + timeout_s
         if self._timer is not None:
             self._timer.join(timeout_s)
@@ -201,7 +220,7 @@ class TokenManager:
 
     def _run(self) -> None:
         pause = 0.0
-        while not self._stopping.wait(pause):
+        while not self._not_ahead.wait(pause):
             pause = MAX_TICK_SEC
             with self._guarded():
                 pause = self.run_due()
@@ -270,8 +289,11 @@ class TokenManager:
             is_new = tokens.record_failure(self._clock(), str(error), error.pause_sec)
             return (f"its token can't be renewed now: {error}" if is_new else ""), False
         except TeamClaudeError as error:
+            if tokens.runs_program and self._stopping.is_set():  # killed by us
+                return "", False
             is_new = tokens.record_failure(self._clock(), str(error))
-            return (f"its token can't be renewed: {error}" if is_new else ""), False
+            what = "" if tokens.runs_program else "its token can't be renewed: "
+            return (f"{what}{error}" if is_new else ""), False
         except Exception as error:  # unforeseen: back off before the next attempt
             tokens.record_failure(self._clock(), f"internal error: {type(error).__name__}")
             raise

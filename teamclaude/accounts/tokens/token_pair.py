@@ -41,6 +41,7 @@ class TokenPair(NamedTuple):
     expires_at: Optional[float] = None
     login_ends_at: Optional[float] = None
     issued_at: Optional[float] = None  # when the access token was
+    ask_again_at: Optional[float] = None  # from a program: when it is asked again, while the token serves
 
     @classmethod
     def from_account(cls, account: AccountConfig) -> TokenPair:
@@ -148,14 +149,15 @@ def fresh_until(pair: TokenPair) -> float:
     """
     if pair.access_token is None:
         return -NEVER
-    return NEVER if pair.expires_at is None else pair.expires_at - refresh_margin_sec(pair)
+    end = NEVER if pair.expires_at is None else pair.expires_at - refresh_margin_sec(pair)
+    return end if pair.ask_again_at is None else min(end, pair.ask_again_at)
 
 
 def refresh_need(pair: TokenPair, now: float) -> RefreshNeed:
     """Return what the pair's age requires."""
     if now <= fresh_until(pair):
         return RefreshNeed.NONE
-    usable = pair.access_token is not None and pair.expires_at is not None and pair.expires_at > now
+    usable = pair.access_token is not None and (pair.expires_at is None or pair.expires_at > now)
     return RefreshNeed.ADVISORY if usable else RefreshNeed.MANDATORY
 
 

@@ -184,10 +184,19 @@ def test_the_three_kinds_of_accounts_load(entry: dict[str, Any]) -> None:
         ([{"name": "a", "key": "k1"}, {"name": "a", "key": "k2"}], "proxy: two clients have the same name"),
         ([{"name": "a", "key": "k1"}, {"name": "b", "key": "k1"}], "proxy: two clients have the same key"),
         ([{"name": "a", "key": "tc-main"}], "proxy: two clients have the same key"),
+        (
+            [{"name": "a", "key": "k1", "share": 0.75}, {"name": "b", "key": "k2", "share": 0.5}],
+            "proxy: the shares of all clients together are 1.25, more than 1",
+        ),
     ],
 )
 def test_clients_need_different_names_and_keys(clients: list[Any], text: str) -> None:
     assert fault({"proxy": {"apiKey": "tc-main", "clients": clients}}) == text
+
+
+def test_shares_of_exactly_1_are_none_too_many() -> None:
+    shares = [{"name": f"c{n}", "key": f"k{n}", "share": 0.1} for n in range(10)]
+    assert len(parse_config({"proxy": {"clients": shares}}, "f").proxy.clients) == 10
 
 
 def test_unknown_keys_of_other_versions_are_ignored() -> None:
@@ -271,3 +280,18 @@ def put(raw: Any, path: tuple[Any, ...], value: Any) -> None:
     for step in path[:-1]:
         raw = raw[step]
     raw[path[-1]] = value
+
+
+@pytest.mark.parametrize("value", [1, 299, 299.9])
+def test_quotas_are_probed_every_five_minutes_at_most(value: float) -> None:
+    with pytest.raises(ConfigError, match=r"^f: quotaProbeSec: expected 0 \(off\) or at least 300 s, got "):
+        parse_config({"quotaProbeSec": value}, "f")
+    assert parse_config({"quotaProbeSec": 300}, "f").quota_probe_sec == 300
+    assert parse_config({}, "f").quota_probe_sec == 0
+
+
+def test_there_are_not_more_routes_than_can_be_compared():
+    route = {"match": "claude-opus-*", "block": "no"}
+    assert len(parse_config({"routes": [route] * 1000}, "f").routes) == 1000
+    with pytest.raises(ConfigError, match=r"^f: routes: expected at most 1000, got 1001; use globs$"):
+        parse_config({"routes": [route] * 1001}, "f")

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from teamclaude.accounts.config.config_file import config_path, state_path
+from teamclaude.accounts.config.config_file import config_path
 from teamclaude.accounts.config.file_lock import FileLock
+from teamclaude.accounts.config.state_place import state_path
 from tests.accounts.support import ConfigDir
 
 ROOT = Path(__file__).resolve().parents[3]

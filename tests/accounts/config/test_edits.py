@@ -227,3 +227,14 @@ def test_the_json_of_an_account_reads_back_as_the_same() -> None:
         "priority": 2,
     }
     assert parse_config({"accounts": [copy.deepcopy(stored)]}, "f").accounts == (account,)
+
+
+@pytest.mark.parametrize("value", ["60%", {"session": 0.5}, {"5h": {"opus": 0.5}}, True])
+def test_a_login_is_stored_where_an_account_has_a_key_of_another_program(value: Any) -> None:
+    raw = file()
+    raw["accounts"][0]["maxUsage"] = value
+    edit_account(raw, "u1/o1", access_token="sk-FAKE-new")
+    assert raw["accounts"][0]["accessToken"] == "sk-FAKE-new"
+    assert raw["accounts"][0]["maxUsage"] == value
+    placed = add_or_replace_account(raw, entry("alice", accountUuid="u1", orgUuid="o1"))
+    assert placed == Placement("alice", "updated")

@@ -133,7 +133,11 @@ def test_a_bad_value_names_its_path(raw: Any, text: str) -> None:
     [
         ({"prat": {}}, 'prat: is not a setting; did you mean "part"?'),
         ({"point": []}, 'point: is not a setting; did you mean "points"?'),
-        ({"warm_sec": 1}, 'warm_sec: is not a setting; did you mean "warmSec"?'),
+        (
+            {"warm_sec": 1},
+            'warm_sec: is not a setting; did you mean "warmSec"? '
+            "(teamclaude import --from FILE takes over a whole file that is spelled so)",
+        ),
         ({"maxmib": 1}, 'maxmib: is not a setting; did you mean "maxMiB"?'),
         (
             {"parts": [{"name": "a", "tokne": "sk-FAKE"}]},

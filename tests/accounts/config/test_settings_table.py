@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from teamclaude.accounts.config.config import parse_config
+from teamclaude.accounts.config.schema import COMMAND
 from teamclaude.accounts.config.settings_table import SettingRow, settings_table
 from teamclaude.errors import ConfigError
 
@@ -26,16 +27,21 @@ AROUND: dict[str, dict[str, Any]] = {
     "accounts[]": {"name": "bob", "accessToken": "sk-FAKE", "importFrom": "/c.json"},
     "proxy.clients[]": {"name": "ci", "key": "k"},
     "proxy.tls": {"cert": "c.pem", "key": "k.pem"},
+    "alerts[]": {"when": "hold", "url": "http://host"},
+    "routes[]": {"match": "claude-*"},
+    "routes[].match": {},
+    "alerts[].url": {"when": "hold", "run": ["program"]},
 }
 
 
 def file_with(name: str, value: Any) -> dict[str, Any]:
     """A config whose only wrong value is `value` at `name`."""
     section, _, key = name.rpartition(".")
-    node = {**AROUND.get(section, {}), key: value}
+    node = {**(AROUND.get(name) or AROUND.get(section, {})), key: value}
     while section:
         outer, _, step = section.rpartition(".")
-        node = {step[:-2]: [node]} if step.endswith("[]") else {step: node}
+        around = AROUND.get(outer, {}) if outer else {}
+        node = {**around, step[:-2]: [node]} if step.endswith("[]") else {**around, step: node}
         section = outer
     return node
 
@@ -61,6 +67,22 @@ def test_names_are_the_paths_of_the_file_in_order_and_each_once() -> None:
         "refreshImported",
     }
     assert wanted <= set(names)
+
+
+# Types that the original writes there (original_keys.py): they are read, too.
+OF_THE_ORIGINAL: dict[str, tuple[type, ...]] = {
+    "switchThreshold": (bool, dict),
+    "upstreamProxy": (bool,),
+    "maxUsage": (int, dict),
+    "accounts[].maxUsage": (dict,),
+    "routes": (dict,),
+}
+# Short forms: a text for a match is the model, one for the accounts is the only one.
+SHORT: dict[str, tuple[type, ...]] = {
+    "routes[].match": (str,),
+    "routes[].accounts": (str,),
+    "routes[].match.agent": (bool,),
+}
 
 
 def test_every_row_says_type_and_reason() -> None:
@@ -94,6 +116,10 @@ def test_the_default_of_every_row_is_a_value_it_takes(row: SettingRow) -> None:
 def test_every_wrong_type_of_every_key_is_one_line_with_its_path(row: SettingRow) -> None:
     path = row.name.replace("[]", "[0]")
     for wrong in WRONG.get(row.type, [5, "no such word", [], {}]):
+        if row.unit == COMMAND and wrong == "x":  # a program without arguments
+            continue
+        if isinstance(wrong, (*OF_THE_ORIGINAL.get(row.name, ()), *SHORT.get(row.name, ()))):
+            continue
         with pytest.raises(ConfigError) as caught:
             parse_config(file_with(row.name, wrong), "f.json")
         text = str(caught.value)
@@ -106,16 +132,20 @@ def test_every_number_with_a_unit_has_a_range_of_its_own_or_any_size() -> None:
     units = {row.unit for row in ROWS if row.type in ("number", "whole number")}
     known = {
         "port",
+        "$",
         "fraction 0-1",
         "s",
         "s, not 0",
         "h",
+        "days",
         "ms",
+        "MB",
         "MiB",
         "requests",
+        "tokens",
         "connections",
         "conversations",
         "factor",
         "rank",
     }
-    assert units <= known | {"", "bytes"}
+    assert units <= known | {"", "bytes", "MB"}

@@ -12,8 +12,9 @@ from typing import Any, Optional
 import pytest
 
 from teamclaude.accounts.importing import find_login as module
+from teamclaude.accounts.importing.claude_files import claude_directory, credentials_file
 from teamclaude.accounts.importing.claude_login import MAX_BYTES
-from teamclaude.accounts.importing.find_login import claude_directory, credentials_file, find_login
+from teamclaude.accounts.importing.find_login import find_login
 from teamclaude.errors import TeamClaudeError
 
 NOW = 1_800_000_000.0
@@ -141,7 +142,7 @@ def test_a_path_through_a_file_can_not_be_read(theirs: Path) -> None:
 
 @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="no endless device here")
 def test_an_endless_file_is_not_read_to_its_end() -> None:
-    assert len(module._named_source("/dev/zero").text) == MAX_BYTES + 1
+    assert len(module.named_source("/dev/zero").text) == MAX_BYTES + 1
     assert "too long" in refusal("/dev/zero")
 
 

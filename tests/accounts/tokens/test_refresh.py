@@ -232,7 +232,7 @@ def test_a_pair_that_cannot_be_stored_is_kept_and_the_lock_with_it(
 ) -> None:
     old = case.logins.entry()["refreshToken"]
     with monkeypatch.context() as patch:
-        patch.setattr("teamclaude.accounts.config.config_file.write_private", full)
+        patch.setattr("teamclaude.accounts.config.config_file.replace_keeping_owner", full)
         result = case.refresh()
         assert result.unsaved is not None
         where = re.escape(os.path.dirname(case.side))
@@ -256,7 +256,7 @@ def test_a_pair_that_cannot_be_stored_is_kept_and_the_lock_with_it(
 
 def test_an_unstored_pair_survives_its_process(case: RefreshCase, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("teamclaude.accounts.config.config_file.write_private", full)
+        patch.setattr("teamclaude.accounts.config.config_file.replace_keeping_owner", full)
         result = case.refresh()
         assert result.unsaved is not None
         result.unsaved.discard()  # as the end of the process would
@@ -289,7 +289,7 @@ def test_a_pair_that_cannot_even_be_journaled_stays_in_memory(
     case: RefreshCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("teamclaude.accounts.config.config_file.write_private", full)
+        patch.setattr("teamclaude.accounts.config.config_file.replace_keeping_owner", full)
         patch.setattr(RefreshJournal, "write_answer", full)
         result = case.refresh()
     assert "in memory only, and lost at a restart" in result.note

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from teamclaude.accounts.oauth.token_response import read_grant
+from teamclaude.accounts.tokens.refresh import USED_ELSEWHERE
 from teamclaude.accounts.tokens.token_manager import TokenManager
 from teamclaude.errors import TokenEndpointUnavailableError
 from teamclaude.fakeapi.fault import Fault
@@ -287,7 +288,7 @@ def test_a_refused_login_serves_until_its_token_expires(logins: Logins) -> None:
     manager.run_due()
     assert logins.warnings == [
         "anna: re-login needed: the login is not valid any more (token endpoint: 400 invalid_grant); "
-        "log in again: teamclaude login"
+        f"log in again: teamclaude login. {USED_ELSEWHERE}"
     ]
     assert manager.before_dispatch(logins.key())
     assert logins.auth_failures == []

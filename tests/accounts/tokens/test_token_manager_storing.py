@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from teamclaude.accounts.config import config_file
-from teamclaude.accounts.config.atomic_write import write_private
+from teamclaude.accounts.config.atomic_write import replace_keeping_owner
 from teamclaude.accounts.config.config import parse_config
 from teamclaude.accounts.tokens.refresh_journal import RefreshJournal, token_side_path
 from teamclaude.accounts.tokens.token_manager import TokenManager
@@ -237,7 +237,7 @@ def test_a_refresh_is_one_read_and_one_write_of_the_config_with_sixteen_accounts
         return count
 
     monkeypatch.setattr(config_file.ConfigFile, "_read", counted("reads", config_file.ConfigFile._read))
-    monkeypatch.setattr(config_file, "write_private", counted("writes", write_private))
+    monkeypatch.setattr(config_file, "replace_keeping_owner", counted("writes", replace_keeping_owner))
     monkeypatch.setattr(config_file, "parse_config", counted("parses", parse_config))
     logins.advance(9)
     for name in names:
