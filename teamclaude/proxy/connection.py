@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from functools import partial
 from typing import Optional
 
@@ -19,23 +19,26 @@ from ..errors import (
     BadRequestError,
     ClientError,
     ClientGoneError,
+    ClientLimitError,
     DrainingError,
     NotSupportedError,
     TeamClaudeError,
     UpstreamLostError,
 )
+from .answers.endpoint_types import EndpointReply, EventStream
 from .connect.handshake import TlsSocket
 from .connect.peer import Peer, TunnelPeer
 from .connect.target import connect_target
-from .endpoints import EndpointReply, Endpoints
+from .endpoint_call import EndpointCall, send_stream
 from .forwarding.context import RequestContext
 from .forwarding.forwarder import Forwarder
 from .forwarding.passthrough import pass_through, pass_websocket
-from .forwarding.routing_request import routing_request_of
-from .http.framing import BodyKind, Framing, asks_for_websocket, keep_alive, request_framing
+from .forwarding.routing_request import request_of_head, routing_request_of
+from .http.framing import BodyKind, Framing, asks_for_websocket, request_framing
 from .http.head import RequestHead
 from .http.path_kinds import PathKind, unknown_path_error
 from .messages.access import Caller
+from .messages.roles import require_sender
 from .net.body_reader import Spool
 from .net.client_connection import ClientConnection
 from .net.connection_task import ConnectionTask
@@ -43,7 +46,7 @@ from .net.connections import AcceptedConnection
 from .net.coroutine import RequestCoroutine, run_coroutine
 from .records.exchange import Exchange, Outcome, SeriesMemo, new_request_id, outcome_of
 from .records.request_record import RequestRecord
-from .replies import render_error, render_reply
+from .replies import render_error, render_reply, render_stream_head
 from .runtime import Runtime
 
 __all__ = ["ConnectionHandler"]
@@ -58,7 +61,7 @@ ENDPOINT_BODY_BYTES = 65536  # of a body for the proxy's own endpoints, some of 
 class ConnectionHandler:
     """Serve one accepted connection; one instance and one thread each.
 
-    `mark_proven` is called once a request has been authorized.
+    `mark_proven` is called once a request has been authorized; `read` are its first bytes, if some were read.
     """
 
     # The last request was small and no stream: the next one, most likely like it, may run on the event loop.
@@ -66,7 +69,12 @@ class ConnectionHandler:
     _use_loop_next = False
 
     def __init__(
-        self, runtime: Runtime, accepted: AcceptedConnection, peer_ip: str, mark_proven: Callable[[], None]
+        self,
+        runtime: Runtime,
+        accepted: AcceptedConnection,
+        peer_ip: str,
+        mark_proven: Callable[[], None],
+        read: bytes = b"",
     ) -> None:
         self._runtime = runtime
         self._accepted = accepted
@@ -75,6 +83,7 @@ class ConnectionHandler:
         self._tls: Optional[TlsSocket] = None  # of a tunnel that was opened
         self._has_unread_body = False  # the last request was refused before all of it was read
         self._use_socket(accepted.sock, accepted.accepted_at)
+        self._client.unread(read)
 
     def _use_socket(self, sock: socket.socket, since: Optional[float] = None) -> None:
         """Serve the requests that come from this socket."""
@@ -148,10 +157,13 @@ class ConnectionHandler:
     def _exchange_of(self, head: RequestHead) -> Exchange:
         memo = self._memo
         if memo is None or head.series is not self._series:
-            memo = self._memo = SeriesMemo(self._peer.route_of(head, self._runtime.access_policy))
+            policy, peer = self._runtime.access_policy, self._peer
+            memo = self._memo = SeriesMemo(peer.route_of(head, policy), peer.address_of(head, policy))
             self._series = head.series
         monotonic = self._runtime.context.monotonic
-        return Exchange(head, memo.route, self._runtime.clock(), memo=memo, monotonic=monotonic)
+        exchange = Exchange(head, memo.route, self._runtime.clock(), memo=memo, monotonic=monotonic)
+        exchange.closes = self._runtime.life.handed_over
+        return exchange
 
     # --- forwarded requests -----------------------------------------------------------------------
 
@@ -162,7 +174,7 @@ class ConnectionHandler:
             framing = self._check_request(exchange)
             context = self._runtime.context
             # Before the body is read: a client at its limit takes no memory.
-            with self._counted(exchange, context):
+            with self._counted(exchange):
                 self._receive_body(exchange, framing, log)
                 yield from self._forward(exchange, context, log)
             keep = exchange.keeps_open
@@ -173,12 +185,12 @@ class ConnectionHandler:
             self._runtime.journal.request_ended(exchange, log)
         return keep
 
-    def _counted(self, exchange: Exchange, context: RequestContext) -> AbstractContextManager[None]:
-        name = exchange.caller.name if exchange.caller is not None else None
+    def _counted(self, exchange: Exchange) -> AbstractContextManager[None]:
+        clients, name = self._runtime.clients, exchange.caller.name if exchange.caller is not None else None
         # Inside a tunnel the client's own requests come, too, for whose number nobody planned.
-        if name is None or exchange.route.in_tunnel:
+        if not clients.counts(name) or exchange.route.in_tunnel:
             return _NOT_COUNTED
-        return self._runtime.clients.count_request(name, exchange, context.config.proxy.clients)
+        return clients.count_request(name, exchange)
 
     def _forward(
         self, exchange: Exchange, context: RequestContext, log: Optional[RequestRecord]
@@ -187,7 +199,7 @@ class ConnectionHandler:
             return _single_step(partial(pass_websocket, context, exchange, self._client, log))
         if exchange.route.kind in _CLIENT_LOGIN_KINDS:
             return _single_step(partial(pass_through, context, exchange, self._client, log))
-        exchange.routing_request = routing_request_of(exchange, context, self._runtime.issue_of)
+        exchange.routing_request = routing_request_of(exchange, context)
         if exchange.facts.stream is True:
             self._use_loop_next = False
         return Forwarder(context, exchange, self._client, log).forward()
@@ -220,11 +232,16 @@ class ConnectionHandler:
         caller = memo.caller
         if caller is None or memo.access_policy is not policy:
             caller = self._peer.authorize(exchange.head, exchange.route, policy)
+            if exchange.route.kind is not PathKind.OWN:
+                require_sender(caller)
             memo.caller, memo.access_policy = caller, policy
-            if not self._client.admitted:
-                self._client.admitted = True
-                self._mark_proven()
+            self._admit()
         return caller
+
+    def _admit(self) -> None:
+        if not self._client.admitted:
+            self._client.admitted = True
+            self._mark_proven()
 
     def _framing(self, exchange: Exchange) -> Framing:
         """Return where the request ends; checked first, because disagreement about it allows smuggling."""
@@ -265,8 +282,10 @@ class ConnectionHandler:
         if started:
             exchange.end(Outcome.UPSTREAM_ERROR, str(error))
             return self._abort_response(exchange)
+        if isinstance(error, ClientLimitError):
+            exchange.client_limit, exchange.routing_request = error.limit, request_of_head(exchange.head)
         exchange.end(outcome_of(error), str(error))
-        keep = exchange.body_read and keep_alive(exchange.head)
+        keep = exchange.body_read and exchange.keeps_open
         self._has_unread_body = not exchange.body_read
         try:
             self._send_error(exchange, error, close=not keep)
@@ -306,6 +325,7 @@ class ConnectionHandler:
         forward, policy = self._runtime.forward_proxy, self._runtime.access_policy
         if not target.opened:
             is_local = self._peer.is_local_user(head, policy, exchange.caller)
+            self._accepted.may_go_on = partial(self._peer.may_connect, head)
             forward.pass_on(self._accepted, self._client, target, is_local, self._runtime.context.pool)
             return False
         self._peer.same_user()  # looked up now: TLS empties the socket that this is asked of
@@ -322,9 +342,14 @@ class ConnectionHandler:
         keep = False
         try:
             reply = self._endpoint_reply(exchange)
-            keep = keep_alive(exchange.head)
+            if reply.stream is not None:
+                self._send_stream(exchange, reply, reply.stream)
+                return False
+            keep = exchange.keeps_open
             is_head = exchange.head.method == "HEAD"
-            data = render_reply(reply.status, reply.headers, reply.body, exchange.id, not keep, is_head)
+            data = render_reply(
+                reply.status, reply.headers, reply.body, exchange.id, not keep, is_head, reply.content_type
+            )
             self._client.send(data)
         except ClientGoneError:
             return False
@@ -332,18 +357,23 @@ class ConnectionHandler:
             return self._handle_error(exchange, error)
         return keep
 
+    def _send_stream(self, exchange: Exchange, reply: EndpointReply, stream: EventStream) -> None:
+        """Send a reply that goes on until its stream, its reader or the server ends."""
+        chunked = exchange.head.minor > 0
+        with closing(stream):
+            self._client.send(render_stream_head(reply.headers, reply.content_type, exchange.id, chunked))
+            send_stream(stream, chunked, self._client)
+
     def _endpoint_reply(self, exchange: Exchange) -> EndpointReply:
-        endpoints = Endpoints(self._runtime)
         framing = self._framing(exchange)
-        path = exchange.route.path
-        if endpoints.needs_no_key(path):
-            self._runtime.access_policy.check_origin(
-                exchange.head, self._peer.local_ip, endpoints.is_health(path)
-            )
-        else:
-            self._authorize(exchange)
+        call = EndpointCall(self._runtime, exchange.head, exchange.route, self._peer)
+        caller = call.caller()
+        if caller is None:
+            caller = self._authorize(exchange)
+        elif caller.by_page:
+            self._admit()
         self._read_body(exchange, framing, ENDPOINT_BODY_BYTES)
-        return endpoints.reply_to(exchange.head.method, exchange.route.path, bytes(exchange.body))
+        return call.reply(caller, bytes(exchange.body))
 
     def _send_error(self, exchange: Exchange, error: TeamClaudeError, close: bool) -> None:
         exchange.response_started(error.status)

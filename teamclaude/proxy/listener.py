@@ -8,83 +8,37 @@ to accept it.
 from __future__ import annotations
 
 import errno
-import http.client
 import ipaddress
-import json
 import socket
 import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Optional
 
 from ..accounts.config.config import TlsConfig
-from ..errors import ConfigError, OverloadedError, TeamClaudeError
-from .connection import ConnectionHandler
+from ..errors import ConfigError, OverloadedError
 from .connection_refuser import ConnectionRefuser
-from .net.connections import AcceptedConnection, SpareDescriptor, connection_limits, raise_descriptor_limit
+from .lifecycle.descriptors import SpareDescriptor, raise_descriptor_limit
+from .net.accept_loop import AcceptLoop
+from .net.connections import connection_limits
 from .net.peer_user import is_descriptor_shortage
 from .net.tls_io import prepare_context
 from .runtime import Runtime
+from .socket_handler import HandlerServer, SocketHandler
 
 __all__ = ["Listener", "open_listeners", "server_context"]
 
-HANDSHAKE_SEC = 10.0
 ACCEPT_BACKLOG = 1024  # bursts of sub-agents connect at once
 NO_DESCRIPTOR_PAUSE_SEC = 0.1  # between two attempts to accept while no descriptor is free
 RETRY_AFTER_SEC = 2  # for a refused connection
 WARN_EVERY_SEC = 60.0  # between two warnings about refused connections
-PROBE_TIMEOUT_SEC = 1.0  # of asking who answers on a port that is in use
 LOOPBACK = ("127.0.0.1", "::1")
 
 
-class _SocketHandler(BaseHTTPRequestHandler):
-    """Pass the connection to a ConnectionHandler; `http.server` neither reads nor writes."""
-
-    server: Listener
-
-    def setup(self) -> None:
-        """Switch off Nagle's algorithm: parts of a stream are sent as they come."""
-        sock: socket.socket = self.request
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def handle(self) -> None:
-        """Serve the connection until it ends."""
-        accepted_as: socket.socket = self.request
-        connections = self.server.runtime.connections
-        accepted = connections.get(accepted_as)
-        if self._handshake(accepted):
-            prove = partial(connections.mark_admitted, accepted_as)
-            ConnectionHandler(self.server.runtime, accepted, self.client_address[0], prove).serve()
-
-    def finish(self) -> None:
-        """Close the encrypted socket."""
-        # The server closes the socket it accepted; wrapping has emptied that one.
-        if self.server.tls is not None:
-            sock: socket.socket = self.request
-            sock.close()
-
-    def _handshake(self, accepted: AcceptedConnection) -> bool:
-        if self.server.tls is None:
-            return True
-        # Here and not in the accepting thread: a client that never finishes must not block others.
-        limit = self.server.runtime.context.config.header_read_sec
-        accepted.sock.settimeout(min(HANDSHAKE_SEC, limit))
-        try:
-            sock = self.server.tls.wrap_socket(accepted.sock, True, do_handshake_on_connect=False)
-            self.request = sock
-            accepted.replace_socket(sock)
-            sock.do_handshake()
-        except (OSError, ssl.SSLError):
-            return False
-        return True
-
-
-class Listener(ThreadingHTTPServer):
+class Listener(HandlerServer):
     """One listening address."""
 
     daemon_threads = True
@@ -100,7 +54,9 @@ class Listener(ThreadingHTTPServer):
         tls: Optional[ssl.SSLContext],
         refuser: ConnectionRefuser,
         monotonic: Callable[[], float] = time.monotonic,
+        inherited: Optional[socket.socket] = None,
     ) -> None:
+        """Listen on `address`, or go on with the `inherited` socket, which listens already."""
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.runtime = runtime
         self.tls = tls
@@ -109,22 +65,40 @@ class Listener(ThreadingHTTPServer):
         self._spare_descriptor = SpareDescriptor()
         self._descriptors = raise_descriptor_limit()
         self._warned_at = float("-inf")
-        super().__init__(address, _SocketHandler)
+        self._inherited = inherited
+        self._loop = AcceptLoop()
+        try:
+            super().__init__(address, SocketHandler)
+        except BaseException:
+            self._loop.close()
+            raise
 
     def server_bind(self) -> None:
         """Bind without a DNS lookup."""
+        if self._inherited is not None:
+            self.socket.close()
+            self.socket = self._inherited
+            self._take_name()
+            return
         if self.address_family == socket.AF_INET6:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         # HTTPServer.server_bind would look the address up in DNS: seconds without a network.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(self.allow_reuse_address))
         self.socket.bind(self.server_address)
+        self._take_name()
+
+    def _take_name(self) -> None:
+        # A client may leave between the poll and the accept, which then would wait for the next one.
+        self.socket.setblocking(False)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def get_request(self) -> tuple[Any, Any]:
         """Accept a connection; without a free descriptor answer it 503 and raise OSError."""
         try:
-            return super().get_request()
+            sock, address = self.socket.accept()
+            sock.setblocking(True)  # BSD and macOS hand the listening socket's mode on
+            return sock, address
         except OSError as error:
             if is_descriptor_shortage(error) and not self._accept_to_refuse():
                 # The connection stays in the backlog: without a pause this would be a busy loop.
@@ -176,19 +150,25 @@ class Listener(ThreadingHTTPServer):
     def start(self) -> None:
         """Accept connections in a background thread."""
         self._refuser.start()
+        self._loop.prepare()
         threading.Thread(target=self.serve_forever, name="accept", daemon=True).start()
 
+    def serve_forever(self, poll_interval: float = 0.5) -> None:
+        """Accept until `pause`; there is no poll whose interval would matter."""
+        self._loop.run(self.socket, self._handle_request_noblock)  # type: ignore[attr-defined]
+
+    def pause(self) -> None:
+        """Stop accepting, but keep listening: what connects waits for `start`, or for another process."""
+        self._loop.pause()
+
+    shutdown = pause
+
     def server_close(self) -> None:
-        """Stop listening and close what is pending."""
+        """Stop listening; what is pending is closed, unless another process has the same socket."""
+        self._loop.close()
         super().server_close()
         self._spare_descriptor.close()
         self._refuser.close()
-
-    def shutdown(self) -> None:
-        """Stop accepting: at once where a listening socket can be shut down, else within 0.5 s."""
-        with suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
-        super().shutdown()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Report an unforeseen error of a connection's thread; a broken socket is none."""
@@ -197,15 +177,30 @@ class Listener(ThreadingHTTPServer):
             self.runtime.report_internal_error("(connection)", error)
 
 
-def open_listeners(runtime: Runtime, host: str, port: int, tls: Optional[ssl.SSLContext]) -> list[Listener]:
+def open_listeners(
+    runtime: Runtime,
+    host: str,
+    port: int,
+    tls: Optional[ssl.SSLContext],
+    inherited: Sequence[socket.socket] = (),
+) -> list[Listener]:
     """Listen on `host`: `localhost` means both loopback addresses, whichever exist.
 
+    `inherited` sockets listen already and are taken as they are.  Where one of them has the host's address
+    and port, its other addresses are opened too; where none has, whoever opened them has decided.
     Raises ConfigError with the cause and, for a port in use, who answers there.
     """
-    addresses = LOOPBACK if host == "localhost" else (host.strip("[]"),)
+    addresses: tuple[str, ...] = LOOPBACK if host == "localhost" else (host.strip("[]"),)
     listeners: list[Listener] = []
     refuser = ConnectionRefuser(tls)
     try:
+        for sock in inherited:
+            listeners.append(Listener(sock.getsockname()[:2], runtime, tls, refuser, inherited=sock))
+        open_already = [each.server_name for each in listeners if port in (0, each.server_port)]
+        if listeners:
+            found = open_already and not set(addresses).isdisjoint(open_already)
+            addresses = tuple(each for each in addresses if found and each not in open_already)
+            port = listeners[0].server_port
         for address in addresses:
             try:
                 listener = Listener((address, port), runtime, tls, refuser)
@@ -213,7 +208,9 @@ def open_listeners(runtime: Runtime, host: str, port: int, tls: Optional[ssl.SSL
                 # A machine without IPv6 has no ::1; every other failure is an error.
                 if address == "::1" and listeners and error.errno != errno.EADDRINUSE:
                     continue
-                raise ConfigError(_bind_error_text(error, address, port)) from error
+                from .lifecycle.port_in_use import bind_error_text  # needed once, by a server that ends
+
+                raise ConfigError(bind_error_text(error, address, port)) from error
             listeners.append(listener)
             port = listener.server_port
     except BaseException:
@@ -241,26 +238,3 @@ def server_context(tls: TlsConfig) -> ssl.SSLContext:
         raise ConfigError(f"proxy.tls can't be used: {error}") from error
     prepare_context(context)
     return context
-
-
-def _bind_error_text(error: OSError, address: str, port: int) -> str:
-    where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-    if error.errno == errno.EADDRINUSE:
-        return f"{where} is in use{_who_answers(address, port)}; stop it or choose another --port"
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return f"this user may not listen on {where}; choose a --port above 1023"
-    return f"can't listen on {where}: {error.strerror or error}"
-
-
-def _who_answers(address: str, port: int) -> str:
-    connection = http.client.HTTPConnection(address, port, timeout=PROBE_TIMEOUT_SEC)
-    try:
-        connection.request("GET", "/health")
-        answer = json.loads(connection.getresponse().read(4096))
-        if answer.get("service") == "teamclaude":
-            return f" by another TeamClaude ({answer.get('version')})"
-    except (OSError, ValueError, AttributeError, http.client.HTTPException, TeamClaudeError):
-        pass
-    finally:
-        connection.close()
-    return " by another program"

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from ..errors import TeamClaudeError
 from .http.header_rewrite import render_response
 
-__all__ = ["render_error", "render_reply"]
+__all__ = ["render_error", "render_reply", "render_stream_head"]
 
 
 def render_error(error: TeamClaudeError, request_id: str, close: bool, head_only: bool = False) -> bytes:
@@ -25,14 +25,24 @@ def render_reply(
     request_id: str,
     close: bool,
     head_only: bool = False,
+    content_type: str = "application/json",
 ) -> bytes:
-    """Return a response with a JSON body; `close`: the connection ends with it; `head_only`: to HEAD."""
-    fields = [("Content-Type", "application/json"), *headers, ("Content-Length", str(len(body)))]
+    """Return a response with a body; `close`: the connection ends with it; `head_only`: to HEAD."""
+    fields = [("Content-Type", content_type), *headers, ("Content-Length", str(len(body)))]
     fields.append(("request-id", request_id))
     if close:
         fields.append(("Connection", "close"))
     head = render_response(status, _reason_phrase(status), fields)
     return head if head_only else head + body
+
+
+def render_stream_head(
+    headers: Sequence[tuple[str, str]], content_type: str, request_id: str, chunked: bool
+) -> bytes:
+    """Return the head of a 200 whose body is not finished yet; the connection ends with it."""
+    fields = [("Content-Type", content_type), *headers, ("request-id", request_id), ("Connection", "close")]
+    fields += [("Transfer-Encoding", "chunked")] if chunked else []
+    return render_response(200, _reason_phrase(200), fields)
 
 
 def _reason_phrase(status: int) -> str:

@@ -10,9 +10,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
-from operator import attrgetter
 from typing import Any, Optional
 
 from .. import __version__
@@ -20,20 +19,27 @@ from ..accounts.config.config import Config
 from ..accounts.config.config_file import ConfigFile
 from ..accounts.config.edits import edit_account
 from ..accounts.config.identity import find_name
+from ..accounts.config.restart import keys_needing_restart
 from ..accounts.tokens.last_good import LastGoodConfig
 from ..accounts.tokens.token_manager import TokenManager
 from ..errors import BadRequestError, ConfigError, NotFoundError, UsageError
-from ..routing.fleet import Fleet
-from ..routing.policies.registry import POLICIES
-from ..settings import camel_case
-from ..snapshot import HeldView, Snapshot, SystemView
+from ..forecast.views import PoolForecast, with_forecast
+from ..history.writer import HistoryWriter
+from ..request_views import AccountTrend
+from ..routing.pool.fair_share import PoolWindow, pool_windows
+from ..routing.quota.usage import Price
+from ..routing.switch_price import SwitchPrice, switch_price
+from ..snapshot import HeldView, NeedsYouView, ProbeView, Snapshot, SystemView
 from ..typed_json import to_json
-from .clients import ClientUsage
+from .answers.page import Page
+from .clients.usage import ClientUsage
 from .connect.forward_proxy import ForwardProxy
 from .forwarding.account_targets import AccountTargets, CurrentTargets
-from .forwarding.context import RecentlyRefused, RequestContext
+from .forwarding.context import RecentlyRefused, RequestContext, check_proxies, has_same_pool, make_pool
 from .forwarding.router import Router
-from .http.origin import Origin, parse_origin
+from .forwarding.user_rules import configured_by, new_fleet
+from .lifecycle.life import Life
+from .lifecycle.readiness import ReadinessProbe
 from .messages.access import AccessPolicy
 from .messages.redact import KNOWN_SECRETS, redact_text, secrets_of
 from .net.body_limit import BodyLimiter
@@ -43,22 +49,21 @@ from .net.event_loop import EventLoop
 from .net.transport import UpstreamPool
 from .records.exchange import Exchange
 from .records.journal import Journal
+from .reporting.alerting import AlertCounts
+from .reporting.live_history import LiveHistory
+from .reporting.request_metrics import RequestMetrics
 
 __all__ = ["Runtime", "resident_mb"]
 
 SPOOL_NAME = "teamclaude.spool"  # beside the config file
 
-# Read once, when the server starts.
-_NEEDS_RESTART = (
-    "proxy.host",
-    "proxy.port",
-    "proxy.tls",
-    "proxy.max_held",
-    "log_dir",
-    "log_requests",
-    "log_max_body_bytes",
-    "log_retention_hours",
-)
+
+class Reloads:
+    """How reloads of the config file went; changed under `Runtime._reloading`."""
+
+    done = failed = 0
+    last_ok = True
+    at: Optional[float] = None  # of the last good one, epoch seconds
 
 
 class Runtime:
@@ -82,17 +87,37 @@ class Runtime:
         self.warn = warn
         self.journal = journal
         self.connections = Connections()
-        self.clients = ClientUsage()
+        self.clients = ClientUsage(clock, self._pool_windows)
+        self.clients.configure(config.proxy.clients)
+        self.request_metrics = RequestMetrics()
+        self.reloads = Reloads()
+        self.alert_counts: Callable[[], AlertCounts] = AlertCounts
         self.forward_proxy = ForwardProxy(config_file.path, warn)
         self.forward_proxy.configure(config)
         self.body_limiter = BodyLimiter(lambda: self.context.config.proxy.max_bodies_mib << 20)
         self.spool = Spool(str(config_file.path.parent / SPOOL_NAME))
-        # Returns what a session works on, as read from disk elsewhere; does no I/O.
-        self.issue_of: Optional[Callable[[str], Optional[str]]] = None
-        self.draining = False
+        # What a session works on, and in which directory, as read from disk elsewhere: these do no I/O.
+        self.issue_of: Callable[[str], Optional[str]] = lambda session: None
+        self.project_of: Callable[[str], Optional[str]] = lambda session: ""
+        self.live_history = LiveHistory(config_file.path, config, warn, clock)
+        # Counts the requests that have just ended; set by the server.
+        self.flush_reports: Callable[[], None] = lambda: None
+        self.draining = False  # nothing new is taken any more
+        self.life = Life()
+        self.readiness = ReadinessProbe(lambda: self.snapshot(requests=False))
         self.port = 0
+        self.page = Page(self.snapshot, lambda: self.revision, warn)
         # Returns what the disk says of the sessions in a snapshot; set by the program that starts the server.
         self.sessions_on_disk: Callable[[Snapshot], dict[str, Any]] = lambda snapshot: {}
+        # Returns the servers that run with the same config file, in words; set by the server.
+        self.other_servers: Callable[[], tuple[str, ...]] = lambda: ()
+        self.forecast = PoolForecast()  # the latest, replaced as a whole by the reporter's thread
+        # Returns who waits for a person, by the disk and a snapshot; set there, too; does no I/O.
+        self.needs_you_of: Callable[[Snapshot], tuple[NeedsYouView, ...]] = lambda snapshot: ()
+        # Returns the accounts' last hour by name, at a time; set when it is recorded.
+        self.trends: Callable[[float], Mapping[str, AccountTrend]] = lambda now: {}
+        # Returns how asking for quotas goes, by account name; set by the server.
+        self.probes: Callable[[], Mapping[str, ProbeView]] = lambda: {}
         self._started_at = time.monotonic()
         self.token_manager = TokenManager(
             config_file,
@@ -103,15 +128,15 @@ class Runtime:
             clock=clock,
         )
         targets = AccountTargets(config, config.accounts, self.token_manager)
-        fleet = Fleet(config.rules, POLICIES[config.policy](), config.pricing)
-        fleet.configure(targets.specs)
-        router = Router(fleet, clock, max_held=config.proxy.max_held, changed=changed)
+        router = Router(
+            new_fleet(config, targets.specs), clock, max_held=config.proxy.max_held, changed=changed
+        )
         self.access_policy = AccessPolicy(config.proxy, listens_on)
         self._recently_refused = RecentlyRefused()
         self._event_loop = EventLoop()
         self._targets = CurrentTargets(targets)
-        self.context = self._make_context(config, router, _make_pool(config))
-        _check_proxies(config, self.context.pool)
+        self.context = self._make_context(config, router, make_pool(config))
+        check_proxies(config, self.context.pool)
         self._last_good = LastGoodConfig(config_file, config, self.token_manager.pairs, warn)
         self._register_secrets()
 
@@ -126,6 +151,7 @@ class Runtime:
             self.access_policy.is_proxy_secret,
             self._recently_refused,
             self.clock,
+            project_of=lambda session: self.project_of(session),
         )
 
     def _register_secrets(self) -> None:
@@ -152,31 +178,63 @@ class Runtime:
         """The router, which survives reloads."""
         return self.context.router
 
+    def price_of(self, model: Optional[str]) -> Optional[Price]:
+        """Return the list price of a model; None if it is unknown."""
+        return self.context.prices[model]
+
+    @property
+    def history(self) -> Optional[HistoryWriter]:
+        """The history, for its `view` and `reader`; None when it is off or can't be kept."""
+        return self.live_history.writer if self.live_history.view.on else None
+
     # --- readers ----------------------------------------------------------------------------------
+
+    @property
+    def revision(self) -> Hashable:
+        """A cheap value that changes when the snapshot changes by more than the passing of time."""
+        return self.router.changes, self.journal.revision, self.draining, self.life.revision
 
     def snapshot(self, requests: bool = True, model: Optional[str] = None) -> Snapshot:
         """Return all that is known now; `requests`: with those that run and the last ones that ended.
 
         `model`: as of `snapshot_of`.
         """
+        self.flush_reports()
         held = tuple(one for _, one in self.held())
         found = self.router.snapshot(self.token_manager.statuses(), model)
         longest = max((one.held_sec for one in held), default=0.0)
+        inflight = self.journal.inflight() if requests else ()
+        found = with_forecast(replace(found, inflight=inflight), self.forecast)
+        probes = self.probes()
+        if probes:
+            accounts = (replace(each, quota_probe=probes.get(each.name)) for each in found.accounts)
+            found = replace(found, accounts=tuple(accounts))
         return replace(
             found,
             capacity=replace(found.capacity, held=len(held), held_sec=longest),
             system=self._system(len(held)),
+            history=self.live_history.view,
+            usage_by_issue=self.live_history.issues.view(),
             held=held,
             clients=self.clients.view(),
             tunnels=self.forward_proxy.tunnels.view(),
+            needs_you=self.needs_you_of(found),
             activity=self.journal.recent() if requests else (),
-            inflight=self.journal.inflight() if requests else (),
         )
+
+    def _pool_windows(self) -> Mapping[str, Sequence[PoolWindow]]:
+        """Return what is left of the accounts' windows, in tokens."""
+        return self.router.read(lambda fleet, now: pool_windows(fleet.accounts.values(), fleet.rules, now))
 
     def held(self) -> list[tuple[Exchange, HeldView]]:
         """Return the requests that are held, in the order they came."""
         waiting = self.journal.waiting_exchanges() if self.router.waiting else []
         return [(exchange, held) for exchange in waiting if (held := exchange.held()) is not None]
+
+    def switch_price(self, account: str, session: Optional[str]) -> SwitchPrice:
+        """Return what a switch of all work, or of one session, to an account would write to its cache."""
+        snapshot = self.router.snapshot({})
+        return switch_price(snapshot, self._full_name(account), session, self.context.prices)
 
     def _system(self, held: int) -> SystemView:
         return SystemView(
@@ -189,61 +247,85 @@ class Runtime:
             connections=len(self.connections),
             waiting=self.router.waiting,
             draining=self.draining,
+            ending=self.life.view(self.journal.running),
+            predecessors=self.life.predecessors,
             upstream=self.context.config.upstream,
             held=held,
+            other_servers=self.other_servers(),
         )
 
     # --- controls ---------------------------------------------------------------------------------
 
-    def reload(self, settled: bool = True) -> dict[str, Any]:
+    def reload(self, settled: bool = True, asked: bool = True) -> dict[str, Any]:
         """Read the config file again; raise BadRequestError and keep the old one if it is invalid.
 
-        `settled`: no program is about to write the file, so a lost one may be written again.
+        `settled`: no program is about to write the file, so a lost one may be written again.  `asked`: a
+        person wants it, so programs that print credentials are run again.
         """
         with self._reloading:
             try:
-                config = self._last_good.load(settled)
-                targets = AccountTargets(config, config.accounts, self.token_manager)
-                policy = AccessPolicy(config.proxy, self._listens_on)
-                same = _same_pool_settings(self.context.config, config)
-                pool = self.context.pool if same else _make_pool(config)
-                _check_proxies(config, pool)
-                self.forward_proxy.configure(config)
+                config, targets, policy, pool = self._read_again(settled)
             except ConfigError as error:
+                self.reloads.failed += 1
+                self.reloads.last_ok = False
                 raise BadRequestError(f"Not reloaded, the running configuration stays: {error}") from error
             self._last_good.accept()
+            for line in self._config_file.new_notes():
+                self.warn(line)
             old = self.context
             renewed = [
                 *targets.changed_api_keys(self._targets.current),
-                *self.token_manager.configure(config),
+                *self.token_manager.configure(config, asked),
             ]
             self.access_policy = policy
+            self.connections.close_forbidden(policy)
+            self.clients.configure(config.proxy.clients)
             self._targets.current = targets
             self.context = self._make_context(config, old.router, pool)
             self._register_secrets()
             if pool is not old.pool:
                 old.pool.close()
-            changes = old.router.configure(
-                targets.specs, config.rules, POLICIES[config.policy](), config.pricing, renewed
-            )
+            changes = old.router.configure(configured_by(config, targets.specs, renewed))
             if self.journal.recorder is not None:
                 self.journal.recorder.switch(config.record)
+            self.live_history.configure(config)
             names = targets.names()
+            self.reloads.done += 1
+            self.reloads.last_ok, self.reloads.at = True, self.clock()
             updated = {*changes.updated, *(names[key] for key in renewed)}
         return {
             "reloaded": True,
             "added": list(changes.added),
             "removed": list(changes.removed),
             "updated": sorted(updated),
-            "needsRestart": _keys_needing_restart(self._started_with, config),
+            "needsRestart": keys_needing_restart(self._started_with, config),
         }
 
-    def switch(self, account: Optional[str], session: Optional[str]) -> dict[str, Any]:
-        """Pin all traffic, or one session, to an account; None removes the pin."""
+    def _read_again(self, settled: bool) -> tuple[Config, AccountTargets, AccessPolicy, UpstreamPool]:
+        """Read the config file and make what may fail; raises ConfigError."""
+        config = self._last_good.load(settled)
+        targets = AccountTargets(config, config.accounts, self.token_manager)
+        policy = AccessPolicy(config.proxy, self._listens_on)
+        pool = self.context.pool if has_same_pool(self.context.config, config) else make_pool(config)
+        check_proxies(config, pool)
+        self.forward_proxy.configure(config)
+        return config, targets, policy, pool
+
+    def switch(
+        self, account: Optional[str], session: Optional[str], project: Optional[str] = None
+    ) -> dict[str, Any]:
+        """Pin all traffic, one session or a project to an account; None removes the pin."""
         name = None if account is None else self._full_name(account)
-        self.router.pin(None if name is None else self._targets.current.key_of(name), session)
-        pins = [to_json(pin) for pin in self.router.snapshot({}).pins]
-        return {"account": name, "session": session, "pins": pins}
+        key = None if name is None else self._targets.current.key_of(name)
+        self.router.pin(key, session, project or "")
+        found = self.router.snapshot({})
+        return {
+            "account": name,
+            "session": session,
+            "project": project,
+            "pins": [to_json(pin) for pin in found.pins],
+            "projectPins": [to_json(pin) for pin in found.project_pins],
+        }
 
     def set_enabled(self, account: str, enabled: bool) -> dict[str, Any]:
         """Enable or disable an account, at once and in the config file."""
@@ -286,36 +368,6 @@ class Runtime:
 
             lines = traceback.format_exception(type(error), error, error.__traceback__)
             self.warn(redact_text("".join(lines)))
-
-
-def _make_pool(config: Config) -> UpstreamPool:
-    return UpstreamPool(
-        connect_timeout=config.connect_timeout_sec,
-        ca_file=config.upstream_ca_file,
-        proxy=config.proxy_address,
-    )
-
-
-def _check_proxies(config: Config, pool: UpstreamPool) -> None:
-    """Raise ConfigError if the proxy on the way to one of our servers can't be used."""
-    own = [account.upstream for account in config.accounts if account.upstream]
-    for url in (config.upstream, config.oauth.token_url, config.oauth.profile_url, *own):
-        pool.check_proxy(parse_origin(url)[0])
-    if config.proxy.forward:
-        pool.check_proxy(Origin("https", "any.other.host", 443))
-
-
-def _same_pool_settings(a: Config, b: Config) -> bool:
-    return (a.connect_timeout_sec, a.upstream_ca_file, a.upstream_proxy) == (
-        b.connect_timeout_sec,
-        b.upstream_ca_file,
-        b.upstream_proxy,
-    )
-
-
-def _keys_needing_restart(started_with: Config, new: Config) -> list[str]:
-    changed = [name for name in _NEEDS_RESTART if attrgetter(name)(started_with) != attrgetter(name)(new)]
-    return [camel_case(name) for name in changed]
 
 
 def resident_mb() -> Optional[float]:

@@ -3,34 +3,55 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
-from functools import partial
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
+from .. import __version__
 from ..accounts.config.config import Config
-from ..accounts.config.config_file import ConfigFile, state_path
-from ..errors import ConfigError, TeamClaudeError
-from ..routing.view import states_of
-from ..snapshot import Snapshot
+from ..accounts.config.config_file import ConfigFile
+from ..accounts.config.state_place import alert_state_path, state_path
+from ..accounts.tokens.hand_over import unfinished
+from ..dial.authority import authority
+from ..errors import ConfigError
+from ..routing.view import AccountState, states_of
+from ..snapshot import CapacityView, Snapshot
+from .lifecycle.config_check import ConfigCheck
+from .lifecycle.ending import DRAINING
+from .lifecycle.server_presence import ServerPresence, warning_of
+from .lifecycle.service_manager import ServiceManager, pool_status
+from .lifecycle.state_file import StateFile, StateSaver
+from .lifecycle.state_move import answers_at, prepare_state_directory
 from .listener import Listener, is_loopback_name, open_listeners, server_context
 from .messages.redact import redact_text
 from .net.event_loop import STALLED_SEC
+from .observed_state import ObservedState
+from .own_requests.warm_up import warm_up
+from .own_requests.worker import OwnRequests
 from .records.exchange import Exchange
 from .records.journal import Journal
-from .records.notices import Notice, Notices
-from .records.request_log import RequestLog
+from .records.login_notices import LoginNotices, login_states
+from .records.notices import SERVER, Notice, Notices
+from .records.request_log import open_request_log
 from .records.traffic_recorder import TrafficRecorder, trace_directory
+from .reporting.observers import add_observers
+from .reporting.reporter import Reporter
+from .restart.own_command import OwnCommand
+from .restart.predecessor import Predecessor
 from .runtime import Runtime
-from .state_file import StateFile, StateSaver
-from .warmup import warm_up
+from .succession import ServerParts, Succession
+
+if TYPE_CHECKING:
+    from .balancer.agent_check import AgentCheck
 
 __all__ = ["ProxyServer"]
 
 CONFIG_POLL_SEC = 2.0
 SAVE_SEC = 10.0  # what a crash loses at most
+STOP_SEC = 60.0  # for what follows the drain: token refreshes, alerts, files
 MIN_DRAIN_SEC = 0.5  # even without a drain, waiting requests get their 503
 
 
@@ -39,6 +60,9 @@ class ProxyServer:
 
     `on_end` is called with each finished request in the thread that served it: it must not block.
     `on_notice` is called with what happened to accounts and held requests, and its time: log lines.
+    `manager` is told when the server answers, how the pool is, that it is alive, and when it ends.
+    `inherited` are sockets that listen already: they are served, as of `open_listeners`.  `command` starts
+    the program again, None: it can't be restarted.  From a `predecessor` this server takes over.
     """
 
     def __init__(
@@ -54,64 +78,163 @@ class ProxyServer:
         warn: Callable[[str], None] = lambda line: None,
         on_notice: Callable[[Notice, float], None] = lambda notice, now: None,
         save_sec: float = SAVE_SEC,
+        manager: Optional[ServiceManager] = None,
+        inherited: Sequence[socket.socket] = (),
+        command: Optional[OwnCommand] = None,
+        predecessor: Optional[Predecessor] = None,
     ) -> None:
         self._config_file = config_file
+        self._manager = manager or ServiceManager(None)
         write = warn
         self._warn = warn = lambda line: write(redact_text(line))
-        self._loaded_stamp = self._seen_stamp = config_file.stamp()
-        self._last_config_error = ""  # of the config file, until it is valid again
+        self._config_check = ConfigCheck(
+            config_file, lambda settled: self._runtime.reload(settled, asked=False), warn
+        )
+        self._check_config = self._config_check.check
         config = config_file.load_or_create()
-        for danger in config_file.permission_warnings():
-            warn(danger)
+        for line in _config_notes(config_file, config):
+            warn(line)
         self._drain_sec = drain_sec
         self._host = config.proxy.host if host is None else host
         self._requested_port = config.proxy.port if port is None else port
         self._tls = server_context(config.proxy.tls) if config.proxy.tls is not None else None
         if not is_loopback_name(self._host) and not config.proxy.api_key:
             raise ConfigError(f"{self._host} can be reached from other machines: set proxy.apiKey first")
-        self._journal = Journal(_request_log(config, log_dir, warn, clock), on_end)
-        state_file = StateFile(str(state_path(config_file.path)), warn)
-        self._saver = StateSaver(state_file, lambda: self._runtime.router.dump(), warn, save_sec)
+        prepare_state_directory(config_file.path, os.environ, lambda: answers_at(config.proxy), warn)
+        self._reporter = Reporter(clock, warn)
+        self._journal = Journal(
+            open_request_log(config, log_dir, warn, clock), _both(self._reporter.put, on_end)
+        )
+        self._state_file = StateFile(str(state_path(config_file.path)), warn)
+        self._saver = StateSaver(self._state_file, lambda: self._observed.collect(), warn, save_sec)
         self._runtime = Runtime(
             config_file, config, self._journal, clock, warn, self._saver.changed, self._host
         )
         self._journal.names = self._runtime.router.names
         self._journal.recorder = TrafficRecorder(trace_directory(config_file.path), warn, clock)
         self._journal.recorder.switch(config.record)
-        for lost in self._runtime.router.restore(state_file.load()):
-            warn(f"not restored from the state file: {lost}")
-        # Credentials may have changed since the state was saved: a refused login is tried again.
-        self._runtime.router.credentials_changed([account.key for account in config.accounts])
-        self._notices = Notices(
-            partial(self._runtime.router.read, states_of),
-            self._runtime.held,
-            lambda: self._runtime.router.changes,
-            clock,
-            on_notice,
-            self._runtime.forward_proxy.tunnels.take_notices,
+        alert_state = alert_state_path(config_file.path)
+        self._forecasting, self._alerting = add_observers(self._reporter, self._runtime, alert_state, warn)
+        self._observed = ObservedState(self._runtime, self._forecasting, warn)
+        if predecessor is None:
+            self._observed.restore(self._state_file.claim(self._saver.name))
+        self._emit = _both(self._reporter.put_notice, on_notice)
+        self._clock = clock
+        self._notices = self._make_notices()
+        self._presence = ServerPresence(config_file.path)
+        self._runtime.other_servers = lambda: tuple(map(str, self._presence.others))
+        life = self._runtime.life
+        self._own_requests = OwnRequests(
+            lambda: self._runtime.context, lambda: bool(life.ending.phase), warn, self._reporter.put
         )
+        self._runtime.probes = self._own_requests.probes
+        self._inherited, self._predecessor = inherited, predecessor
         self._listeners: list[Listener] = []
+        self._agent: Optional[AgentCheck] = None
         self._stop_lock = threading.Lock()
         self._stopped = threading.Event()
+        self.succession = Succession(self._parts(), command, predecessor)
+
+    def _parts(self) -> ServerParts:
+        return ServerParts(
+            runtime=self._runtime,
+            reporter=self._reporter,
+            saver=self._saver,
+            state_file=self._state_file,
+            alerting=self._alerting,
+            forecasting=self._forecasting,
+            manager=self._manager,
+            observed=self._observed,
+            presence=self._presence,
+            tell=self._tell_of_server,
+            warn=self._warn,
+            stop=self.stop,
+            finish=self._finish,
+        )
+
+    def _read_accounts(self) -> Sequence[AccountState]:
+        return self._runtime.router.read(states_of)
+
+    def _make_notices(self) -> Notices:
+        runtime, logins = self._runtime, LoginNotices()
+        tunnels = runtime.forward_proxy.tunnels
+
+        def of_logins(now: float) -> list[Notice]:
+            return logins.update(login_states(self._read_accounts(), runtime.token_manager.statuses()), now)
+
+        return Notices(
+            self._read_accounts,
+            runtime.held,
+            lambda: runtime.router.changes,
+            self._clock,
+            self._emit,
+            (lambda now: tunnels.take_notices(), lambda now: runtime.clients.take_notices(), of_logins),
+        )
 
     # --- life -------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Listen and serve in the background; raise ConfigError when the port is not available."""
-        self._listeners = open_listeners(self._runtime, self._host, self._requested_port, self._tls)
+        """Listen and serve in the background.
+
+        Raises ConfigError when the port is not available, RestartFailedError when a predecessor goes on.
+        """
+        before, host, port = self._predecessor, self._host, self._requested_port
+        inherited = self._inherited if before is None else before.sockets_for(host, port)
+        self._listeners = open_listeners(self._runtime, host, port, self._tls, inherited)
+        managed = bool(self._inherited) or (before is not None and before.told.get("managed") is True)
+        told = {"host": host, "port": port, "managed": managed}
+        self.succession.listens(self._listeners, told)
         self._runtime.port = self.port
+        self._runtime.page.listens_at(self.port)
+        self._agent = self._start_agent()
+        if before is not None:
+            state = self.succession.take_over()
+            self._observed.restore(self._state_file.claim(self._saver.name, state))
         for listener in self._listeners:
             listener.start()
+        self.succession.serving()
         self._saver.start()
+        self._runtime.live_history.start()
+        self._reporter.start()
         self._runtime.token_manager.start()
+        self._tell_of_server(f"started on {' and '.join(self.urls)}")
         self._notices.poll()
+        self._presence.begin(self.port)
+        self._tell_of_others()
         threading.Thread(target=self._watch_config, name="config-watch", daemon=True).start()
+        self._own_requests.check()
         if self._runtime.context.config.warm_on_startup:
-            warm_up(self._runtime.context)
+            warm_up(self._runtime.context, self._reporter.put)
+        self._manager.ready(self._pool_status())
+
+    def _start_agent(self) -> Optional[AgentCheck]:
+        runtime = self._runtime
+        port, hosts = runtime.context.config.proxy.agent_port, [each.server_name for each in self._listeners]
+        if port is None:
+            return None
+        from .balancer.agent_check import start_agent
+
+        def look() -> tuple[CapacityView, str]:
+            phase = DRAINING if runtime.draining else runtime.life.ending.phase
+            return runtime.router.snapshot({}).capacity, phase
+
+        try:
+            agent = start_agent(hosts, port, look, self._warn, runtime.context.monotonic)
+        except ConfigError:
+            for listener in self._listeners:
+                listener.server_close()
+            raise
+        self.succession.let_go = agent.close
+        return agent
 
     def wait(self, timeout: Optional[float] = None) -> bool:
         """Wait up to `timeout` seconds; return True once the server has stopped."""
         return self._stopped.wait(timeout)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has stopped, or another process serves in its place."""
+        return self._stopped.is_set() or self.succession.successor is not None
 
     def stop(self, drain_sec: Optional[float] = None) -> None:
         """Stop accepting, let running responses finish for up to `drain_sec`, save the state.
@@ -120,69 +243,86 @@ class ProxyServer:
         drain of the first.
         """
         runtime = self._runtime
-        wanted = self._drain_sec if drain_sec is None else drain_sec
-        limit = runtime.context.config.drain_sec if wanted is None else wanted
-        runtime.draining = True
+        limit = self._drain_limit(drain_sec)
+        self.succession.begin_stop(max(limit, MIN_DRAIN_SEC))
+        self._manager.stopping(limit + STOP_SEC, f"running answers may take {limit:g} s")
+        self._presence.ending()
         runtime.router.drain()
+        runtime.page.publisher.close()
+        if runtime.life.handed_over:
+            runtime.connections.close_idle()
+            if limit <= 0:
+                runtime.connections.close_all()
+            self._stopped.wait()
         if limit <= 0 and self._stop_lock.locked():
             runtime.connections.close_all()
         with self._stop_lock:
             if self._stopped.is_set():
                 return
             for listener in self._listeners:
-                listener.shutdown()
                 listener.server_close()
-            runtime.connections.close_idle()
-            if not runtime.connections.wait_empty(max(limit, MIN_DRAIN_SEC)):
-                runtime.connections.close_all()
-                runtime.connections.wait_empty(1.0)
-            runtime.token_manager.stop()
-            with suppress(Exception):
+            self._saver.begin_end()
+            runtime.connections.end_idle()
+            runtime.connections.wait_empty(max(limit, MIN_DRAIN_SEC))
+            self._finish(self._saver.stop)
+
+    def _drain_limit(self, drain_sec: Optional[float]) -> float:
+        wanted = self._drain_sec if drain_sec is None else drain_sec
+        return self._runtime.context.config.drain_sec if wanted is None else wanted
+
+    def _finish(self, save: Callable[[], None]) -> None:
+        """Cut the connections that are left, end all threads, and `save` what was learned."""
+        runtime = self._runtime
+        if not runtime.connections.wait_empty(0):
+            runtime.connections.close_all()
+            runtime.connections.wait_empty(1.0)
+        if self._agent is not None:
+            self._agent.close()
+        self._own_requests.stop()
+        runtime.token_manager.stop()
+        with suppress(Exception):
+            if not runtime.life.handed_over:
                 self._notices.poll()
-            self._saver.stop()
-            self._journal.close()
-            runtime.context.pool.close()
-            runtime.context.event_loop.close()
-            runtime.close()
-            self._stopped.set()
+            self._tell_of_server("stopped")
+        self._reporter.close()
+        save()
+        self._journal.close()
+        runtime.context.pool.close()
+        runtime.context.event_loop.close()
+        runtime.close()
+        self._presence.end()
+        self._stopped.set()
+
+    def _pool_status(self) -> str:
+        if not self._manager.present:
+            return ""
+        return pool_status(self.urls[0], self._runtime.router.snapshot({}).capacity)
+
+    def _tell_of_server(self, text: str) -> None:
+        self._emit(Notice(SERVER, __version__, text), self._clock())
+
+    def _tell_of_others(self) -> None:
+        for other in self._presence.look():
+            self._warn(warning_of(other))
 
     def _watch_config(self) -> None:
         while not self._stopped.wait(CONFIG_POLL_SEC):
             if self._runtime.context.event_loop.cut_stalled():
                 self._warn(f"a connection that kept all others waiting for {STALLED_SEC:g} s was cut")
             self._runtime.context.pool.close_stale()
+            self._reporter.wake()
+            self._check_config()
+            if self._runtime.life.handed_over:  # all that follows is done by the successor
+                continue
+            self._own_requests.check()
             with suppress(Exception):  # a defect in a notice must not end the watch
                 self._notices.poll()
-            self._check_config()
+            self._tell_of_others()
+            self._manager.alive()
+            if self._manager.present and not self._runtime.life.ending.phase:
+                self._manager.status(self._pool_status())
             self._runtime.forward_proxy.check(self._runtime.context.config)
-
-    def _check_config(self) -> None:
-        """Read the file again when it has changed.
-
-        An invalid or missing file has time until the next poll: editors truncate a file before they write it,
-        or move it away first.
-        """
-        stamp = self._config_file.stamp()
-        settled, self._seen_stamp = stamp == self._seen_stamp, stamp
-        if stamp == self._loaded_stamp:
-            return
-        try:
-            changes = self._runtime.reload(settled)
-        except TeamClaudeError as error:
-            if settled and str(error) != self._last_config_error:
-                self._last_config_error = str(error)
-                self._warn(self._last_config_error)
-            return
-        self._last_config_error = ""
-        self._loaded_stamp = stamp
-        self._report_changes(changes)
-
-    def _report_changes(self, changes: dict[str, Any]) -> None:
-        for what in ("added", "removed", "updated"):
-            if changes[what]:
-                self._warn(f"config read again: {what} {', '.join(changes[what])}")
-        if changes["needsRestart"]:
-            self._warn(f"in force after a restart only: {', '.join(changes['needsRestart'])}")
+            self.succession.adopt_left()
 
     # --- for the command line, the Deck and the demo ----------------------------------------------
 
@@ -195,8 +335,7 @@ class ProxyServer:
     def urls(self) -> list[str]:
         """The URLs it listens on; clients get the first."""
         scheme = "http" if self._tls is None else "https"
-        addresses = [(listener.server_name, listener.server_port) for listener in self._listeners]
-        return [f"{scheme}://[{h}]:{p}" if ":" in h else f"{scheme}://{h}:{p}" for h, p in addresses]
+        return [f"{scheme}://{authority(each.server_name, each.server_port)}" for each in self._listeners]
 
     def snapshot(self) -> Snapshot:
         """Return all that is known now."""
@@ -205,12 +344,24 @@ class ProxyServer:
     @property
     def revision(self) -> Hashable:
         """A cheap value that changes when the snapshot changes by more than the passing of time."""
-        return self._runtime.router.changes, self._journal.revision, self._runtime.draining
+        return self._runtime.revision
 
     def reload(self) -> dict[str, Any]:
         """Read the config again; raise BadRequestError and keep the old one if it is invalid."""
-        self._loaded_stamp = self._config_file.stamp()
-        return self._runtime.reload()
+        self._config_check.loaded()
+        self._manager.reloading()
+        try:
+            return self._runtime.reload()
+        finally:
+            self._manager.ready(self._pool_status())
+
+    def drain(self, announce_sec: Optional[float] = None) -> dict[str, Any]:
+        """Announce the end, and stop later, as of `Succession.drain`."""
+        return self.succession.drain(announce_sec)
+
+    def restart(self) -> dict[str, Any]:
+        """Have another process serve in place of this one, as of `Succession.restart`."""
+        return self.succession.restart()
 
     @property
     def config_file(self) -> ConfigFile:
@@ -223,13 +374,18 @@ class ProxyServer:
         return self._runtime
 
 
-def _request_log(
-    config: Config, log_dir: Optional[str], warn: Callable[[str], None], clock: Callable[[], float]
-) -> Optional[RequestLog]:
-    directory = log_dir or (config.log_dir if config.log_requests else None)
-    if config.log_requests and not directory:
-        raise ConfigError("logRequests needs logDir, the directory to write to")
-    if not directory:
-        return None
-    path = os.path.expanduser(directory)
-    return RequestLog(path, config.log_max_body_bytes, config.log_retention_hours, warn, clock)
+def _config_notes(file: ConfigFile, config: Config) -> list[str]:
+    """Return what a person should know of the config file: one line each."""
+    return [*file.permission_warnings(), *file.new_notes(), *map(str, unfinished(file, config))]
+
+
+def _both(first: Callable[..., None], second: Optional[Callable[..., None]]) -> Callable[..., None]:
+    """Return what calls both with the same arguments."""
+    if second is None:
+        return first
+
+    def call(*args: object) -> None:
+        first(*args)
+        second(*args)
+
+    return call

@@ -10,7 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
 
-from ..snapshot import AccountView, BindingView, CapacityView, HeldView, InflightView, Snapshot, Window
+from ..snapshot import (
+    AccountView,
+    BindingView,
+    CapacityView,
+    ForecastView,
+    HeldView,
+    InflightView,
+    Snapshot,
+    Window,
+)
 from ..typed_json import Dollars, Moment, RoundedDown, RoundedUp, Whole, to_json
 
 __all__ = ["StatusLineFacts", "status_line_facts"]
@@ -43,6 +52,9 @@ class PoolFacts(NamedTuple):
     live: Optional[int] = None  # accounts
     total: Optional[int] = None
     soonest_reset_sec: Optional[RoundedUp] = None
+    forecast_known: bool = False
+    dry_from: Optional[Moment] = None  # the range in which no account serves any more; None: not foreseen
+    dry_until: Optional[Moment] = None
 
 
 class HeldFacts(NamedTuple):
@@ -94,7 +106,7 @@ def status_line_facts(snapshot: Snapshot, running: Sequence[InflightView], sessi
         at=snapshot.at,
         session=_session(own, bindings),
         account=None if account is None else _account(account),
-        pool=_pool(snapshot.capacity),
+        pool=_pool(snapshot.capacity, snapshot.forecast),
         held=_held([held for held in snapshot.held if session and held.session == session]),
         failover=_failover(running),
         draining=snapshot.system.draining,
@@ -115,13 +127,16 @@ def _account(account: AccountView) -> AccountFacts:
     )
 
 
-def _pool(capacity: CapacityView) -> PoolFacts:
+def _pool(capacity: CapacityView, forecast: Optional[ForecastView]) -> PoolFacts:
     return PoolFacts(
         capacity.verdict,
         capacity.headroom,
         capacity.live_accounts,
         capacity.total,
         capacity.soonest_reset_sec,
+        forecast is not None,
+        forecast.p10 if forecast is not None else None,
+        forecast.p90 if forecast is not None else None,
     )
 
 

@@ -277,7 +277,7 @@ def test_a_refusal_before_the_body_was_read_closes_and_can_be_read(stage: Build)
 
 
 def test_every_request_is_recorded_once_with_one_outcome(stage: Build) -> None:
-    s = stage("a")
+    s = stage("a", allThrottledHoldBudgetSec=1800)
     s.ask()
     s.ask(model="no-such-model", max_tokens=0)
     s.send("POST", "/v1/nothing", {})

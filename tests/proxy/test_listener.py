@@ -88,7 +88,7 @@ def test_a_port_in_use_by_another_program_says_so(tmp_path: Path) -> None:
 def test_half_of_localhost_in_use_is_a_failure_that_leaves_nothing_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("teamclaude.proxy.listener.PROBE_TIMEOUT_SEC", 0.05)
+    monkeypatch.setattr("teamclaude.proxy.lifecycle.who_answers.TIMEOUT_SEC", 0.05)
     closed: list[Listener] = []  # explicitly: not every interpreter counts references
     monkeypatch.setattr(Listener, "server_close", lambda self: (closed.append(self), self.socket.close()))
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as other:

@@ -24,7 +24,8 @@ def test_a_running_server_writes_a_lost_config_again(
     if lost == "gone":
         s.path.unlink()
     elif lost == "with its directory":
-        shutil.rmtree(s.path.parent)
+        while s.path.exists():  # the history may be written meanwhile
+            shutil.rmtree(s.path.parent, ignore_errors=True)
     elif lost == "made anew":
         s.path.unlink()
         ConfigFile(s.path, s.warnings.append).load_or_create()
@@ -37,7 +38,8 @@ def test_a_running_server_writes_a_lost_config_again(
     wait_for_polls(s)
     assert s.ask().status == 200
     assert {a["name"] for a in s.status()["accounts"]} == {"a", "b"}
-    assert len(s.warnings) == (2 if lost == "made anew" else 1), s.warnings
+    told = [line for line in s.warnings if not line.startswith("the history ")]  # lies beside it
+    assert len(told) == (2 if lost == "made anew" else 1), s.warnings
 
 
 @pytest.mark.parametrize("lost", ["gone", "empty"])
@@ -126,7 +128,7 @@ def test_a_config_that_cannot_be_written_again_is_one_warning_and_tried_again(
     s = stage("a")
     s.path.unlink()
     with monkeypatch.context() as patch:
-        patch.setattr("teamclaude.accounts.config.config_file.write_private", full)
+        patch.setattr("teamclaude.accounts.config.config_file.replace_keeping_owner", full)
         for _ in range(4):
             s.service._check_config()
         assert len(s.warnings) == 1

@@ -13,9 +13,12 @@ from typing import Any, Optional
 
 import pytest
 
+from teamclaude.errors import HistoryError
 from teamclaude.fakeapi.api import FakeApi
 from teamclaude.fakeapi.fake_account import FakeAccount
 from teamclaude.fakeapi.fault import Fault
+from teamclaude.history.reader import HistoryReader
+from tests.waiting import until
 
 KEY = "tc-test-key-000000000000000000000000"
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,6 +120,20 @@ def saved(tmp_path: Path, true: Callable[[Any], object]) -> None:
         time.sleep(0.005)
 
 
+def recorded(tmp_path: Path, requests: int) -> None:
+    """Wait until the history has so many requests: it is written every 5 s."""
+    file = tmp_path / "teamclaude.history.db"
+    until(lambda: file.exists() and _requests_in(file) == requests)
+
+
+def _requests_in(file: Path) -> int:
+    try:
+        with HistoryReader(str(file)) as reader:
+            return sum(row.totals.requests for row in reader.usage())
+    except HistoryError:  # its tables are being made
+        return 0
+
+
 def lasting(status: Any) -> dict[str, Any]:
     """The part of the status that a restart must not change."""
     account = ("name", "status", "statusReason", "rateLimitedUntil", "streak", "proven", "burn5h", "capEst5h")
@@ -131,10 +148,11 @@ def lasting(status: Any) -> dict[str, Any]:
         "cachedPrefixTokens",
         "boundAt",
     )
+    issues = [{**row, "lastSeen": row["lastSeen"] // 1000} for row in status["usageByIssue"]]
     return {
         "currentAccount": status["currentAccount"],
         "pins": status["pins"],
-        "usageByIssue": status["usageByIssue"],
+        "usageByIssue": issues,  # the history keeps whole seconds
         "accounts": [{**{k: a[k] for k in (*account, "usage")}, **a["quota"]} for a in status["accounts"]],
         "bindings": [{k: b[k] for k in binding} for b in status["sessionBindings"]],
     }
@@ -151,10 +169,12 @@ def test_a_killed_server_comes_back_with_what_it_knew(
     first.send("POST", "/teamclaude/switch", {"account": homes["s1"], "session": "s9"})
     saved(tmp_path, lambda state: len(state["bindings"]) == 3 and state["pins"])
     saved(tmp_path, lambda state: sum(a["requests"] for a in state["accounts"].values()) == 4)
+    recorded(tmp_path, 4)
     before = lasting(first.status())
     assert first.kill() == ""
 
     second = server()
+    until(lambda: second.status()["usageByIssue"])  # read from the history after the start
     after = lasting(second.status())
     assert after == before
     row = next(a for a in after["accounts"] if a["name"] == full)

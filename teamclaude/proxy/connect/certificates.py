@@ -38,7 +38,9 @@ __all__ = [
     "Certificates",
     "ca_file",
     "ensure_certificates",
+    "read_plan",
     "server_context",
+    "shown_certificate",
     "tls_directory",
 ]
 
@@ -86,7 +88,7 @@ def ensure_certificates(
             "first-party mode needs a host whose connections it opens: proxy.forwardHosts is empty"
         )
     try:
-        plan = _plan(directory, wanted, now)
+        plan = read_plan(directory, wanted, now)
         if not _is_carried_out(plan, directory):
             with FileLock(str(directory / "lock"), LOCK_TIMEOUT_SEC):
                 plan = _carry_out(directory, wanted, now, make)
@@ -137,7 +139,7 @@ def _failure(error: Exception, directory: Path) -> ConfigError:
 def _usable(directory: Path, hosts: frozenset[str], now: float, failure: ConfigError) -> Plan:
     """Return the plan of the files as they are, if clients can use them; else raise `failure`."""
     try:
-        plan, trusted = _plan(directory, hosts, now), _read_text(directory / "ca.pem")
+        plan, trusted = read_plan(directory, hosts, now), _read_text(directory / "ca.pem")
     except OSError:
         raise failure from None
     if set(plan.served) != hosts or any(each.authority not in trusted for each in plan.served.values()):
@@ -145,7 +147,8 @@ def _usable(directory: Path, hosts: frozenset[str], now: float, failure: ConfigE
     return plan
 
 
-def _plan(directory: Path, hosts: frozenset[str], now: float) -> Plan:
+def read_plan(directory: Path, hosts: frozenset[str], now: float) -> Plan:
+    """Return what follows from the files in `directory`, without a change.  Raises OSError."""
     found = [_read_generation(path) for path in sorted(directory.glob("server-*.pem"))]
     return plan_certificates([each for each in found if each is not None], hosts, now)
 
@@ -165,10 +168,10 @@ def _carry_out(
     directory.chmod(0o700)
     for left_over in directory.glob(".work-*"):  # of a process that was killed
         rmtree(left_over, ignore_errors=True)
-    plan = _plan(directory, hosts, now)
+    plan = read_plan(directory, hosts, now)
     if plan.must_make:
         _make_generation(directory, sorted(hosts), now, make)
-        plan = _plan(directory, hosts, now)
+        plan = read_plan(directory, hosts, now)
         if plan.must_make:
             raise ConfigError(f"openssl made a certificate in {directory} that can't be used")
     # First what clients trust, then what is no longer served.
@@ -221,7 +224,7 @@ def _read_generation(path: Path) -> Optional[Generation]:
         client.verify_flags = ssl.VerifyFlags(int(client.verify_flags) | NO_CHECK_TIME)
         server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         server.load_cert_chain(str(path))
-        shown: Any = _shown_certificate(client, server)
+        shown: Any = shown_certificate(client, server)
         return Generation(
             path.name,
             frozenset(name for kind, name in shown["subjectAltName"] if kind == "DNS"),
@@ -233,8 +236,11 @@ def _read_generation(path: Path) -> Optional[Generation]:
         return None
 
 
-def _shown_certificate(client: ssl.SSLContext, server: ssl.SSLContext) -> Any:
-    """Return the server's certificate as the client sees it, after a handshake in memory."""
+def shown_certificate(client: ssl.SSLContext, server: ssl.SSLContext) -> Any:
+    """Return the server's certificate as the client sees it, after a handshake in memory.
+
+    Raises ssl.SSLError if the client does not trust it.
+    """
     to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
     ends = [client.wrap_bio(to_client, to_server), server.wrap_bio(to_server, to_client, server_side=True)]
     for _ in range(4):  # flights, at most

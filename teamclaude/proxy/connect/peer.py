@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Optional
 
-from ...errors import ForbiddenError, ProxyKeyNeededError
+from ...errors import ForbiddenError, ProxyKeyNeededError, TeamClaudeError
 from ..http.head import RequestHead
 from ..http.path_kinds import PathKind, Route, classify_opened, classify_path
 from ..messages.access import AccessPolicy, Caller
+from ..messages.roles import require_sender
 from ..net.connections import AcceptedConnection
 
 __all__ = ["Peer", "TunnelPeer"]
@@ -16,7 +17,7 @@ _OWN_LOGIN_KINDS = (PathKind.CLIENT_LOGIN, PathKind.OAUTH_TOKEN)
 
 
 class Peer:
-    """The other end of an accepted connection; `ip` is its address."""
+    """The other end of an accepted connection; `ip` is its address, or what a PROXY header named."""
 
     def __init__(self, accepted: AcceptedConnection, ip: str) -> None:
         self.ip = ip
@@ -30,11 +31,23 @@ class Peer:
         """Return what kind of request it is."""
         return classify_path(head.method, head.target)
 
+    def address_of(self, head: RequestHead, policy: AccessPolicy) -> str:
+        """Return the address a request comes from, behind trusted proxies the caller's."""
+        return policy.trusted_proxies.caller_of(head, self.ip)
+
     def authorize(self, head: RequestHead, route: Route, policy: AccessPolicy) -> Caller:
         """Return who sends the request; raises what `AccessPolicy` raises."""
         if route.kind is PathKind.CONNECT:
             return policy.authorize_connect(head, self.ip, self.same_user)
         return policy.authorize(head, self.ip, self.same_user, self.local_ip)
+
+    def may_connect(self, head: RequestHead, policy: AccessPolicy) -> bool:
+        """Return whether this CONNECT would be allowed by `policy`."""
+        try:
+            require_sender(policy.authorize_connect(head, self.ip, self.same_user))
+        except TeamClaudeError:
+            return False
+        return True
 
     def is_local_user(self, head: RequestHead, policy: AccessPolicy, caller: Caller) -> bool:
         """Return whether a tunnel of this caller may end on this machine or in its network."""
@@ -54,6 +67,10 @@ class TunnelPeer(Peer):
     def route_of(self, head: RequestHead, policy: AccessPolicy) -> Route:
         """Return what kind of request to the API it is."""
         return classify_opened(head.method, head.target, policy.keys.has_other(head))
+
+    def address_of(self, head: RequestHead, policy: AccessPolicy) -> str:
+        """Return the address the tunnel comes from: no proxy has added to the heads inside."""
+        return super().address_of(self._connect, policy)
 
     def authorize(self, head: RequestHead, route: Route, policy: AccessPolicy) -> Caller:
         """Return who sends the request; after a reload the tunnel must still be allowed."""

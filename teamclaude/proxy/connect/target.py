@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from ...accounts.config.config import ProxyConfig
+from ...dial.authority import authority
 from ...dial.no_proxy import IpAddress
 from ...errors import BadRequestError, ForbiddenError
 from ..http.framing import request_framing
@@ -68,8 +69,7 @@ class ConnectTarget(NamedTuple):
     opened: bool  # its TLS is opened, and the requests inside are served
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        return authority(self.host, self.port)
 
 
 def connect_target(head: RequestHead, config: ProxyConfig) -> ConnectTarget:

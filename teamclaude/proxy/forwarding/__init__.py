@@ -13,4 +13,5 @@ It knows no listening socket and no configuration file; what it needs of the ser
 - retry: what follows a failed attempt, a pure state machine
 - router: the lock, the clock and the wait queue around the fleet
 - routing_request: what a request asks of routing
+- user_rules: routes and pins by project, as configured and as they apply to a request
 """

@@ -6,12 +6,14 @@ A request's head is rendered for an account here, and the account's uuid is put 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from typing import NamedTuple, Optional, Union
 
 from ...accounts.config.config import AccountConfig, Config
 from ...accounts.tokens.token_manager import TokenManager
 from ...routing.state.account import AccountSpec
+from ...routing.user_rules.caps import NO_CAPS, NO_RESERVES
 from ..http.framing import BodyKind, Framing
 from ..http.head import RequestHead
 from ..http.header_rewrite import Credential, render_request, upstream_request_headers
@@ -77,7 +79,7 @@ class AccountTargets:
         self.origin, self.prefix = parse_origin(config.upstream)
         self._targets = {account.key: self._make_target(account) for account in accounts}
         self._with_token: dict[str, UpstreamTarget] = {}  # of logins, with the last token asked for
-        self.specs = [_spec(account, config.allow_extra_usage) for account in accounts]
+        self.specs = [_spec(account, config) for account in accounts]
 
     def _make_target(self, account: AccountConfig) -> UpstreamTarget:
         if account.type == "apikey":
@@ -91,13 +93,14 @@ class AccountTargets:
     def target(self, key: str) -> Optional[UpstreamTarget]:
         """Return the target with the current credential; None when the account is no longer configured."""
         target = self._targets.get(key)
-        if target is None or target.credential.kind != "oauth":
-            return target
         tokens = self._token_manager.tokens.get(key)
-        token = "" if tokens is None else tokens.pair.access_token or ""
+        if target is None or tokens is None:  # an API key of the config file has no tokens
+            return target
+        token = tokens.pair.access_token or ""
         latest = self._with_token.get(key)
         if latest is None or latest.credential.secret != token:
-            latest = self._with_token[key] = target._replace(credential=Credential("oauth", token))
+            credential = Credential(target.credential.kind, token)
+            latest = self._with_token[key] = target._replace(credential=credential)
         return latest
 
     def key_of(self, name: str) -> Optional[str]:
@@ -127,16 +130,27 @@ class CurrentTargets:
         self.current = targets
 
 
-def _spec(account: AccountConfig, allow_extra_usage: bool) -> AccountSpec:
+def local_calendar(at: float) -> tuple[int, int]:
+    """Return the day of the week (0: Monday) and the minute of an instant in local time."""
+    moment = time.localtime(at)
+    return moment.tm_wday, moment.tm_hour * 60 + moment.tm_min
+
+
+def _spec(account: AccountConfig, config: Config) -> AccountSpec:
     own = account.allow_extra_usage
+    caps = account.max_usage or config.max_usage or NO_CAPS
+    reserves = (account.reserve if account.type == "oauth" else None) or NO_RESERVES
     return AccountSpec(
         key=account.key,
         name=account.name,
         kind=account.type,
         priority=account.priority,
-        enabled=not account.disabled,
+        enabled=not account.disabled and caps.lowest > 0.0,
         last_resort=account.is_last_resort,
-        allow_extra_usage=allow_extra_usage if own is None else own,
+        allow_extra_usage=config.allow_extra_usage if own is None else own,
+        caps=caps,
+        max_spend=account.max_spend.limits,
+        reserves=reserves._replace(calendar=local_calendar) if reserves.items else NO_RESERVES,
     )
 
 

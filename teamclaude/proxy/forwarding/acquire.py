@@ -16,7 +16,8 @@ from contextlib import suppress
 from typing import Optional
 
 from ...accounts.tokens.token_pair import Usability
-from ...errors import AccountError, NoAccountAvailableError, TeamClaudeError
+from ...errors import AccountError, BlockedError, NoAccountAvailableError, TeamClaudeError
+from ...routing.eligible import ROUTE
 from ...routing.state.decision import Decision, Lease, Reason, RoutingRequest
 from ..net.socket_wait import run_in_thread
 from ..records.exchange import Attempt, Exchange
@@ -27,13 +28,14 @@ from .hold import Hold
 from .refusals import Refusals
 from .retry import Action, Failure, Step
 from .router import NO_WAIT, NoUsableAccountError, WaitLimits
+from .user_rules import with_facts
 
 __all__ = ["AccountAcquirer", "no_account_error"]
 
 BUSY_RETRY_AFTER_SEC = 5
 RETRY_AFTER_JITTER = 0.15
 # Rules that no waiting lifts.
-NEEDS_OPERATOR = frozenset({"auth_failed", "disabled", "tried"})
+NEEDS_OPERATOR = frozenset({"auth_failed", "disabled", "tried", "costs money", ROUTE})
 API_KEY_WAITS = "API key waits"  # not throttled: kept as a last resort
 
 
@@ -83,6 +85,7 @@ class AccountAcquirer:
 
     def _acquire(self, request: RoutingRequest, limits: WaitLimits) -> Lease:
         exchange, router, monotonic = self._exchange, self._context.router, self._context.monotonic
+        request = with_facts(request, exchange, self._context)  # by the rules of now
         exchange.waiting_since = monotonic()
         try:
             on_wait = exchange.wait_recorder(self._context.clock, router.outlook)
@@ -116,7 +119,7 @@ class AccountAcquirer:
 
     def after_401(self, key: str, target: UpstreamTarget, refused: Usability) -> Usability:
         """Return whether the account is usable with a newer credential than the refused one."""
-        if target.credential.kind == "oauth":
+        if key in self._context.token_manager.tokens:
             failed = target.credential.secret
             return self._refresh(lambda: self._context.token_manager.after_401(key, failed))
         current = self._context.targets.current.target(key)  # a reload may have brought another key meanwhile
@@ -167,12 +170,23 @@ def no_account_error(
             "Every account is busy with other requests; try again in a moment.", BUSY_RETRY_AFTER_SEC
         )
     if not names:
-        return AccountError("No account is configured; add one and reload.")
-    why = {e.account: reasons.get(e.account) or e.detail or e.rule for e in decision.excluded}
+        return AccountError(
+            "The proxy has no account yet. Add one where it runs, with teamclaude login or teamclaude "
+            "import; it then serves at once."
+        )
+    if decision.reason == Reason.BLOCKED:
+        return BlockedError(decision.detail)
+    excluded = [e for e in decision.excluded if e.rule != ROUTE]
+    routed = next((e.detail for e in decision.excluded if e.rule == ROUTE), "")
+    if routed and not excluded:
+        left_out = ", ".join(names.get(e.account, e.account) for e in decision.excluded)
+        return BlockedError(f"{routed}, not {left_out}")
+    routed = routed and f" ({routed})"
+    why = {e.account: reasons.get(e.account) or e.detail or e.rule for e in excluded}
     listed = "; ".join(f"{names.get(key, key)}: {reason}" for key, reason in why.items())
     if final or decision.retry_at is None:
-        return AccountError(f"No account can serve this request. {listed}. See: teamclaude accounts")
-    throttled = [e for e in decision.excluded if e.rule not in NEEDS_OPERATOR | {API_KEY_WAITS}]
+        return AccountError(f"No account can serve this request{routed}. {listed}. See: teamclaude accounts")
+    throttled = [e for e in excluded if e.rule not in NEEDS_OPERATOR | {API_KEY_WAITS}]
     seconds = max(1.0, decision.retry_at - now)
     if len(throttled) == 1:
         subject = f"Account {names.get(throttled[0].account, throttled[0].account)} is throttled; it"
@@ -180,4 +194,4 @@ def no_account_error(
         subject = f"All {len(throttled)} accounts are throttled; the first"
     back = f"back at {clock_time(decision.retry_at, now)} (in {duration_text(seconds)})"
     retry_after = math.ceil(seconds * (1.0 + RETRY_AFTER_JITTER * jitter))
-    return NoAccountAvailableError(f"{subject} is {back}. {listed}", retry_after)
+    return NoAccountAvailableError(f"{subject} is {back}{routed}. {listed}", retry_after)

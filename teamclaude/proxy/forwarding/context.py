@@ -12,9 +12,10 @@ from typing import Optional
 
 from ...accounts.config.config import Config
 from ...accounts.tokens.token_manager import TokenManager
-from ...routing.pool_limits import PoolLimits, pool_limits
+from ...routing.pool.pool_limits import PoolLimits, pool_limits
 from ...routing.quota.model_prices import PriceTable
 from ...routing.wait_queue import NO_WAIT, WaitLimits
+from ..http.origin import Origin, parse_origin
 from ..http.path_kinds import PathKind
 from ..net.event_loop import EventLoop
 from ..net.transport import UpstreamPool
@@ -22,7 +23,7 @@ from ..records.exchange import Exchange
 from .account_targets import CurrentTargets
 from .router import Router
 
-__all__ = ["RecentlyRefused", "RequestContext"]
+__all__ = ["RecentlyRefused", "RequestContext", "check_proxies", "has_same_pool", "make_pool"]
 
 # A client that an error event has just refused asks again at once; a plain 429 stops it.
 REFUSED_FOR_SEC = 60.0
@@ -77,6 +78,8 @@ class RequestContext:
     clock: Callable[[], float]  # epoch seconds
     monotonic: Callable[[], float] = time.monotonic
     jitter: Callable[[], float] = random.random  # 0-1
+    # The directory that a session works in, as far as it is known; does no I/O.
+    project_of: Callable[[str], Optional[str]] = lambda session: None
 
     def wait_limits_of(self, exchange: Exchange) -> WaitLimits:
         """Return how long this request may wait for an account from now on."""
@@ -107,3 +110,31 @@ class RequestContext:
         plain_budget = min(budget, config.hold_commit_sec)
         plain = WaitLimits(plain_budget, min(paid_after, 0.9 * plain_budget))
         return plain, WaitLimits(budget, paid_after)
+
+
+def make_pool(config: Config) -> UpstreamPool:
+    """Return the idle connections for a configuration, of which there are none yet."""
+    return UpstreamPool(
+        connect_timeout=config.connect_timeout_sec,
+        ca_file=config.upstream_ca_file,
+        proxy=config.proxy_address,
+    )
+
+
+def check_proxies(config: Config, pool: UpstreamPool) -> None:
+    """Raise ConfigError if the proxy on the way to one of our servers can't be used."""
+    own = [account.upstream for account in config.accounts if account.upstream]
+    asked = [config.oauth.usage_url] if config.quota_probe_sec else []
+    for url in (config.upstream, config.oauth.token_url, config.oauth.profile_url, *own, *asked):
+        pool.check_proxy(parse_origin(url)[0])
+    if config.proxy.forward:
+        pool.check_proxy(Origin("https", "any.other.host", 443))
+
+
+def has_same_pool(a: Config, b: Config) -> bool:
+    """Return whether the connections of one configuration serve for the other."""
+    return (a.connect_timeout_sec, a.upstream_ca_file, a.upstream_proxy) == (
+        b.connect_timeout_sec,
+        b.upstream_ca_file,
+        b.upstream_proxy,
+    )

@@ -30,9 +30,11 @@ from ...routing.quota.usage import NO_USAGE, Usage
 from ...routing.quota.windows import QuotaReading
 from ...routing.response_kinds import UNSERVED_FROM, ResponseKind, classify, needs_body
 from ...routing.state.decision import Lease
+from ..http.content_coding import offers_readable
 from ..http.header_rewrite import append_content_length
 from ..http.path_kinds import PathKind
 from ..messages.response_facts import error_message, is_api_error, is_thread_error, read_quota
+from ..messages.unseen_tokens import unseen_tokens
 from ..messages.usage_tap import UsageTap
 from ..net.client_connection import ClientConnection
 from ..net.coroutine import Deferred, RequestCoroutine
@@ -194,7 +196,7 @@ class Forwarder:
             return False
         finally:
             usage, model = self._count_usage(attempt, tap)
-            self._context.router.release(lease, usage, model, served, unreported)
+            self._context.router.release(lease, usage, model, served, unreported, attempt.unseen_tokens)
 
     def _refreshed_target(self, lease: Lease, attempt: Attempt) -> RequestCoroutine[Optional[UpstreamTarget]]:
         """Return the target once its token is usable; None when another account must be asked."""
@@ -224,6 +226,9 @@ class Forwarder:
         relayed = self._streaming and self._inference and (attempt.status or 500) < 400
         usage = tap.final_usage(relayed) if tap is not None else NO_USAGE
         model = (tap.model if tap is not None else None) or exchange.routing_request.model
+        attempt.usage, attempt.model = usage, model
+        if relayed and tap is not None and (tap.gave_up or tap.is_cut):
+            attempt.unseen_tokens = unseen_tokens(tap)
         exchange.usage = exchange.usage.plus(usage)
         price = self._context.prices[model]
         exchange.cost = exchange.usage.cost(price)
@@ -235,7 +240,10 @@ class Forwarder:
         body = exchange.body
         if self._context.config.rewrite_account_uuid:
             body = with_account_uuid(body, exchange.facts, target.account_uuid)
-        head = target.request_head(exchange.head, exchange.memo, exchange.hold_committed)
+        uncoded = exchange.hold_committed or (
+            exchange.tokens_limited and not offers_readable(exchange.head.get_all("accept-encoding"))
+        )
+        head = target.request_head(exchange.head, exchange.memo, uncoded)
         if exchange.has_body:
             head = append_content_length(head, len(body))
         return self._transport.exchange(target.origin, exchange.head.method, head, body)

@@ -20,7 +20,7 @@ from functools import partial
 from typing import Optional
 
 from ...errors import UpstreamLostError, UpstreamOutageError
-from ...routing.pool_limits import PoolLimits
+from ...routing.pool.pool_limits import PoolLimits
 from ...routing.response_kinds import needs_body
 from ..http.content_coding import is_identity
 from ..http.framing import BodyKind, Buffer, Framing

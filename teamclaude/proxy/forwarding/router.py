@@ -19,18 +19,15 @@ from contextlib import suppress
 from typing import Any, Optional, TypeVar
 
 from ...errors import DrainingError, WaitQueueFullError
+from ...routing.expected_account import ExpectedAccount, expected_account
 from ...routing.fleet import Changes, Fleet
-from ...routing.persistence import dump_state, restore_state
-from ...routing.policies.base import Policy
-from ...routing.quota.model_prices import PriceTable, Pricing
-from ...routing.quota.rules import Rules
+from ...routing.persistence import dump_state
 from ...routing.quota.usage import NO_USAGE, Usage
 from ...routing.quota.windows import QuotaReading
 from ...routing.response_kinds import UNSERVED_FROM, ResponseKind
-from ...routing.state.account import AccountSpec
 from ...routing.state.decision import Decision, Lease, RoutingRequest
 from ...routing.view import snapshot_of
-from ...routing.wait_queue import NO_WAIT, ExpectedAccount, Waiter, WaitLimits, WaitQueue, expected_account
+from ...routing.wait_queue import NO_WAIT, Waiter, WaitLimits, WaitQueue
 from ...snapshot import Snapshot, TokenView
 
 __all__ = ["NO_WAIT", "NoUsableAccountError", "Router", "WaitLimits"]
@@ -71,6 +68,7 @@ class Router:
         self._jitter = jitter
         self._max_held = max_held
         self._changed = threading.Event() if changed is None else changed
+        self.user_rules = fleet.user_rules  # read without the lock: its tables are replaced as a whole
         self.changes = 0  # of what it holds, since the start
         self._lock = threading.Lock()
         self._queue = WaitQueue(fleet)
@@ -254,14 +252,19 @@ class Router:
         model: Optional[str] = None,
         served: bool = False,
         response: Optional[tuple[int, QuotaReading]] = None,
+        unseen: int = 0,
     ) -> None:
-        """End a lease; `response` is its status and quota if not yet applied (saves 4 us)."""
+        """End a lease; `response` is its status and quota if not yet applied (saves 4 us).
+
+        `unseen`: output tokens that `usage` lacks, estimated.
+        """
         with self._lock:
             now = self._clock()
             if response is None:
-                self._fleet.settle_lease(lease, now, usage, model, served)
+                self._fleet.settle_lease(lease, now, usage, model, served, unseen)
             else:
-                self._fleet.record_and_settle(lease, *response, now, self._jitter(), usage, model, served)
+                jitter = self._jitter()
+                self._fleet.record_and_settle(lease, *response, now, jitter, usage, model, served, unseen)
             is_good = response is None or response[0] < UNSERVED_FROM
             self._after_change(now, lease.account if is_good else None)
 
@@ -279,26 +282,22 @@ class Router:
 
     # --- the operator ---------------------------------------------------------------------------
 
-    def configure(
-        self,
-        specs: Iterable[AccountSpec],
-        rules: Rules,
-        policy: Policy,
-        prices: Mapping[str, Pricing],
-        renewed: Iterable[str] = (),
-    ) -> Changes:
-        """Apply a new configuration; what was observed of an account stays."""
+    def configure(self, configure: Callable[[Fleet], Changes]) -> Changes:
+        """Let `configure` apply a new configuration; what was observed of an account stays."""
         with self._lock:
-            self._fleet.set_policy(rules, policy)
-            self._fleet.prices = PriceTable(prices)
-            changes = self._fleet.configure(specs, renewed)
+            changes = configure(self._fleet)
+            for waiter in self._queue.waiters:
+                waiter.request = waiter.request.routed_by(self.user_rules.routes)
             self._after_change(self._clock())
             return changes
 
-    def pin(self, account: Optional[str], session: Optional[str] = None) -> None:
-        """Pin all traffic, or one session, to an account key; None removes the pin."""
+    def pin(self, account: Optional[str], session: Optional[str] = None, project: str = "") -> None:
+        """Pin all traffic, one session or a project to an account key; None removes the pin."""
         with self._lock:
-            self._fleet.pin(account, session)
+            if project:
+                self.user_rules.pin(project, account)
+            else:
+                self._fleet.pin(account, session)
             self._after_change(self._clock())
 
     def drain(self) -> None:
@@ -391,7 +390,10 @@ class Router:
         with self._lock:
             return dump_state(self._fleet, self._clock())
 
-    def restore(self, data: Mapping[str, Any]) -> list[str]:
-        """Restore a saved state; return what could not be restored."""
+    def change(self, by: Callable[[Fleet, float], T]) -> T:
+        """Change the fleet by a function that gets it and the time; return what that returns."""
         with self._lock:
-            return restore_state(self._fleet, data, self._clock())
+            now = self._clock()
+            result = by(self._fleet, now)
+            self._after_change(now)
+            return result

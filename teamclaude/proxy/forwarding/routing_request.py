@@ -9,7 +9,6 @@ that account.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Optional, Union
 from urllib.parse import unquote
 
@@ -19,10 +18,12 @@ from ...routing.state.decision import Lease, RoutingRequest
 from ..http.head import RequestHead
 from ..http.path_kinds import PathKind
 from ..messages.body_scan import NO_FACTS, cache_digests, scan_body
+from ..messages.proxy_keys import CLIENT
 from ..net.body_reader import is_spooled
 from ..records.exchange import Exchange, RequestIds
 from .context import RequestContext
 from .router import Router
+from .user_rules import with_facts
 
 __all__ = ["record_owner", "routing_request_of"]
 
@@ -49,12 +50,10 @@ _IN_BODY = tuple(
 )
 
 
-def routing_request_of(
-    exchange: Exchange, context: RequestContext, issue_of: Optional[Callable[[str], Optional[str]]]
-) -> RoutingRequest:
+def routing_request_of(exchange: Exchange, context: RequestContext) -> RoutingRequest:
     """Return what the request asks of routing; record the facts of the body in the exchange.
 
-    `issue_of` returns what a session works on, as far as known.  Raises NotFoundError for an unknown account.
+    Raises NotFoundError for an unknown account.
     """
     head, config = exchange.head, context.config
     ids = exchange.memo.ids
@@ -68,6 +67,7 @@ def routing_request_of(
     exchange.facts = facts
     session = session or facts.session_id
     inference = exchange.route.kind is PathKind.INFERENCE
+    pin = _pin(head, context) if "x-teamclaude-account" in head else None
     request = RoutingRequest(
         session=session,
         agent=agent,
@@ -75,16 +75,24 @@ def routing_request_of(
         model=facts.model,
         cache_life=3600.0 if facts.cache_ttl_1h else config.rules.cache_affinity_window_sec,
         needs_slot=inference,
-        pin=_pin(head, context) if "x-teamclaude-account" in head else None,
-        issue=(issue_of(session) or "") if session and issue_of is not None else "",
+        pin=pin,
+        pin_costs_nothing=pin is not None and exchange.caller is not None and exchange.caller.role == CLIENT,
         betas=betas,
         prefixes=() if session or not inference else cache_digests(exchange.body, facts.model),
         owner=_owner(exchange, context) if context.router.knows_owners else None,
         continues_thread=facts.continues_thread,
         hold_sec=context.wait_limits[facts.stream is True].budget if inference else 0.0,
     )
+    if context.router.user_rules.needs_facts or exchange.route.kind is PathKind.API:
+        request = with_facts(request, exchange, context)
     refused = context.recently_refused
     return request.with_hold(0.0) if refused.until and request.conversation in refused else request
+
+
+def request_of_head(head: RequestHead) -> RoutingRequest:
+    """Return whose request it is, of one that is refused before its body is read."""
+    ids = _head_ids(head)
+    return RoutingRequest(session=ids.session, agent=ids.agent, parent_agent=ids.parent_agent)
 
 
 def _head_ids(head: RequestHead) -> RequestIds:

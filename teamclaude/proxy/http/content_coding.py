@@ -4,7 +4,8 @@ Rules that hold in this file:
 
 1. The usage tap reads gzip, deflate and uncoded bodies.  If a client offers one of these, the upstream is
    offered only these; a response is then in a coding that the client has offered too.
-2. If a client offers none of them its header passes unchanged, and the tap may see nothing.
+2. If a client offers none of them its header passes unchanged, and the tap may see nothing; only a client
+   with a limit of tokens gets an uncoded answer, because its tokens must be counted.
 3. An offer is never widened: a coding, weight or exclusion that the client did not send is not sent, except
    for `*`, which is written out as the codings it stands for here.
 """
@@ -16,7 +17,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Optional
 
-__all__ = ["COMPRESSED", "Inflater", "is_identity", "readable_accept_encoding"]
+__all__ = ["COMPRESSED", "Inflater", "is_identity", "offers_readable", "readable_accept_encoding"]
 
 COMPRESSED = ("gzip", "x-gzip", "deflate")
 _READABLE_CODINGS = ("gzip", "deflate", "identity", "x-gzip")
@@ -32,6 +33,13 @@ _GZIP_OR_ZLIB, _RAW_DEFLATE = 47, -15
 def is_identity(content_encoding: Optional[str]) -> bool:
     """Return whether a body with this Content-Encoding is not coded."""
     return (content_encoding or "").strip(" \t").lower() in ("", "identity")
+
+
+def offers_readable(values: Sequence[str]) -> bool:
+    """Return whether a client that sends these Accept-Encoding values takes a coding that the tap reads."""
+    items = [item for value in values for item in map(_trim, value.split(",")) if item]
+    readable = (*_READABLE_CODINGS, "*")
+    return not items or any(_coding(item) in readable and not _EXCLUDED.search(item) for item in items)
 
 
 def readable_accept_encoding(values: Sequence[str]) -> list[Optional[str]]:

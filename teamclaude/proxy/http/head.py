@@ -56,6 +56,8 @@ _VISIBLE = r"[!-~\x80-\xff]"
 _FIELD = re.compile(rf"\n({_TCHAR}+): ?({_VISIBLE}(?:[\t -~\x80-\xff]*{_VISIBLE})?|)\r(?=\n)")
 # The rest of the line after a known name; an empty value after a space does not match.
 _VALUE = r": ?(?![ \t])([^\x00-\x08\n-\x1f\x7f]*)(?<![ \t])\r"
+# How the PROXY protocol begins: its version 1, and what is left of version 2 after two empty lines.
+_PROXY_HEADERS = ("PROXY TCP", "PROXY UNKNOWN", "\0")
 _CONTROL = re.compile(r"[\x00-\x08\n-\x1f\x7f]")
 _CONTENT_LENGTH_LINE = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,19})(?=\r\n)")
 _CONTENT_LENGTH = "content-length"
@@ -341,6 +343,10 @@ def _field_line_error(name: str, colon: str, line: str) -> str:
 def _raise_request_line_error(text: str) -> NoReturn:
     line = text.partition("\r\n")[0]
     words = line.split(" ")
+    if line.startswith(_PROXY_HEADERS):
+        raise BadRequestError(
+            "this connection begins with a PROXY header; its sender is not one of proxy.trustedProxies"
+        )
     if _CONTROL.search(line):
         raise BadRequestError("the request line contains a control character")
     if len(words) != 3:

@@ -46,8 +46,10 @@ OAUTH_BETA = "oauth-2025-04-20"
 
 _CREDENTIALS = frozenset({"authorization", "x-api-key"})
 _COOKIES = frozenset({"cookie", "cookie2"})
-_NOT_FORWARDED = _COOKIES | {"content-length", "expect", "host"}
-_NOT_FORWARDED_PREFIXES = ("proxy-", "x-teamclaude-")
+# Added on the way to us: the addresses and names of a network are not the API's business.
+_ON_THE_WAY = frozenset({"forwarded", "x-real-ip"})
+_NOT_FORWARDED = _COOKIES | _ON_THE_WAY | {"content-length", "expect", "host"}
+_NOT_FORWARDED_PREFIXES = ("proxy-", "x-forwarded-", "x-teamclaude-")
 _TOKEN_REQUEST_FIELDS = frozenset({"accept", "content-type", "user-agent"})
 
 

@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple, Optional
 from urllib.parse import urlsplit
 
+from ...dial.authority import bracketed
 from ...dial.proxies import ProxyAddress
 from ...errors import ConfigError
 
@@ -29,7 +30,7 @@ class Origin(NamedTuple):
     @property
     def authority(self) -> str:
         """The value of the Host header, without the scheme's default port."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = bracketed(self.host)
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
 

@@ -20,7 +20,15 @@ from typing import NamedTuple
 
 from ...errors import ClientError, MethodNotAllowedError, NotFoundError
 
-__all__ = ["TOKEN_PATH", "PathKind", "Route", "classify_opened", "classify_path", "unknown_path_error"]
+__all__ = [
+    "TOKEN_PATH",
+    "PathKind",
+    "Route",
+    "classify_opened",
+    "classify_path",
+    "unknown_path_error",
+    "works_uncounted",
+]
 
 
 class PathKind(enum.Enum):
@@ -50,7 +58,7 @@ class Route(NamedTuple):
 
 TOKEN_PATH = "/v1/oauth/token"
 
-_OWN_PATHS = {"/", "/health", "/health/ready", "/api/hello", "/capacity", "/teamclaude"}
+_OWN_PATHS = {"/", "/health", "/health/ready", "/api/hello", "/capacity", "/metrics", "/teamclaude"}
 
 _POST_PATHS = {
     "/v1/messages": PathKind.INFERENCE,
@@ -120,6 +128,14 @@ def classify_opened(method: str, target: str, own_login: bool) -> Route:
     if kind is PathKind.API and (not own_login or path.startswith("/v1/messages/")):
         return route
     return Route(PathKind.CLIENT_LOGIN, path, route.upload_mib, in_tunnel=True)
+
+
+def works_uncounted(route: Route, method: str) -> bool:
+    """Return whether a request gives models work whose tokens no answer tells: batches, completions."""
+    if method != "POST" or route.kind is not PathKind.API:
+        return False
+    is_below = route.path.startswith("/v1/messages/") and not route.path.endswith("/cancel")
+    return is_below or route.path == "/v1/complete"
 
 
 def unknown_path_error(method: str, target: str) -> ClientError:

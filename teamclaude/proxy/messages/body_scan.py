@@ -27,7 +27,16 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Optional, Union
 
-__all__ = ["NO_FACTS", "BodyFacts", "cache_digests", "decode_json", "scan_body"]
+__all__ = [
+    "NO_FACTS",
+    "Body",
+    "BodyFacts",
+    "JsonWalker",
+    "body_of",
+    "cache_digests",
+    "decode_json",
+    "scan_body",
+]
 
 Body = Union[bytes, bytearray, mmap.mmap]
 
@@ -90,9 +99,9 @@ def scan_body(
 
     `with_session` False: the session is known already (saves 4 us).  `with_thread`: it may continue a thread.
     """
-    data = _whole(body)
+    data = body_of(body)
     wanted = _WANTED_WITH_THREAD if with_thread else _WANTED
-    fields = _decoded(data[:]) if len(data) <= _SMALL_BYTES else _JsonWalker(data, wanted).top_level()
+    fields = _decoded(data[:]) if len(data) <= _SMALL_BYTES else JsonWalker(data, wanted).top_level()
     if not isinstance(fields, dict):
         return NO_FACTS
     get = fields.get
@@ -115,7 +124,7 @@ def cache_digests(body: bytes | bytearray | memoryview, model: str | None) -> tu
     caching).  So the first digest stands for one dialogue (it includes the first message), the second for all
     that share tools and system.  A body too large to be parsed has the digest of its beginning.
     """
-    data = _whole(body)
+    data = body_of(body)
     if _rfind(data, b'"cache_control"', 0, len(data)) < 0:
         return ()
     if len(data) > _DIGEST_BYTES:
@@ -162,7 +171,8 @@ def _digest(model: str | None, data: Body) -> str:
     return hashlib.blake2b((model or "").encode() + b"\0" + bytes(data), digest_size=12).hexdigest()
 
 
-def _whole(body: bytes | bytearray | memoryview) -> Body:
+def body_of(body: bytes | bytearray | memoryview) -> Body:
+    """Return the body itself, not a view of it: it can be searched."""
     if not isinstance(body, memoryview):
         return body
     under: Any = body.obj
@@ -231,7 +241,7 @@ class _WalkStoppedError(Exception):
     """The walk ends: at the limit of what may be read, at malformed JSON, or over the budget."""
 
 
-class _JsonWalker:
+class JsonWalker:
     """Walk over a JSON object without building it; positions are indexes into the body."""
 
     def __init__(self, body: Body, wanted: Mapping[bytes, str]) -> None:

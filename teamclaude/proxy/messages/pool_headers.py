@@ -17,7 +17,7 @@ from collections.abc import Collection
 from datetime import datetime, timezone
 from typing import Any, Optional
 
-from ...routing.pool_limits import PoolLimits, PoolWindow
+from ...routing.pool.pool_limits import PoolLimits, PoolWindow
 from ...routing.quota.rate_limit_headers import claim_of
 
 __all__ = ["pool_usage", "with_pool_limits"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import hmac
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -10,8 +11,9 @@ from typing import NamedTuple
 from ...accounts.config.config import ProxyConfig
 from ..http.head import RequestHead
 
-__all__ = ["Caller", "ProxyKeys"]
+__all__ = ["CLIENT", "OBSERVER", "OPERATOR", "Caller", "ProxyKeys"]
 
+CLIENT, OBSERVER, OPERATOR = "client", "observer", "operator"  # roles; roles.py says what they may do
 _KEY_FIELDS = ("x-teamclaude-key", "x-api-key")
 
 
@@ -22,15 +24,20 @@ class Caller(NamedTuple):
     """Name of the client key that was presented; None for the proxy key and for none."""
     authenticated: bool
     """Whether a key of ours was presented; False for an exempt request and for a keyless endpoint."""
+    role: str = ""
+    """Of the key, or of our own user; empty: of nobody, who may ask for what needs no key."""
+    by_page: bool = False
+    """Whether the cookie of a signed-in page stands for the key."""
 
 
 class ProxyKeys:
     """The keys of one configuration, the proxy's own one first."""
 
     def __init__(self, config: ProxyConfig) -> None:
-        keys = [(None, config.api_key), *((client.name, client.key) for client in config.clients)]
+        own = (Caller(None, True, OPERATOR), config.api_key)
+        keys = [own, *((Caller(each.name, True, each.role), each.key) for each in config.clients)]
         # An empty one would authorize everybody.
-        self._keys = [(name, key.encode()) for name, key in keys if key]
+        self._keys = [(caller, key.encode()) for caller, key in keys if key]
 
     def identify(self, head: RequestHead) -> Caller | None:
         """Return whose key a request carries; None without one."""
@@ -42,6 +49,19 @@ class ProxyKeys:
         """Return whose key a CONNECT carries: Basic, with the key as user or as password, or Bearer."""
         presented = [token for value in head.get_all("proxy-authorization") for token in _tokens(value)]
         return self._match([*presented, *head.get_all("x-teamclaude-key")])
+
+    def identify_value(self, value: str) -> Caller | None:
+        """Return whose key a text is; None for any other text."""
+        return self._match([value.encode("utf-8", "replace").decode("latin-1")])
+
+    def fingerprint(self, name: str | None) -> str:
+        """Return what tells the present key of a caller from an earlier one; empty without a key."""
+        found = next((key for caller, key in self._keys if caller.name == name), b"")
+        return hashlib.sha256(found).hexdigest() if found else ""
+
+    def role_of(self, name: str | None) -> str:
+        """Return the present role of a caller; empty for one without a key."""
+        return next((caller.role for caller, _ in self._keys if caller.name == name), "")
 
     def is_own(self, value: str) -> bool:
         """Return whether a credential field's value is one of our keys, whatever its scheme."""
@@ -56,9 +76,9 @@ class ProxyKeys:
         # No early return: the time must not reveal which key or field came close.
         found = None
         for candidate in map(_bytes, presented):
-            for name, key in self._keys:
+            for caller, key in self._keys:
                 if hmac.compare_digest(candidate, key) and found is None:
-                    found = Caller(name, True)
+                    found = caller
         return found
 
 

@@ -125,6 +125,7 @@ KNOWN_SECRETS = SecretValues()
 def secrets_of(config: Config, pairs: Iterable[TokenPair]) -> Iterator[str]:
     """Return all secrets of a configuration and of the current tokens."""
     values = [config.proxy.api_key, *(client.key for client in config.proxy.clients)]
+    values += [alert.url for alert in config.alerts]
     for account in config.accounts:
         values += [account.access_token, account.refresh_token, account.api_key]
     for pair in pairs:

@@ -49,6 +49,7 @@ class UsageTap:
     _id: str | None = None
     _error: tuple[str, str] | None = None
     _between_events = False  # of an uncompressed stream
+    seen_bytes = 0  # decompressed, as far as that can be done
     _body_bytes = 0
     _body_closed = False  # the JSON body is complete
     _tail: bytes | None = None  # the end of a JSON body that is too long to be read
@@ -135,8 +136,10 @@ class UsageTap:
             and _has_nothing_to_parse(data)
             and data[-2:] == b"\n\n"
         ):
+            self.seen_bytes += len(data)
             return
         if self._events is None and self._body is None and self._tail is None and self._inflater is None:
+            self.seen_bytes += len(data)
             return
         try:
             self._parse(data if isinstance(data, bytes) else bytes(data))
@@ -151,6 +154,7 @@ class UsageTap:
     def _parse(self, data: bytes) -> None:
         if self._inflater is not None:
             data = self._inflater.inflate(data)
+        self.seen_bytes += len(data)
         if self._events is not None:
             self._parse_events(self._events, data)
         elif self._body is not None:

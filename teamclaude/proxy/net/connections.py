@@ -14,32 +14,23 @@ Rules that hold in this file:
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import NamedTuple, Optional, Protocol
+from typing import Any, NamedTuple, Optional, Protocol
 
 from ...errors import OverloadedError
 from .peer_user import PeerUserCheck
 from .socket_wait import readable_probe
 
-try:
-    import resource
-except ImportError:  # Windows, which has no such limit
-    resource = None  # type: ignore[assignment]
-
 __all__ = [
-    "DESCRIPTORS_WANTED",
     "MAX_UNADMITTED",
     "AcceptedConnection",
     "ConnectionLimits",
     "Connections",
-    "SpareDescriptor",
     "connection_limits",
-    "raise_descriptor_limit",
 ]
 
 MAX_UNADMITTED = 128
@@ -47,10 +38,7 @@ GRACE_SEC = 1.0
 # Descriptors that connections leave to others: listening sockets, files, epoll, connections being refused.
 RESERVED_DESCRIPTORS = 96
 MIN_CONNECTIONS = 8
-# Two for each of thousands of connections: the client's and the upstream's.
-DESCRIPTORS_WANTED = 65536
-# macOS says "unlimited" and refuses more than this (OPEN_MAX).
-_MACOS_MAX = 10240
+NEW_SEC = 0.3  # within it a client sends the request for which it has connected
 
 
 class ConnectionLimits(NamedTuple):
@@ -78,18 +66,27 @@ class ServedConnection(Protocol):
 class AcceptedConnection:
     """One connection; `client` is set by the thread that serves it."""
 
-    __slots__ = ("accepted_at", "client", "same_user", "sock")
+    __slots__ = ("accepted_at", "by_proxy", "client", "may_go_on", "same_user", "sock")
 
     def __init__(self, sock: socket.socket, since: float) -> None:
         self.sock = sock
         self.accepted_at = since  # monotonic
-        self.same_user = PeerUserCheck(sock)
+        self.by_proxy = False  # the other end is one of trustedProxies
+        self.same_user: Callable[[], Optional[bool]] = PeerUserCheck(sock)
         self.client: Optional[ServedConnection] = None
+        # Whether a policy still allows it; of a tunnel that is passed on: others are asked with each request.
+        self.may_go_on: Optional[Callable[[Any], bool]] = None
 
     def replace_socket(self, sock: socket.socket) -> None:
         """Go on with this socket: TLS has wrapped the accepted one."""
         self.sock = sock
-        self.same_user = PeerUserCheck(sock)
+        if not self.by_proxy:
+            self.same_user = PeerUserCheck(sock)
+
+    def mark_by_proxy(self) -> None:
+        """Note that the other end forwards for others: whose process it is says nothing of the caller."""
+        self.by_proxy = True
+        self.same_user = bool
 
     def is_of_own_user(self) -> bool:
         """Return whether its peer is known to be a process of our own user."""
@@ -223,15 +220,38 @@ class Connections:
         with self._changed:
             return len(self._open)
 
+    def close_forbidden(self, policy: Any) -> None:
+        """Shut down the tunnels that `policy` does not allow: their key was taken away, or its role."""
+        with self._changed:
+            asked = [(each, each.may_go_on) for each in self._open.values() if each.may_go_on is not None]
+        self.close(each for each, may_go_on in asked if not may_go_on(policy))
+
     # --- shutdown -----------------------------------------------------------------------------------
 
     def close_idle(self) -> None:
         """Shut down the connections that are between requests."""
         self._shut_down_matching(lambda each: each.idle)
 
+    def end_idle(self) -> None:
+        """Shut down the same, but give NEW_SEC to those whose first request has arrived, or may at once."""
+        since = self._monotonic() - NEW_SEC
+        self._shut_down_matching(lambda each: each.is_silent and each.accepted_at <= since)
+        self.wait_empty(NEW_SEC)
+        self.close_idle()
+
     def close_all(self) -> None:
         """Shut down all connections, also within a request."""
         self._shut_down_matching(lambda each: True)
+
+    def idle(self) -> list[AcceptedConnection]:
+        """Return the connections that are between requests."""
+        with self._changed:
+            return [each for each in self._open.values() if each.idle]
+
+    def close(self, connections: Iterable[AcceptedConnection]) -> None:
+        """Shut these connections down."""
+        for each in connections:
+            _shut_down(each)
 
     def wait_empty(self, timeout: float) -> bool:
         """Return True once there is no connection, False after `timeout` seconds."""
@@ -250,51 +270,3 @@ def _shut_down(connection: AcceptedConnection) -> None:
     # Not SSLSocket.shutdown, which takes the TLS object away while that thread uses it.
     with suppress(OSError):
         socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
-
-
-# --- descriptors ------------------------------------------------------------------------------------
-
-
-def raise_descriptor_limit(target: int = DESCRIPTORS_WANTED) -> Optional[int]:
-    """Raise the soft limit of descriptors as far as the hard one and `target` allow.
-
-    Return the limit in force, None if there is none.
-    """
-    if resource is None:
-        return None
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    endless = resource.RLIM_INFINITY
-    for wanted in (target if hard == endless else min(hard, target), _MACOS_MAX):
-        if soft == endless or soft >= wanted:
-            break
-        with suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-            soft = wanted
-    return None if soft == endless else soft
-
-
-class SpareDescriptor:
-    """One descriptor kept open: released, it lets one more connection be accepted and refused."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards _fd
-        self._fd = -1
-        self.reacquire()
-
-    def release(self) -> bool:
-        """Close it; False when it was closed before."""
-        with self._lock:
-            fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
-        return fd >= 0
-
-    def reacquire(self) -> None:
-        """Open it again if a descriptor is free."""
-        if self._fd >= 0:
-            return
-        with self._lock, suppress(OSError):
-            if self._fd < 0:
-                self._fd = os.open(os.devnull, os.O_RDONLY)
-
-    close = release

@@ -166,6 +166,12 @@ class EventLoop:
             raise task.error
         return True
 
+    @property
+    def task_count(self) -> int:
+        """How many tasks it runs."""
+        with self._lock:
+            return 0 if self._state is None else len(set(self._state.tasks.values()))
+
     def cut_stalled(self) -> bool:
         """Cut the connection whose event is being handled for STALLED_SEC; return whether there is one.
 

@@ -111,6 +111,12 @@ class UpstreamPool:
         for old in stale:
             old.close()
 
+    @property
+    def idle_count(self) -> int:
+        """How many connections wait for a request."""
+        with self._lock:
+            return sum(map(len, self._idle.values()))
+
     def close_stale(self) -> None:
         """Close connections that were idle too long or that the upstream closed; for a timer."""
         with self._lock:

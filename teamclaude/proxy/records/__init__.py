@@ -4,8 +4,11 @@ Nothing here sends or receives: request threads fill the records, readers and ba
 
 - background_queue: a worker thread with a bounded queue
 - exchange: one request from its head to its recorded outcome
+- hold_notices: log lines about held requests
 - journal: requests in flight and the latest finished ones, for `explain` and the activity list
-- notices: log lines about accounts and held requests
+- login_notices: log lines about logins
+- notice: one log line as a value
+- notices: log lines about accounts, and the poll that finds all of them
 - request_log: one file per request, written by a background thread
 - request_record: what the request log writes of one request
 - request_wait: what a request waits for, and for how long

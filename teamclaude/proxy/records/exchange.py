@@ -12,10 +12,11 @@ from random import Random
 from typing import Any, NamedTuple, Optional, Union
 
 from ...errors import NoAccountAvailableError, TeamClaudeError, UpstreamError, WaitQueueFullError
+from ...routing.expected_account import ExpectedAccount
 from ...routing.quota.usage import NO_USAGE, Usage
 from ...routing.quota.windows import QuotaReading
 from ...routing.state.decision import Decision, RoutingRequest, Wait
-from ...routing.wait_queue import ExpectedAccount, Waiter
+from ...routing.wait_queue import Waiter
 from ...snapshot import HeldView, WaitView
 from ...typed_json import to_json
 from ..http.framing import keep_alive
@@ -66,6 +67,9 @@ class Attempt:
     status: Optional[int] = None
     note: str = ""  # what the upstream or the connection said
     reading: Optional[QuotaReading] = None  # the account's windows in the response's head
+    usage: Usage = NO_USAGE
+    unseen_tokens: int = 0  # that `usage` lacks, estimated: the answer was left before it told them
+    model: Optional[str] = None  # as the answer names it, else as asked for
 
 
 class RequestIds(NamedTuple):
@@ -85,6 +89,7 @@ class SeriesMemo:
     """
 
     route: Route
+    client_ip: str = ""  # the address the requests come from
     keep_alive: Optional[bool] = None
     access_policy: Optional[AccessPolicy] = None  # the one that `caller` was authorized by
     caller: Optional[Caller] = None
@@ -117,7 +122,10 @@ class Exchange:
     cost_estimated = False  # from the price of another version of the model
     outcome: Optional[Outcome] = None
     note = ""
+    client_limit = ""  # the limit of its client that refused it, before its body was read
+    tokens_limited = False  # its client has a limit of tokens: they must be counted
     hold_committed = False  # a hold has sent the client its 200
+    closes = False  # the connection ends after this response
     switched = False  # the connection continues with another protocol
     waiting_since: Optional[float] = None  # monotonic, while it waits for an account
     waited = 0.0  # seconds it has waited for accounts
@@ -258,7 +266,7 @@ class Exchange:
     @property
     def keeps_open(self) -> bool:
         """Whether the client will use the connection again."""
-        if self.switched:
+        if self.switched or self.closes:
             return False
         memo = self.memo
         if memo.keep_alive is None:
@@ -284,6 +292,7 @@ class Exchange:
             "path": self.path,
             "session": self.routing_request.session,
             "agent": self.routing_request.agent,
+            "clientIp": self.memo.client_ip,
             "model": self.routing_request.model,
             "status": self.status,
             "outcome": self.outcome.value if self.outcome else None,

@@ -90,6 +90,11 @@ class Journal:
         self._records = found
         return tuple(found.values())
 
+    @property
+    def running(self) -> int:
+        """How many requests run or wait."""
+        return len(self._running)
+
     def inflight(self) -> tuple[InflightView, ...]:
         """Return the requests in flight, newest first; `waiting` says what one of them waits for."""
         with self._lock:
@@ -114,27 +119,37 @@ class Journal:
         with self._lock:
             return [exchange for exchange in self._running.values() if exchange.waits and exchange.waiting]
 
-    def explain(self, request: str) -> Optional[dict[str, Any]]:
-        """Return the decision record of a remembered request, by the proxy's id or the word `last`."""
+    def explain(self, request: str, client: Optional[str] = None) -> Optional[dict[str, Any]]:
+        """Return the decision record of a remembered request, by the proxy's id or the word `last`.
+
+        `client`: only if it came with the key of this name.
+        """
         if request == LAST:
-            return self.explain_last()
+            return self.explain_last(client=client)
         with self._lock:
             exchange = self._ended.get(request) or self._running.get(request)
-        return None if exchange is None else exchange.explain_json(self.names())
+        if exchange is None or not _is_of(exchange, client):
+            return None
+        return exchange.explain_json(self.names())
 
-    def explain_last(self, session: Optional[str] = None) -> Optional[dict[str, Any]]:
-        """Return the decision record of the last remembered request: of a session, or of all."""
+    def explain_last(
+        self, session: Optional[str] = None, client: Optional[str] = None
+    ) -> Optional[dict[str, Any]]:
+        """Return the decision record of the last remembered request: of a session, of a client, or of all."""
         with self._lock:
-            exchange = self._last(session)
+            exchange = self._last(session, client)
         return None if exchange is None else exchange.explain_json(self.names())
 
-    def _last(self, session: Optional[str]) -> Optional[Exchange]:
+    def _last(self, session: Optional[str], client: Optional[str]) -> Optional[Exchange]:
         """Return the later of the last decided and the last waiting request; else the last in flight."""
 
         def latest(exchanges: Iterable[Exchange]) -> Iterator[Exchange]:
-            return (e for e in exchanges if session is None or e.routing_request.session == session)
+            of_session = (e for e in exchanges if session is None or e.routing_request.session == session)
+            return (e for e in of_session if _is_of(e, client))
 
-        decided = next((e for e in latest(reversed(self._ended.values())) if e.attempts), None)
+        decided = next(
+            (e for e in latest(reversed(self._ended.values())) if e.attempts or e.client_limit), None
+        )
         waits = next((e for e in latest(reversed(self._running.values())) if e.waiting is not None), None)
         if decided is not None and waits is not None:
             return waits if waits.started >= decided.started else decided
@@ -146,6 +161,11 @@ class Journal:
             self.recorder.switch(False)
         if self._log is not None:
             self._log.close()
+
+
+def _is_of(exchange: Exchange, client: Optional[str]) -> bool:
+    """Return whether it came with the client's key; None: any did."""
+    return client is None or (exchange.caller is not None and exchange.caller.name == client)
 
 
 def activity_of(exchange: Exchange) -> Activity:
@@ -176,6 +196,7 @@ def activity_of(exchange: Exchange) -> Activity:
         usage.unmeasured > 0,
         round(sum(wait.seconds for wait in waits), 3) if waits else None,
         waits[-1].reason if waits else "",
+        exchange.memo.client_ip,
     )
 
 

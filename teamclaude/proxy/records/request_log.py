@@ -13,12 +13,15 @@ import re
 import threading
 import time
 from collections import deque
-from typing import Callable
+from collections.abc import Iterator
+from typing import Callable, Optional
 
 from ...accounts.config.atomic_write import foreign_writer_warning, make_private_directory
+from ...accounts.config.config import Config
+from ...errors import ConfigError
 from .request_record import RequestRecord, render
 
-__all__ = ["RequestLog"]
+__all__ = ["RequestLog", "open_request_log"]
 
 _OURS = re.compile(r"[0-9]{8}_[0-9]{6}\.[0-9]{3}_[0-9A-Za-z_-]{1,64}\.log")
 _UNSAFE = re.compile(r"[^0-9A-Za-z_-]")
@@ -32,7 +35,8 @@ class RequestLog:
     """Write files `YYYYMMDD_HHMMSS.mmm_<id>.log` (local time, 0600) in `directory` (made with 0700).
 
     `max_body_bytes`: longer bodies are clipped; `retention_hours`: older files are deleted, with 0 never;
-    `warn` gets one line a person can act on; `clock` returns epoch seconds.
+    `max_total_bytes`: beyond it the oldest files are deleted, with 0 none; between two rounds there may be an
+    eighth more.  `warn` gets one line a person can act on; `clock` returns epoch seconds.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class RequestLog:
         warn: Callable[[str], None] = lambda line: None,
         clock: Callable[[], float] = time.time,
         max_waiting: int = _MAX_WAITING,
+        max_total_bytes: int = 0,
     ) -> None:
         self.directory = os.path.abspath(os.path.expanduser(directory))
         self._max_body_bytes = max_body_bytes
@@ -50,6 +55,8 @@ class RequestLog:
         self._warn = warn
         self._clock = clock
         self._max_waiting = max_waiting
+        self._max_total_bytes = max_total_bytes
+        self._written_bytes = 0  # since the last round of deletions; only the thread uses it
         # The condition's lock guards the five below.
         self._condition = threading.Condition()
         self._waiting: deque[tuple[int, RequestRecord]] = deque()
@@ -94,23 +101,32 @@ class RequestLog:
         self._thread.join(_CLOSE_WITHIN_S)
 
     def prune(self) -> int:
-        """Delete files of the log older than the retention; return how many."""
-        if self._retention_hours <= 0:
+        """Delete the log's files that are older than the retention, then the oldest beyond the size.
+
+        Return how many.  Other files are neither counted nor deleted.
+        """
+        now, hours, most = self._clock(), self._retention_hours, self._max_total_bytes
+        if hours <= 0 and most <= 0:
             return 0
-        oldest = self._clock() - self._retention_hours * 3600
-        deleted = 0
-        with contextlib.suppress(OSError), os.scandir(self.directory) as entries:
-            for entry in entries:
+        oldest = now - hours * 3600 if hours > 0 else float("-inf")
+        kept, deleted = 0, 0
+        for modified, size, path in sorted(self._files(), reverse=True):  # the newest first
+            kept += size
+            if modified < oldest or 0 < most < kept:
                 # A file that vanished or can't be deleted is left to the next round.
                 with contextlib.suppress(OSError):
-                    if (
-                        _OURS.fullmatch(entry.name)
-                        and entry.is_file(follow_symlinks=False)
-                        and entry.stat(follow_symlinks=False).st_mtime < oldest
-                    ):
-                        os.unlink(entry.path)
-                        deleted += 1
+                    os.unlink(path)
+                    deleted += 1
         return deleted
+
+    def _files(self) -> Iterator[tuple[float, int, str]]:
+        """Yield modification time, size and path of each file of the log."""
+        with contextlib.suppress(OSError), os.scandir(self.directory) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):  # it vanished
+                    if _OURS.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                        found = entry.stat(follow_symlinks=False)
+                        yield found.st_mtime, found.st_size, entry.path
 
     def _prepare(self) -> None:
         try:
@@ -129,8 +145,8 @@ class RequestLog:
     def _run(self) -> None:
         pruned_at = float("-inf")
         while True:
-            if not 0 <= self._clock() - pruned_at < _PRUNE_EVERY_S:
-                pruned_at = self._clock()
+            if not 0 <= self._clock() - pruned_at < _PRUNE_EVERY_S or self._has_written_much():
+                pruned_at, self._written_bytes = self._clock(), 0
                 self.prune()
             with self._condition:
                 if not self._waiting and not self._closing and not self._stopped:
@@ -143,9 +159,14 @@ class RequestLog:
                 self._waiting_bytes -= size
             self._write(record)
 
+    def _has_written_much(self) -> bool:
+        return 0 < self._max_total_bytes < 8 * self._written_bytes
+
     def _write(self, record: RequestRecord) -> None:
         try:
-            self._create(self._name(record), render(record))
+            content = render(record)
+            self._create(self._name(record), content)
+            self._written_bytes += len(content)
         except FileExistsError:
             self._warn_once("the request log skips a request whose file exists already")
         except OSError as error:
@@ -189,3 +210,23 @@ class RequestLog:
             self._warned.add(line)
         if first:
             self._warn(line)
+
+
+def open_request_log(
+    config: Config, log_dir: Optional[str], warn: Callable[[str], None], clock: Callable[[], float]
+) -> Optional[RequestLog]:
+    """Return the log that the config, or the directory of the command line, asks for; raise ConfigError."""
+    directory = log_dir or (config.log_dir if config.log_requests else None)
+    if config.log_requests and not directory:
+        raise ConfigError("logRequests needs logDir, the directory to write to")
+    if not directory:
+        return None
+    path = os.path.expanduser(directory)
+    return RequestLog(
+        path,
+        config.log_max_body_bytes,
+        config.log_retention_hours,
+        warn,
+        clock,
+        max_total_bytes=config.log_max_mb * 1_000_000,
+    )

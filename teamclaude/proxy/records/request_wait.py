@@ -15,8 +15,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Optional
 
+from ...routing.expected_account import NOT_EXPECTED, ExpectedAccount
 from ...routing.state.decision import Decision, Reason, Wait
-from ...routing.wait_queue import NOT_EXPECTED, ExpectedAccount, Waiter
+from ...routing.wait_queue import Waiter
 from ...snapshot import WaitView
 
 __all__ = [

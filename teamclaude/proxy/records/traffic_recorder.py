@@ -27,13 +27,13 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ...accounts.config.atomic_write import make_private_directory, write_private
-from ...accounts.config.config_file import path_beside
+from ...accounts.config.state_place import state_place
 from ...routing.quota.model_prices import family_of
 from ..http.path_kinds import PathKind
 from .background_queue import BackgroundQueue
 from .exchange import Attempt, Exchange
 
-__all__ = ["TraceFile", "TrafficRecorder", "trace_directory", "trace_row"]
+__all__ = ["TraceFile", "TrafficRecorder", "hash_of_account", "trace_directory", "trace_row"]
 
 HASH_CHARS = 12
 MAX_WAITING = 10_000  # requests that wait to be written
@@ -145,6 +145,15 @@ def _windows(attempt: Attempt) -> dict[str, list[Optional[float]]]:
     return {axis: [window.utilization, window.resets_at] for axis, window in axes}
 
 
+def hash_of_account(directory: Path, key: str) -> Optional[str]:
+    """Return what stands for an account's key in the recording there; None without its salt."""
+    try:
+        salt = (directory / SALT_NAME).read_bytes()
+    except OSError:
+        return None
+    return _hash(key, salt)
+
+
 def _hash(text: str, salt: bytes) -> str:
     return hashlib.blake2b(text.encode("utf-8", "replace"), key=salt, digest_size=HASH_CHARS // 2).hexdigest()
 
@@ -160,8 +169,8 @@ def _size(path: Path) -> int:
 
 
 def trace_directory(config: Path) -> Path:
-    """Return the directory beside a config file: `X.json` -> `X.traffic`."""
-    return path_beside(config, "traffic")
+    """Return the directory of a config file's recordings."""
+    return state_place(config, "traffic")
 
 
 class TraceFile:

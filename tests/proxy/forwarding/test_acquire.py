@@ -100,4 +100,4 @@ def test_busy_accounts_are_worth_a_short_wait() -> None:
 def test_no_account_at_all_has_its_own_message() -> None:
     error = error_for(names={}, retry_in=None)
     assert isinstance(error, AccountError)
-    assert "No account is configured" in str(error)
+    assert "has no account yet" in str(error)

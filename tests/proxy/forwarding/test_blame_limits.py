@@ -62,7 +62,7 @@ def on_extra_usage(stage: Any, clock: Any, account: str = "a") -> None:
 
 
 def test_extra_usage_is_not_spent_unasked_and_the_refusal_names_the_setting(stage: Build, clock: Any) -> None:
-    s = stage("a")
+    s = stage("a", allThrottledHoldBudgetSec=1800)
     on_extra_usage(s, clock)
     assert s.ask(session="s1").status == 200
     reply = s.ask(session="s1")
@@ -213,7 +213,7 @@ def test_an_id_of_unknown_owner_is_asked_of_each_account_once(stage: Build) -> N
     s = stage("a", "b", "c")
     makes(s, "c", "/v1/files", "file_9")
     assert s.send("GET", "/v1/files/file_9").account == "c"
-    before = len(s.seen())
+    before = len(s.seen(3))
     assert s.send("GET", "/v1/files/file_9").account == "c"
     assert len(s.seen(before + 1)) == before + 1
     assert s.send("GET", "/v1/files/file_nowhere").status == 404
@@ -230,7 +230,7 @@ def test_a_message_that_names_a_file_goes_to_the_account_that_has_it(stage: Buil
 
 
 def test_the_owner_of_an_id_is_asked_while_it_is_benched_for_inference(stage: Build) -> None:
-    s = stage("a", "b")
+    s = stage("a", "b", allThrottledHoldBudgetSec=1800)
     makes(s, "b", "/v1/files", "file_7")
     s.send("POST", "/v1/files", {"x": 1}, {"x-teamclaude-account": "b"})
     s.api.script.once(Fault.status(429, retry_after=7200), account="b")

@@ -121,7 +121,7 @@ def test_a_full_account_is_benched_and_the_request_served_by_another(stage: Buil
 
 
 def test_all_accounts_full_ends_in_a_429_with_the_time(stage: Build) -> None:
-    s = stage("a", "b")
+    s = stage("a", "b", allThrottledHoldBudgetSec=1800)
     s.api.script.always(Fault.quota("5h", reset_in=7200.0))
     reply = s.ask()
     assert reply.status == 429

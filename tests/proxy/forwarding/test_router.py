@@ -154,7 +154,7 @@ def test_a_waiter_is_served_by_an_account_added_meanwhile() -> None:
     router.release(_refused(router, "a", retry_after=120.0))
     waiter = Waiter(router, RoutingRequest("s"))
     waiting(router, 1)
-    router.configure([AccountSpec("a", "a"), AccountSpec("b", "b")], Rules(), PacePolicy(), {})
+    router.configure(lambda fleet: fleet.configure([AccountSpec("a", "a"), AccountSpec("b", "b")]))
     assert waiter.lease().account == "b"
 
 

@@ -9,7 +9,12 @@ from typing import Callable, Optional
 
 import pytest
 
-from teamclaude.proxy.http.content_coding import Inflater, is_identity, readable_accept_encoding
+from teamclaude.proxy.http.content_coding import (
+    Inflater,
+    is_identity,
+    offers_readable,
+    readable_accept_encoding,
+)
 
 TEXT = b"event: ping\ndata: {}\n\n" * 200
 
@@ -137,3 +142,21 @@ def test_a_zip_bomb_is_refused_or_cut() -> None:
 def test_what_is_not_compressed_is_an_error(data: bytes) -> None:
     with pytest.raises(zlib.error):
         Inflater(1000).inflate(data)
+
+
+@pytest.mark.parametrize(
+    ("offered", "readable"),
+    [
+        ([], True),
+        ([""], True),
+        (["gzip, br"], True),
+        (["br", "GZip;q=0.1"], True),
+        (["*"], True),
+        (["br"], False),
+        (["zstd, br;q=0.5"], False),
+        (["br, gzip;q=0"], False),
+        (["br, *;q=0.0"], False),
+    ],
+)
+def test_whether_an_offer_has_a_coding_that_can_be_read(offered: list[str], readable: bool) -> None:
+    assert offers_readable(offered) is readable

@@ -69,7 +69,7 @@ def test_forwarded_request_fields_keep_order_case_and_duplicates():
         ("X-Two", "1"),
         ("Accept-Encoding", "deflate,gzip ;q=1"),
         ("x-two", "2"),
-        ("X-Forwarded-For", "10.0.0.1"),
+        ("X-Forwarded", "another field"),
     ]
     assert up(*passed) == [("Host", HOST), *passed, ("Authorization", f"Bearer {POOLED}")]
 
@@ -90,6 +90,10 @@ DROPPED = [
     ("Trailer", "x"),
     ("Transfer-Encoding", "chunked"),
     ("Upgrade", "h2c"),
+    ("X-Forwarded-For", "10.0.0.1"),
+    ("x-forwarded-host", "pool.example"),
+    ("Forwarded", "for=10.0.0.1"),
+    ("X-Real-IP", "10.0.0.1"),
 ]
 
 

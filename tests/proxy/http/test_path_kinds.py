@@ -7,7 +7,13 @@ from urllib.parse import unquote
 import pytest
 
 from teamclaude.errors import MethodNotAllowedError, NotFoundError
-from teamclaude.proxy.http.path_kinds import PathKind, classify_opened, classify_path, unknown_path_error
+from teamclaude.proxy.http.path_kinds import (
+    PathKind,
+    classify_opened,
+    classify_path,
+    unknown_path_error,
+    works_uncounted,
+)
 
 
 @pytest.mark.parametrize(
@@ -251,3 +257,23 @@ def test_an_unknown_path_is_a_404_and_a_known_one_by_another_method_a_405():
     error = unknown_path_error("GET", "/v1/messages?beta=true")
     assert isinstance(error, MethodNotAllowedError)
     assert error.allow == ("POST",)
+
+
+@pytest.mark.parametrize(
+    ("request_line", "uncounted"),
+    [
+        ("POST /v1/messages/batches", True),
+        ("POST /v1/messages/batches?x=/cancel", True),
+        ("POST /v1/messages/anything/new", True),
+        ("POST /v1/complete", True),
+        ("POST /v1/messages/batches/msgbatch_1/cancel", False),
+        ("GET /v1/messages/batches", False),
+        ("POST /v1/messages", False),
+        ("POST /v1/messages/count_tokens", False),
+        ("POST /v1/files", False),
+        ("POST /v1/models/messages/x", False),
+    ],
+)
+def test_which_requests_use_tokens_that_no_answer_tells(request_line, uncounted):
+    method, target = request_line.split(" ")
+    assert works_uncounted(classify_path(method, target), method) is uncounted

@@ -14,8 +14,8 @@ KEY = "tc-FAKEFAKEFAKEFAKEFAKEFAKEFAKEFAKE"
 ALICE = "tc-alice-FAKE"
 FOREIGN = "sk-ant-oat01-FAKE"
 HOST = ("Host", "localhost:3456")
-PROXY = Caller(None, True)
-EXEMPT = Caller(None, False)
+PROXY = Caller(None, True, "operator")
+EXEMPT = Caller(None, False, "operator")
 
 
 def head(*fields: tuple[str, str], host: tuple[str, str] = HOST, method: str = "POST") -> RequestHead:
@@ -67,12 +67,14 @@ def test_the_proxy_key_opens_in_each_field_from_anywhere(field: tuple[str, str])
 
 
 def test_a_client_key_opens_under_its_name() -> None:
-    assert policy().authorize(head(("x-api-key", ALICE)), REMOTE, never_asked) == Caller("alice", True)
+    assert policy().authorize(head(("x-api-key", ALICE)), REMOTE, never_asked) == Caller(
+        "alice", True, "client"
+    )
 
 
 def test_our_key_counts_beside_a_foreign_token() -> None:
     fields = ("Authorization", f"Bearer {FOREIGN}"), ("x-api-key", "other"), ("x-teamclaude-key", ALICE)
-    assert policy().authorize(head(*fields), REMOTE, never_asked) == Caller("alice", True)
+    assert policy().authorize(head(*fields), REMOTE, never_asked) == Caller("alice", True, "client")
 
 
 @pytest.mark.parametrize(
@@ -234,3 +236,9 @@ def test_the_refusal_says_why_loopback_was_not_enough(
 ) -> None:
     with pytest.raises(UnauthorizedError, match=reason):
         policy().authorize(head(*fields), "127.0.0.1", same_user)
+
+
+def test_the_names_that_a_request_without_a_key_may_use() -> None:
+    access = AccessPolicy(ProxyConfig(host="box.lan", allowed_hosts=("*.example", "other")))
+    names = ("localhost", "Box.LAN.", "a.example", "other", "example", "evil.lan", "")
+    assert [name for name in names if access.accepts_name(name)] == list(names[:4])

@@ -20,8 +20,9 @@ from teamclaude.proxy.messages.access import AccessPolicy, Caller
 KEY = "tc-FAKEFAKEFAKEFAKEFAKEFAKEFAKEFAKE"
 ALICE = "tc-alice-FAKE"
 HOST = ("Host", "localhost:3456")
-PROXY = Caller(None, True)
-EXEMPT = Caller(None, False)
+PROXY = Caller(None, True, "operator")
+EXEMPT = Caller(None, False, "operator")
+NOBODY = Caller(None, False, "")
 
 
 def head(*fields: tuple[str, str], host: tuple[str, str] = HOST, method: str = "POST") -> RequestHead:
@@ -293,15 +294,15 @@ def test_an_http_1_0_client_without_host_has_no_own_page() -> None:
 
 
 def test_an_open_endpoint_needs_no_key_but_still_our_name() -> None:
-    assert policy().check_origin(head()) == EXEMPT
-    assert policy().check_origin(head(("x-api-key", ALICE))) == Caller("alice", True)
+    assert policy().check_origin(head()) == NOBODY
+    assert policy().check_origin(head(("x-api-key", ALICE))) == Caller("alice", True, "client")
     with pytest.raises(MisdirectedRequestError):
         policy().check_origin(head(host=("Host", "evil.example")))
 
 
 def test_health_may_be_asked_by_any_name_but_not_by_web_pages() -> None:
     balancer = ("Host", "10.1.2.3:3456")
-    assert policy().check_origin(head(host=balancer), any_host=True) == EXEMPT
+    assert policy().check_origin(head(host=balancer), any_host=True) == NOBODY
     with pytest.raises(BadRequestError):
         policy().check_origin(head(host=("Host", "")), any_host=True)
     with pytest.raises(ForbiddenError):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from teamclaude.proxy.messages.pool_headers import pool_usage, with_pool_limits
-from teamclaude.routing.pool_limits import PoolLimits, PoolWindow
+from teamclaude.routing.pool.pool_limits import PoolLimits, PoolWindow
 from teamclaude.routing.quota.rate_limit_headers import read_windows
 
 U = "anthropic-ratelimit-unified-"

@@ -29,19 +29,19 @@ def wire(text: str) -> str:
 
 @pytest.mark.parametrize("field", ["x-api-key", "X-TeamClaude-Key"])
 def test_a_key_stands_in_its_field(field: str) -> None:
-    assert KEYS.identify(head((field, wire(KEY)))) == Caller(None, True)
-    assert KEYS.identify(head((field, NAMED))) == Caller("ci", True)
+    assert KEYS.identify(head((field, wire(KEY)))) == Caller(None, True, "operator")
+    assert KEYS.identify(head((field, NAMED))) == Caller("ci", True, "client")
     assert KEYS.identify(head((field, FOREIGN))) is None
 
 
 def test_a_bearer_is_one_and_basic_is_none_for_a_plain_request() -> None:
-    assert KEYS.identify(head(("Authorization", f"bearer {NAMED}"))) == Caller("ci", True)
+    assert KEYS.identify(head(("Authorization", f"bearer {NAMED}"))) == Caller("ci", True, "client")
     assert KEYS.identify(head(("Authorization", basic(f"x:{NAMED}")))) is None
 
 
 def test_the_first_key_that_is_ours_counts() -> None:
     fields = ("x-api-key", FOREIGN), ("Authorization", f"Bearer {NAMED}"), ("x-api-key", wire(KEY))
-    assert KEYS.identify(head(*fields)) == Caller(None, True)
+    assert KEYS.identify(head(*fields)) == Caller(None, True, "operator")
 
 
 @pytest.mark.parametrize(
@@ -49,12 +49,14 @@ def test_the_first_key_that_is_ours_counts() -> None:
     [basic(f"teamclaude:{NAMED}"), basic(f"{NAMED}:"), basic(f"{NAMED}:x"), basic(NAMED), f"Bearer {NAMED}"],
 )
 def test_a_connect_has_it_as_user_or_password(value: str) -> None:
-    assert KEYS.identify_connect(head(("Proxy-Authorization", value))) == Caller("ci", True)
+    assert KEYS.identify_connect(head(("Proxy-Authorization", value))) == Caller("ci", True, "client")
     assert KEYS.identify_connect(head(("Authorization", value))) is None
 
 
 def test_a_key_beyond_ascii_works_in_basic() -> None:
-    assert KEYS.identify_connect(head(("Proxy-Authorization", basic(f"u:{KEY}")))) == Caller(None, True)
+    assert KEYS.identify_connect(head(("Proxy-Authorization", basic(f"u:{KEY}")))) == Caller(
+        None, True, "operator"
+    )
 
 
 @pytest.mark.parametrize(

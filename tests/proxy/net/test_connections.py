@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -11,14 +10,11 @@ from typing import Optional
 import pytest
 
 from teamclaude.errors import OverloadedError
-from teamclaude.proxy.net import connections
 from teamclaude.proxy.net.connections import (
     AcceptedConnection,
     ConnectionLimits,
     Connections,
-    SpareDescriptor,
     connection_limits,
-    raise_descriptor_limit,
 )
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
@@ -42,7 +38,7 @@ class Crowd:
         if accepted is None:
             return None
         self.far[near] = far
-        accepted.same_user = lambda: same_user  # type: ignore[assignment]
+        accepted.same_user = lambda: same_user
         if not idle:
             accepted.client = SimpleNamespace(idle=False)
         self.now += age
@@ -137,7 +133,7 @@ def test_an_unadmitted_connection_is_evicted_if_no_descriptor_is_free_to_ask_for
 
     first = crowd.comes(ROOM)
     assert first is not None
-    crowd.connections.get(first).same_user = full  # type: ignore[assignment]
+    crowd.connections.get(first).same_user = full
     for _ in range(3):
         crowd.comes(ROOM)
     assert crowd.lives(first) == [False]
@@ -244,67 +240,20 @@ def test_closing_all_connections_can_be_waited_for(crowd: Crowd) -> None:
     assert crowd.connections.wait_empty(0.0)
 
 
-# --- descriptors ------------------------------------------------------------------------------------
-
-ENDLESS = -1
-
-
-class Limits(SimpleNamespace):
-    """The module `resource`; refuses values above `real` though the hard limit allows them (macOS)."""
-
-    RLIMIT_NOFILE, RLIM_INFINITY = 7, ENDLESS
-
-    def getrlimit(self, which: int) -> tuple[int, int]:
-        return self.soft, self.hard
-
-    def setrlimit(self, which: int, limits: tuple[int, int]) -> None:
-        if limits[0] > self.real:
-            raise ValueError("current limit exceeds maximum limit")
-        self.soft = limits[0]
-
-
-@pytest.mark.parametrize(
-    ("soft", "hard", "real", "expected"),
-    [
-        (1024, 4096, 4096, 4096),
-        (1024, 1048576, 1048576, 65536),
-        (256, ENDLESS, 10240, 10240),
-        (256, ENDLESS, 1 << 30, 65536),
-        (100_000, 200_000, 200_000, 100_000),
-        (64, 64, 64, 64),
-        (1024, 4096, 0, 1024),
-        (ENDLESS, ENDLESS, 1 << 30, None),
-    ],
-)
-def test_the_soft_limit_is_raised_as_far_as_the_hard_one_allows(
-    monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, real: int, expected: Optional[int]
+def test_at_the_end_a_connection_whose_request_comes_just_then_is_not_closed(
+    crowd: Crowd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limits = Limits(soft=soft, hard=hard, real=real)
-    monkeypatch.setattr(connections, "resource", limits)
-    assert raise_descriptor_limit() == expected
-    assert limits.soft == (ENDLESS if expected is None else expected)
+    silent, asking = crowd.comes(ROOM), crowd.comes(ROOM)
+    new = crowd.comes(ROOM, age=0.0)
+    assert asking is not None
+    crowd.far[asking].sendall(b"GET")
+    seen: list[list[bool]] = []
 
+    def wait(seconds: float) -> bool:
+        seen.append(crowd.lives(silent, asking, new))
+        return False
 
-def test_a_system_without_such_limits_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "resource", None)
-    assert raise_descriptor_limit() is None
-
-
-def test_the_spare_descriptor_is_released_once_and_reacquired() -> None:
-    spare = SpareDescriptor()
-    assert [spare.release(), spare.release()] == [True, False]
-    spare.reacquire()
-    spare.reacquire()
-    assert [spare.release(), spare.release()] == [True, False]
-
-
-def test_a_spare_descriptor_that_was_not_free_is_acquired_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*about: object) -> int:
-        raise OSError(24, "Too many open files")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "open", full)
-        spare = SpareDescriptor()
-    assert not spare.release()
-    spare.reacquire()
-    assert spare.release()
+    monkeypatch.setattr(crowd.connections, "wait_empty", wait)
+    crowd.connections.end_idle()
+    assert seen == [[False, True, True]]
+    assert crowd.lives(silent, new) == [False, False]

@@ -57,6 +57,7 @@ def test_the_json_names_and_units() -> None:
         "session": "3f2a91c0-0000",
         "agent": "a1d8",
         "client": "ci",
+        "clientIp": "",
         "accounts": ["alice", "bob"],
         "status": 200,
         "ttfbSec": 1.4,

@@ -64,6 +64,15 @@ def test_a_full_window_is_reported_with_its_reset() -> None:
     assert told(after, after) == [], "not twice"
 
 
+@pytest.mark.parametrize(("until", "back"), [(None, "11:00:00 (in 1 h)"), (120.0, "10:02:00 (in 2 min)")])
+def test_a_window_that_its_owner_limits_is_reported_with_the_rule(until: Optional[float], back: str) -> None:
+    ends = None if until is None else NOW + until
+    full = window(0.72, full=True)._replace(limit="maxUsage 70%", limit_until=ends)
+    assert told(state(w7d=window(0.6)), state(w7d=full)) == [
+        f"10:00:00 LIMIT alice: the 7d window is full (72%, maxUsage 70%), back at {back}"
+    ]
+
+
 def test_a_window_that_is_rejected_without_a_figure_or_a_time_claims_neither() -> None:
     assert told(state(), state(w7d=window(None, None, True))) == [
         "10:00:00 LIMIT alice: the 7d window is full"

@@ -28,7 +28,11 @@ class LogDirectory:
         self.logs: list[RequestLog] = []
 
     def log(
-        self, max_body_bytes: int = 1000, retention_hours: float = 24.0, max_waiting: int = 1000
+        self,
+        max_body_bytes: int = 1000,
+        retention_hours: float = 24.0,
+        max_waiting: int = 1000,
+        max_total_bytes: int = 0,
     ) -> RequestLog:
         made = RequestLog(
             str(self.path),
@@ -37,6 +41,7 @@ class LogDirectory:
             self.warnings.append,
             lambda: self.now,
             max_waiting,
+            max_total_bytes,
         )
         self.logs.append(made)
         return made
@@ -361,3 +366,29 @@ def test_the_log_prunes_by_itself_at_its_start_and_every_ten_minutes(
     logs.now = NOON + 1199
     served(log, "b")
     assert rounds.get(timeout=5) == NOON + 1199
+
+
+def test_beyond_the_size_the_oldest_files_go_and_no_other_file_counts(logs: LogDirectory) -> None:
+    log = logs.log(retention_hours=0, max_total_bytes=2500)
+    log.close()  # its thread prunes, too
+    names = [f"20261122_12000{number}.000_r{number}.log" for number in range(4)]
+    for age, name in enumerate(reversed(names)):
+        (logs.path / name).write_bytes(b"x" * 1000)
+        os.utime(logs.path / name, (NOON - 100 * age, NOON - 100 * age))
+    (logs.path / "notes.txt").write_bytes(b"x" * 9000)
+    assert log.prune() == 2
+    assert logs.names() == [*names[2:], "notes.txt"]
+    assert log.prune() == 0
+
+
+def test_a_busy_log_prunes_before_its_ten_minutes_but_not_with_each_request(
+    logs: LogDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds: list[int] = []
+    monkeypatch.setattr(RequestLog, "prune", lambda log: rounds.append(log._written_bytes))
+    log = logs.log(max_total_bytes=8 * 1500)
+    for number in range(20):
+        served(log, f"r{number}")
+    log.close()
+    size = sum(path.stat().st_size for path in logs.path.iterdir())
+    assert size / 3000 <= len(rounds) <= 1 + size / 1500 < 20

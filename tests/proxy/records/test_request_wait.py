@@ -23,8 +23,9 @@ from teamclaude.proxy.records.request_wait import (
     expectation_text,
     held_seconds,
 )
+from teamclaude.routing.expected_account import NOT_EXPECTED, ExpectedAccount
 from teamclaude.routing.state.decision import Decision, Reason, RoutingRequest, Wait
-from teamclaude.routing.wait_queue import NOT_EXPECTED, ExpectedAccount, Waiter, WaitLimits
+from teamclaude.routing.wait_queue import Waiter, WaitLimits
 from teamclaude.typed_json import to_json
 from tests.proxy.request_thread import RequestThread, advance_clock, hold_request
 

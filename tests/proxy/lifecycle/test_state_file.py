@@ -11,8 +11,8 @@ from typing import Any, Callable
 import pytest
 
 from teamclaude.accounts.config.atomic_write import write_private
-from teamclaude.proxy import state_file
-from teamclaude.proxy.state_file import StateFile, StateSaver
+from teamclaude.proxy.lifecycle import state_file
+from teamclaude.proxy.lifecycle.state_file import StateFile, StateSaver
 from teamclaude.routing.persistence import LazyRows
 
 NOON = 1_795_435_200.0

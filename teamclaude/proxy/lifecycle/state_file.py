@@ -1,6 +1,6 @@
 """What survives a restart: one JSON object in one file, and the thread that saves it.
 
-Windows, benches, bindings, burn, learned caps and the ledger are observations: losing the last seconds of
+Windows, benches, bindings, burn and learned caps are observations: losing the last seconds of
 them costs accuracy, never a token.  So nothing here raises into a request: an error is one warning.
 """
 
@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable, Optional, TypeVar
 
-from ..accounts.config.atomic_write import write_private
-from ..routing.persistence import LazyRows
+from ...accounts.config.atomic_write import make_private_directory, write_private
+from ...accounts.config.file_lock import FileLock
+from ...routing.persistence import LazyRows
+from ...routing.state_merge import LateChanges, late_changes, merge_states, plain_state
 
 __all__ = ["StateFile", "StateSaver"]
 
 T = TypeVar("T")
 
+OWNER_SEC = 5.0  # that the lock is waited for
 SLICE_ROWS = 50  # encoded in one go: 0.5 ms
 PAUSE_SEC = 0.0002  # enough for another thread to run
 
@@ -61,6 +66,87 @@ class StateFile:
             return state
         self._rename_corrupt()
         return {}
+
+    def claim(self, name: str, known: Optional[dict[str, Any]] = None) -> dict[str, Any]:
+        """Return the state with which the server `name` begins, whose it is from now on.
+
+        It is the `known` one, or the saved one with what was left for whoever comes next.
+        """
+        with self._owned():
+            with suppress(OSError), open(self._owner_path, "w", encoding="ascii") as file:
+                file.write(name)
+            if known is not None:
+                return known
+            state = self.load()
+        left = self.take_left()
+        for changes in left:
+            try:
+                state = merge_states(changes.base, state, changes.late)
+            except (TypeError, ValueError, AttributeError, LookupError):
+                self._warn("what an earlier server learned late is not counted: it can't be read")
+        if left:
+            self.save(state)
+        return state
+
+    def finish(self, name: str, base: Mapping[str, Any], state: dict[str, Any]) -> None:
+        """Save a last time; where another server has claimed the state since `base`, leave it the changes."""
+        with self._owned():
+            owner = None
+            with suppress(OSError), open(self._owner_path, encoding="ascii", errors="replace") as file:
+                owner = file.read(100)
+            if owner in (None, "", name):
+                self.save(state)
+                return
+        changes = late_changes(base, plain_state(state))
+        if not changes.is_empty:
+            self.leave(changes)
+
+    @contextmanager
+    def _owned(self) -> Iterator[None]:
+        """Hold the lock of the file that names the owner; go on without where there is none."""
+        with ExitStack() as stack:
+            with suppress(OSError):  # TimeoutError, too
+                os.close(os.open(self._owner_path, os.O_CREAT | os.O_RDWR, 0o600))
+                stack.enter_context(FileLock(self._owner_path, OWNER_SEC))
+            yield
+
+    @property
+    def _owner_path(self) -> str:
+        return f"{self.path.removesuffix('.json')}.owner"
+
+    def leave(self, changes: LateChanges) -> None:
+        """Leave what was learned late for the server that has the state now, or for the next one."""
+        name = os.path.join(self._late_directory, f"{os.getpid()}-{secrets.token_hex(4)}.json")
+        try:
+            make_private_directory(self._late_directory)
+            write_private(name, _json(changes._asdict()).encode())
+        except (OSError, ValueError, TypeError) as error:
+            self._warn(f"what the last answers told is lost: can't write {name} ({error})")
+
+    def take_left(self) -> list[LateChanges]:
+        """Return what others have left, and remove it; each is returned to one server only."""
+        try:
+            names = sorted(os.listdir(self._late_directory))
+        except OSError:  # nearly always: there is none
+            return []
+        found = []
+        for name in names:
+            path = os.path.join(self._late_directory, name)
+            with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
+                if name.endswith(".json"):
+                    os.rename(path, f"{path}.taken")
+                    with open(f"{path}.taken", "rb") as file:
+                        told = json.loads(file.read())
+                    found.append(LateChanges(dict(told["base"]), dict(told["late"])))
+            with suppress(OSError):
+                os.unlink(f"{path}.taken")
+        with suppress(OSError):
+            os.rmdir(self._late_directory)
+        return found
+
+    @property
+    def _late_directory(self) -> str:
+        return f"{self.path.removesuffix('.json')}.late"
 
     def save(self, state: dict[str, Any]) -> bool:
         """Replace the file by `state`; return False on failure, with one warning until it works again."""
@@ -139,7 +225,9 @@ class StateSaver:
         self._collect = collect
         self._warn = warn
         self._interval = interval
+        self.name = f"{os.getpid()}-{secrets.token_hex(4)}"  # of this server, in what it saves
         self.changed = threading.Event()
+        self._saved: Optional[dict[str, Any]] = None  # when the end began
         self._stopping = threading.Event()
         self._broken = False
         self._thread = threading.Thread(target=self._run, name="state-saver", daemon=True)
@@ -148,13 +236,37 @@ class StateSaver:
         """Save in a background thread from now on."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """End the thread and save a last time; return when that is done."""
+    def begin_end(self) -> None:
+        """End the thread, and save what is known before what still runs has ended.
+
+        A server that is started now, while this one drains, begins with it.
+        """
+        self.end()
+        try:
+            state = plain_state(self._collect())
+        except Exception:  # `stop` tells of it
+            return
+        if self._file.save(state):
+            self._saved = state
+
+    def end(self) -> None:
+        """End the thread without saving."""
         self._stopping.set()
         self.changed.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._save()
+
+    def stop(self) -> None:
+        """End the thread and save a last time; return when that is done.
+
+        Where another server has saved its state meanwhile, that one is left what was learned since.
+        """
+        self.end()
+        if self._saved is None:
+            self._save()
+            return
+        with suppress(Exception):  # `begin_end` has saved most of it
+            self._file.finish(self.name, self._saved, self._collect())
 
     def _run(self) -> None:
         while True:

@@ -1,0 +1,47 @@
+"""All observers of a server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...routing.view import burned_by_hour, states_of
+from .alerting import Alerting
+from .forecaster import ForecastObserver
+from .history_feed import HistoryFeed
+from .past_demand import past_demand
+from .recent_trends import RecentTrends
+from .reporter import Reporter
+
+if TYPE_CHECKING:
+    from ..runtime import Runtime
+
+__all__ = ["add_observers"]
+
+
+def add_observers(
+    reporter: Reporter, runtime: Runtime, alert_state: Path, warn: Callable[[str], None]
+) -> tuple[ForecastObserver, Alerting]:
+    """Give the reporter all its observers; return those that end before the others."""
+
+    def past(now: float) -> list[tuple[float, float]]:
+        writer = runtime.live_history.writer
+        week = runtime.router.read(burned_by_hour)
+        return past_demand(None if writer is None else writer.reader, week, now)
+
+    forecasting = ForecastObserver(
+        lambda: runtime.router.snapshot({}),
+        past,
+        lambda forecast: setattr(runtime, "forecast", forecast),
+    )
+    alerting = Alerting(
+        lambda: runtime.context.config, lambda: runtime.snapshot(requests=False), alert_state, warn
+    )
+    trends = RecentTrends(lambda: runtime.router.read(states_of))
+    feed = HistoryFeed(runtime.live_history, runtime)
+    for observer in (runtime.request_metrics, forecasting, alerting, feed, trends):
+        reporter.add(observer)
+    runtime.alert_counts, runtime.trends = alerting.counts, trends.view
+    runtime.flush_reports = reporter.deliver_now
+    return forecasting, alerting

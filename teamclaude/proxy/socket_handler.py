@@ -1,0 +1,100 @@
+"""The thread of one accepted connection, until its first request: PROXY header, TLS, then ConnectionHandler.
+
+Here and not in the accepting thread: a client that never finishes must not keep others waiting.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from contextlib import suppress
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Optional
+
+from ..errors import ClientError, ClientGoneError
+from .balancer.header_reader import take_proxy_header
+from .connection import ConnectionHandler
+from .net.client_connection import ClientConnection
+from .net.connections import AcceptedConnection
+from .records.exchange import new_request_id
+from .replies import render_error
+from .runtime import Runtime
+
+__all__ = ["HandlerServer", "SocketHandler"]
+
+HANDSHAKE_SEC = 10.0
+
+
+class HandlerServer(ThreadingHTTPServer):
+    """What a handler knows of its server."""
+
+    runtime: Runtime
+    tls: Optional[ssl.SSLContext]
+
+
+class SocketHandler(BaseHTTPRequestHandler):
+    """Pass the connection to a ConnectionHandler; `http.server` neither reads nor writes."""
+
+    server: HandlerServer
+
+    def setup(self) -> None:
+        """Switch off Nagle's algorithm: parts of a stream are sent as they come."""
+        sock: socket.socket = self.request
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def handle(self) -> None:
+        """Serve the connection until it ends."""
+        accepted_as: socket.socket = self.request
+        connections = self.server.runtime.connections
+        accepted = connections.get(accepted_as)
+        with suppress(ClientGoneError):
+            caller, read = self._arrival(accepted)
+            if self._handshake(accepted):
+                prove = partial(connections.mark_admitted, accepted_as)
+                ConnectionHandler(self.server.runtime, accepted, caller, prove, read).serve()
+
+    def _arrival(self, accepted: AcceptedConnection) -> tuple[str, bytes]:
+        """Return the caller's address, and what was read of its first request.
+
+        Raises ClientGoneError, also after a refusal.
+        """
+        runtime, peer = self.server.runtime, str(self.client_address[0])
+        if not runtime.access_policy.trusted_proxies.covers(peer):
+            return peer, b""
+        accepted.mark_by_proxy()
+        limit = runtime.context.config.header_read_sec
+        try:
+            caller, read = take_proxy_header(accepted.sock, accepted.accepted_at + limit)
+        except ClientGoneError:
+            raise
+        except ClientError as error:
+            if self.server.tls is None:
+                client = ClientConnection(accepted.sock, limit, limit, HANDSHAKE_SEC)
+                client.send(render_error(error, new_request_id(), close=True))
+                client.linger()
+            raise ClientGoneError(str(error)) from error
+        if read and self.server.tls is not None:
+            raise ClientGoneError("the connection begins with neither a PROXY header nor TLS")
+        return caller or peer, read
+
+    def finish(self) -> None:
+        """Close the encrypted socket."""
+        # The server closes the socket it accepted; wrapping has emptied that one.
+        if self.server.tls is not None:
+            sock: socket.socket = self.request
+            sock.close()
+
+    def _handshake(self, accepted: AcceptedConnection) -> bool:
+        if self.server.tls is None:
+            return True
+        limit = self.server.runtime.context.config.header_read_sec
+        accepted.sock.settimeout(min(HANDSHAKE_SEC, limit))
+        try:
+            sock = self.server.tls.wrap_socket(accepted.sock, True, do_handshake_on_connect=False)
+            self.request = sock
+            accepted.replace_socket(sock)
+            sock.do_handshake()
+        except (OSError, ssl.SSLError):
+            return False
+        return True
