@@ -63,6 +63,8 @@ class LocalControls:
             "enable": lambda command: self._set_enabled(command, True),
             "disable": lambda command: self._set_enabled(command, False),
             "reload": self._reload,
+            "drain": self._drain,
+            "restart": self._restart,
             "add key": self._add_key,
             "import": self._import,
             "explain": self._explain,
@@ -84,6 +86,14 @@ class LocalControls:
         self._service.runtime.switch(None, command.session or None)
         what = "this session" if command.session else "all work"
         return CommandResult(f"{what} is routed automatically again", "good")
+
+    def _drain(self, command: Command) -> CommandResult:
+        begun = self._service.drain()
+        return CommandResult(f"not ready any more, stops in {begun['announceSec']:g} s", "warn")
+
+    def _restart(self, command: Command) -> CommandResult:
+        self._service.restart()
+        return CommandResult("another process serves from now on", "good")
 
     def _remove(self, command: Command) -> CommandResult:
         self._file.update(lambda raw: remove_account(raw, command.account))

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Hashable
-from typing import Any, Optional, Protocol
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, NamedTuple, Optional, Protocol
 
 from ..errors import TeamClaudeError
+from ..proxy.reporting.recent_trends import trends_from_json
 from ..proxy.server import ProxyServer
+from ..request_views import AccountTrend
+from ..routing.quota.model_prices import PriceTable
+from ..routing.switch_price import SwitchPrice, switch_price
 from ..snapshot import Snapshot
 from .model.build import deck_model
 from .model.conversations import sessions_of
 from .model.model import DeckModel
 from .sources.reader import SourceReader
-from .sources.sources import NO_SOURCES, sources_from_json, sources_to_json
+from .sources.sources import NO_SOURCES, Sources, sources_from_json
 
-__all__ = ["Feed", "LocalFeed", "RemoteFeed", "SourcesProvider"]
+__all__ = ["Feed", "Fetched", "LocalFeed", "RemoteFeed"]
 
 
 class Feed(Protocol):
@@ -32,6 +36,9 @@ class Feed(Protocol):
     def model(self) -> DeckModel:
         """Return the model of this moment."""
 
+    def switch_price(self, account: str, session: Optional[str]) -> Optional[SwitchPrice]:
+        """Return what a switch in the shown state costs; None when it can't be told."""
+
     def take_notice(self) -> Optional[str]:
         """Return an error to show, once; None: nothing new, empty: the last error is over."""
 
@@ -41,6 +48,7 @@ class LocalFeed:
 
     def __init__(self, service: ProxyServer, reader: SourceReader) -> None:
         self._service, self._reader = service, reader
+        self._snapshot = Snapshot()  # the one that is shown
 
     @property
     def version(self) -> Hashable:
@@ -49,44 +57,28 @@ class LocalFeed:
 
     def model(self) -> DeckModel:
         """Return the model of the proxy's state, and have the reader read what it shows."""
-        snapshot = self._service.snapshot()
+        self._snapshot = snapshot = self._service.snapshot()
         self._reader.set_wanted(sessions_of(snapshot))
-        return deck_model(snapshot, self._reader.sources)
+        return deck_model(snapshot, self._reader.sources, trends=self._service.runtime.trends(snapshot.at))
+
+    def switch_price(self, account: str, session: Optional[str]) -> Optional[SwitchPrice]:
+        """Return the price by the snapshot that is shown, and by the prices of the config."""
+        pricing = self._service.runtime.context.config.pricing
+        return switch_price(self._snapshot, account, session, PriceTable(pricing))
 
     def take_notice(self) -> Optional[str]:
         """Return None: this process is always reachable."""
         return None
 
 
-class SourcesProvider:
-    """Provide `fleet` of GET /teamclaude/deck: what is on disk about the sessions in a snapshot.
+class Fetched(NamedTuple):
+    """What a server told last, and why there is nothing newer."""
 
-    Reading starts with the first call, which waits up to FIRST_WAIT_SEC for a result.
-    """
-
-    FIRST_WAIT_SEC, POLL_SEC = 0.5, 0.02
-
-    def __init__(self, reader: SourceReader) -> None:
-        self._reader = reader
-        self._started = False
-        self._lock = threading.Lock()  # guards _started
-
-    def start(self) -> bool:
-        """Start reading in the background; return whether this was the first call."""
-        with self._lock:
-            first, self._started = not self._started, True
-        if first:
-            self._reader.start()
-        return first
-
-    def __call__(self, snapshot: Snapshot) -> dict[str, Any]:
-        """Return the sources as JSON, and have the reader read the snapshot's sessions."""
-        self._reader.set_wanted(sessions_of(snapshot))
-        if self.start():
-            deadline = time.monotonic() + self.FIRST_WAIT_SEC
-            while self._reader.sources is NO_SOURCES and time.monotonic() < deadline:
-                time.sleep(self.POLL_SEC)
-        return sources_to_json(self._reader.sources)
+    snapshot: Snapshot
+    sources: Sources
+    trends: Mapping[str, AccountTrend]
+    error: str  # of the last attempt; empty: it succeeded
+    failing_since: Optional[float]  # epoch seconds; None: it succeeded
 
 
 class RemoteFeed:
@@ -95,14 +87,18 @@ class RemoteFeed:
     `fetch` returns GET /teamclaude/deck as JSON, or raises TeamClaudeError.
     """
 
-    def __init__(self, fetch: Callable[[], Any], interval: float) -> None:
-        self._fetch, self._interval = fetch, interval
+    def __init__(
+        self, fetch: Callable[[], Any], interval: float, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._fetch, self._interval, self._clock = fetch, interval, clock
         self._snapshot = Snapshot()
+        self._trends: Mapping[str, AccountTrend] = {}
         self._sources = NO_SOURCES
         self._reachable = False
         self._fetches = 0
         self._pending_notice: Optional[str] = None
         self._last_error = ""
+        self._failing_since: Optional[float] = None
         self._lock = threading.Lock()  # guards everything above
         self._closed = threading.Event()
         self.first_fetch_done = threading.Event()
@@ -125,7 +121,17 @@ class RemoteFeed:
         """Return the model of the last snapshot, marked unreachable when the last attempt failed."""
         with self._lock:
             snapshot, sources, reachable = self._snapshot, self._sources, self._reachable
-        return deck_model(snapshot, sources, reachable)
+            trends = self._trends
+        return deck_model(snapshot, sources, reachable, trends)
+
+    def latest(self) -> Fetched:
+        """Return what is known; before the first attempt an empty snapshot."""
+        with self._lock:
+            return Fetched(self._snapshot, self._sources, self._trends, self._last_error, self._failing_since)
+
+    def switch_price(self, account: str, session: Optional[str]) -> Optional[SwitchPrice]:
+        """Return None: this Deck is read-only."""
+        return None
 
     def take_notice(self) -> Optional[str]:
         """Return the error of the last attempt, once; empty after it succeeded again."""
@@ -143,13 +149,19 @@ class RemoteFeed:
         found, message = None, ""
         try:
             answer = self._fetch()
-            found = Snapshot.from_json(answer), sources_from_json(answer.get("fleet"))
+            snapshot = Snapshot.from_json(answer)
+            fleet, trends = sources_from_json(answer.get("fleet")), trends_from_json(answer.get("trends"))
+            found = snapshot, fleet, trends
         except TeamClaudeError as error:
             message = str(error)
         with self._lock:
             self._reachable = not message
             if found is not None:
-                self._snapshot, self._sources = found
+                self._snapshot, self._sources, self._trends = found
+            if not message:
+                self._failing_since = None
+            elif self._failing_since is None:
+                self._failing_since = self._clock()
             if message != self._last_error:
                 self._pending_notice = self._last_error = message
             self._fetches += 1

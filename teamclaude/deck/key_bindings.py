@@ -7,15 +7,16 @@ Rule 3: nothing changes the proxy without Enter or y, except `R`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Optional
 
+from .cursor_moves import move, scroll, to_next
 from .terminal.keyboard import Key
 from .text.cells import clean
 from .view.footer import WRITE_KEYS
 from .view.pages import help_page
-from .view.sections import ACCOUNT_PREFIX, ACTIVITY_PREFIX, NODE_PREFIX
+from .view.sections import ACCOUNT_PREFIX, ACTIVITY_PREFIX, NEED_PREFIX, NODE_PREFIX
 from .view.ui_state import (
     BROWSE,
     AddAccount,
@@ -32,7 +33,6 @@ from .view.ui_state import (
 
 __all__ = ["handle_key"]
 
-WHEEL_LINES = 3
 MAX_INPUT = 500  # characters
 
 Transition = tuple[UiState, Optional[Command]]
@@ -55,58 +55,7 @@ def _handle_browse(state: UiState, key: Key, screen: ScreenContents) -> Transiti
     action = _BROWSE_ACTIONS.get(key.name)
     if action is not None:
         return action(state, screen)
-    return _move(state, key, screen, screen.frame.selectable), None
-
-
-def _move(state: UiState, key: Key, screen: ScreenContents, order: Sequence[str]) -> UiState:
-    """Move the cursor, or scroll."""
-    if key.name in ("j", "down"):
-        return _move_cursor(state, screen, order, 1)
-    if key.name in ("k", "up"):
-        return _move_cursor(state, screen, order, -1)
-    if key.name == "click":
-        target = screen.frame.visible[key.row] if key.row < len(screen.frame.visible) else ""
-        return replace(state, cursor=target) if target in order else state
-    return _scroll(state, key, screen)
-
-
-def _scroll(state: UiState, key: Key, screen: ScreenContents) -> UiState:
-    height = max(1, len(screen.frame.visible))
-    last = max(0, screen.frame.body_length - height)
-    top = state.top
-    if key.name == "tab":
-        top = next((start for start in screen.frame.section_starts if start > state.top), 0)
-    elif key.name == "backtab":
-        top = next((start for start in reversed(screen.frame.section_starts) if start < state.top), last)
-    else:
-        top += _SCROLLS[key.name](height, screen.frame.body_length) if key.name in _SCROLLS else 0
-    return replace(state, top=max(0, min(top, last)))
-
-
-_SCROLLS: dict[str, Callable[[int, int], int]] = {
-    "pagedown": lambda height, length: max(1, height - 2),
-    " ": lambda height, length: max(1, height - 2),
-    "pageup": lambda height, length: -max(1, height - 2),
-    "wheeldown": lambda height, length: WHEEL_LINES,
-    "wheelup": lambda height, length: -WHEEL_LINES,
-    "home": lambda height, length: -length,
-    "g": lambda height, length: -length,
-    "end": lambda height, length: length,
-    "G": lambda height, length: length,
-}
-
-
-def _move_cursor(state: UiState, screen: ScreenContents, order: Sequence[str], by: int) -> UiState:
-    """Move the cursor by one row; when there is none yet, onto the first or last visible row."""
-    if not order:
-        return state
-    if state.cursor in order:
-        place = order.index(state.cursor) + by
-        cursor = order[max(0, min(place, len(order) - 1))]
-    else:
-        visible = [row for row in screen.frame.visible if row in order] or list(order)
-        cursor = visible[0] if by > 0 else visible[-1]
-    return replace(state, cursor=cursor, scroll_to_cursor=True)
+    return move(state, key, screen, screen.frame.selectable), None
 
 
 def _escape(state: UiState, screen: ScreenContents) -> Transition:
@@ -116,12 +65,23 @@ def _escape(state: UiState, screen: ScreenContents) -> Transition:
 
 def _enter(state: UiState, screen: ScreenContents) -> Transition:
     """Open the page of the row under the cursor."""
-    kind, _, name = state.cursor.partition(":")
+    kind, _, name = _row_of(state.cursor).partition(":")
     if f"{kind}:" == ACTIVITY_PREFIX:
         return state, Command("explain", request=name)
     if f"{kind}:" == ACCOUNT_PREFIX:
         return state, Command("show account", account=name)
     return state, Command("show node", session=name) if f"{kind}:" == NODE_PREFIX else None
+
+
+def _row_of(cursor: str) -> str:
+    """Return the id of the row that the selected one stands for, a node or an account."""
+    return cursor[len(NEED_PREFIX) :] if cursor.startswith(NEED_PREFIX) else cursor
+
+
+def _next_need(state: UiState, screen: ScreenContents) -> Transition:
+    """Move the cursor to the next row that needs you; after the last one to the first."""
+    needs = [row for row in screen.frame.selectable if row.startswith(NEED_PREFIX)]
+    return (to_next(state, needs) if needs else state.with_notice("nobody needs you", "good")), None
 
 
 def _quit(state: UiState, screen: ScreenContents) -> Transition:
@@ -132,9 +92,8 @@ def _quit(state: UiState, screen: ScreenContents) -> Transition:
 
 
 def _switch(state: UiState, screen: ScreenContents) -> Transition:
-    node = (
-        screen.nodes.get(state.cursor[len(NODE_PREFIX) :]) if state.cursor.startswith(NODE_PREFIX) else None
-    )
+    kind, _, key = _row_of(state.cursor).partition(":")
+    node = screen.nodes.get(key) if f"{kind}:" == NODE_PREFIX else None
     if node is None:
         return _choose(state, screen, ChooseRow("switch"))
     session = screen.nodes.get(node.session, node)  # a sub-agent goes where its session goes
@@ -164,6 +123,7 @@ _BROWSE_ACTIONS: dict[str, Callable[[UiState, ScreenContents], Transition]] = {
     "d": lambda state, screen: _choose(state, screen, ChooseRow("disable")),
     "R": lambda state, screen: (state.with_notice("reading the config file again ..."), Command("reload")),
     "e": _explain,
+    "n": _next_need,
     "b": lambda state, screen: (
         replace(state, muted=not state.muted).with_notice(
             "the bell rings again" if state.muted else "the bell is off"
@@ -200,7 +160,7 @@ def _handle_choose(state: UiState, key: Key, screen: ScreenContents) -> Transiti
         return replace(state, mode=BROWSE, cursor=""), Command("unpin", session=mode.session)
     order = _choosable_rows(mode, screen)
     if key.name != "enter":
-        return _move(state, key, screen, order), None
+        return move(state, key, screen, order), None
     if state.cursor not in order:  # the row disappeared meanwhile
         return state.with_notice("that row is gone: choose again", "warn"), None
     done = replace(state, mode=BROWSE, cursor="")
@@ -247,7 +207,7 @@ def _handle_filter(state: UiState, key: Key, screen: ScreenContents) -> Transiti
     if key.name == "enter":
         return state.with_mode(BROWSE), None
     if key.name in ("up", "down", "pageup", "pagedown", "wheelup", "wheeldown", "click"):
-        return _move(state, key, screen, screen.frame.selectable), None
+        return move(state, key, screen, screen.frame.selectable), None
     return replace(state, filter=_edit_input(state.filter, key), top=0), None
 
 
@@ -281,8 +241,8 @@ def _handle_page(state: UiState, key: Key, screen: ScreenContents) -> Transition
         return replace(state, mode=BROWSE, top=mode.return_top), None
     by = {"j": 1, "down": 1, "k": -1, "up": -1}.get(key.name)
     if by is None:
-        return _scroll(state, key, screen), None
-    last = max(0, screen.frame.body_length - max(1, len(screen.frame.visible)))
+        return scroll(state, key, screen), None
+    last = max(0, screen.frame.body_length - max(1, screen.frame.body_room))
     return replace(state, top=max(0, min(state.top + by, last))), None
 
 

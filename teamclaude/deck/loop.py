@@ -85,6 +85,7 @@ ESCAPE_SEC = 0.05  # a lone Esc is the key when nothing follows for so long
 FOREGROUND_SEC = 1.0  # between two checks whether `fg` was typed
 MAX_WARNINGS, MAX_STDERR_CHARS = 200, 1 << 16
 STOP, RELOAD = signal_numbers("SIGINT", "SIGTERM"), signal_numbers("SIGHUP")
+DRAIN, RESTART = signal_numbers("SIGUSR1"), signal_numbers("SIGUSR2")
 RESIZE, SUSPEND, RESUME = signal_numbers("SIGWINCH"), signal_numbers("SIGTSTP"), signal_numbers("SIGCONT")
 
 ExitReason = str
@@ -110,7 +111,14 @@ class DeckLoop:
         self._is_over = is_over
         self._clock = clock
         percent = screen.color_depth < 8
-        self._ui = DeckUi(feed.model(), ascii=ascii, percent=percent, read_only=read_only, address=where)
+        self._ui = DeckUi(
+            feed.model(),
+            ascii=ascii,
+            percent=percent,
+            read_only=read_only,
+            address=where,
+            switch_price=feed.switch_price,
+        )
         self._key_decoder = KeyDecoder()
         self._warnings: deque[str] = deque(maxlen=MAX_WARNINGS)
         self._wakeup: Optional[WakeupSocket] = None
@@ -227,6 +235,9 @@ class DeckLoop:
             return "stopped"
         if any(number in RELOAD for number in received):
             self._worker.submit(Command("reload"))
+        for numbers, action in ((DRAIN, "drain"), (RESTART, "restart")):
+            if any(number in numbers for number in received):
+                self._worker.submit(Command(action))
         if any(number in SUSPEND for number in received):
             self._suspend()
         elif any(number in RESUME for number in received):

@@ -23,6 +23,7 @@ from .view.ui_state import (
     Page,
     ReadPage,
     ScreenContents,
+    SwitchPriceOf,
     UiState,
 )
 
@@ -50,11 +51,13 @@ class DeckUi:
         percent: bool = False,
         read_only: bool = False,
         address: str = "",
+        switch_price: SwitchPriceOf = lambda account, session: None,
     ) -> None:
         self.state = UiState()
         self.model = model
         self._ascii, self._percent = ascii, percent
-        self._read_only, self._address = read_only, address
+        self._read_only, self._address, self._switch_price = read_only, address, switch_price
+        self._anchor: Optional[int] = None  # where the selected row stays while the list changes
         self._frame = Frame()
         self._alerts: Optional[frozenset[Alert]] = None
         self._spinner_step = 0
@@ -65,6 +68,7 @@ class DeckUi:
         """Show a newer model; return whether to ring the bell for new alerts."""
         added = new_alerts(self._alerts, model.alerts)
         self.model, self._alerts = model, model.alerts
+        self._anchor = self._cursor_line()
         self._spinner_step += 1
         return bool(added) and not self.state.muted
 
@@ -75,6 +79,7 @@ class DeckUi:
             self.state = self.state.with_notice("pasted text is ignored here (a adds an account)", "warn")
             return []
         commands: list[Command] = []
+        self._anchor = None
         for key in keys:
             was_secret = isinstance(self.state.mode, EnterSecret)
             self.state, command = handle_key(self.state, key, self._screen_contents())
@@ -104,6 +109,12 @@ class DeckUi:
         waits += [bar.reset_sec for account in model.accounts for bar in account.bars]
         return any(wait is not None and 0 < wait < 61 for wait in waits)
 
+    def _cursor_line(self) -> Optional[int]:
+        """Return the line of the selected row among those that scroll; None when it is not visible there."""
+        frame = self._frame
+        shown = frame.visible[frame.body_start : frame.body_start + frame.body_room]
+        return shown.index(self.state.cursor) if self.state.cursor and self.state.cursor in shown else None
+
     # --- output -------------------------------------------------------------------------------
 
     def draw(self, width: int, height: int) -> tuple[Line, ...]:
@@ -114,6 +125,7 @@ class DeckUi:
             self.state,
             ascii=self._ascii,
             percent=self._percent,
+            anchor=self._anchor,
             spinner_step=self._spinner_step,
             footer=footer_lines(self.state, self._screen_contents()),
         )
@@ -127,6 +139,7 @@ class DeckUi:
             statuses={account.name: account.status for account in self.model.accounts},
             nodes=self.model.nodes,
             inflight=sum(row.running for row in self.model.activity),
+            switch_price=self._switch_price,
             read_only=self._read_only,
             address=self._address,
         )

@@ -10,6 +10,7 @@ from teamclaude.deck.model.model import (
     ActivityRow,
     DeckModel,
     IssueRow,
+    NeedRow,
     Node,
     NodeCounts,
     ProxyInfo,
@@ -18,18 +19,39 @@ from teamclaude.deck.model.model import (
     Tree,
     TreeLevel,
     TreeLine,
-    UsageSum,
 )
-from teamclaude.snapshot import AccountView, Activity, BindingView, CapacityView, SystemView
+from teamclaude.deck.model.usage_sum import UsageSum
+from teamclaude.request_views import AccountTrend
+from teamclaude.snapshot import (
+    AccountView,
+    Activity,
+    BindingView,
+    CapacityView,
+    NeedsYouView,
+    SystemView,
+)
 from teamclaude.typed_json import from_json
 
 NOW = 1_795_428_000.0
-VIEW = ("type", "status", "status_reason", "bench_sec", "streak", "inflight", "last_resort")
+VIEW = [
+    "type",
+    "status",
+    "status_reason",
+    "usable",
+    "bench_sec",
+    "streak",
+    "inflight",
+    "last_resort",
+    "used_elsewhere_per_hour",
+    "quota_probe",
+]
 ALICE, BOB = "alice@example.com", "bob@example.com"
 
 
-def spent(tokens: int, cost: float | None = None, requests: int = 10) -> UsageSum:
-    return UsageSum(tokens, tokens / 1e5 if cost is None else cost, 0, requests)
+def spent(burn: int, cost: float | None = None, requests: int = 10) -> UsageSum:
+    """Half of the burn was written to a cache; ten times as much was read from one."""
+    dollars = burn / 1e5 if cost is None else cost
+    return UsageSum(11 * burn, dollars, 0, requests, burn=burn, written=burn // 2)
 
 
 def node(key: str, label: str, tokens: int = 1000, **fields: Any) -> Node:
@@ -122,6 +144,7 @@ def request(number: int, **fields: Any) -> ActivityRow:
         "inputTokens": 1200,
         "outputTokens": 8400,
         "cacheReadTokens": 120_000,
+        "cacheWriteTokens": 3_100,
         "ttfbSec": 1.4,
         "reason": "kept: warm",
         **fields,
@@ -156,7 +179,8 @@ def example_model(**fields: Any) -> DeckModel:
         QuotaBar("7d_opus", "Opus", 0.64, 500_000.0, "on"),
     )
     accounts = (
-        account(ALICE, by_account[ALICE], usage=spent(1_300_000), current=True, inflight=2),
+        account(ALICE, by_account[ALICE], usage=spent(1_300_000), current=True, inflight=2,
+                trend=AccountTrend(NOW, tuple(range(60)), tuple(n / 120 for n in range(60)))),
         account(BOB, by_account[BOB], 0.1, bars=bars, live=0, usage=spent(56_300)),
         account("carol", by_account["carol"], 1.0, status="benched", status_reason="429: 5h window is full",
                 bench_sec=2520.0, streak=3, live=0, usage=spent(13_000)),
@@ -181,6 +205,12 @@ def example_model(**fields: Any) -> DeckModel:
                 IssueRow("ENG-9", "Dark mode for the settings page", ("🐢", "🦬"), 2, spent(300, requests=2)),
             ),
             issues_total=IssueRow("", "", (), 4, spent(40_300, requests=54)),
+            needs_you=(
+                NeedRow(NeedsYouView("44dd", "", "ENG-4", "shop", "permission prompt"), 720.0, "🐳"),
+                NeedRow(NeedsYouView("", "", "paid", "", "login needed")),
+                NeedRow(NeedsYouView("22bb", "", "ENG-2", "shop", "in review"), 240.0, "🦊"),
+            ),
+            overdue=4,
             activity=ACTIVITY,
         ),
         **fields,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +12,19 @@ from typing import Any, Union
 import pytest
 
 from teamclaude.accounts.config.config_file import ConfigFile
-from teamclaude.deck.feed import LocalFeed, RemoteFeed, SourcesProvider
+from teamclaude.cli.deck_page import LocalDeck
+from teamclaude.deck.feed import LocalFeed, RemoteFeed
 from teamclaude.deck.sources.reader import SourceReader
 from teamclaude.deck.sources.sources import IssuePin, MachineLoad, Sources, sources_to_json
-from teamclaude.errors import TeamClaudeError
+from teamclaude.deck.sources_provider import SourcesProvider
+from teamclaude.errors import NotFoundError, TeamClaudeError
+from teamclaude.proxy.answers.endpoint_types import EndpointRequest
+from teamclaude.proxy.endpoints import Endpoints
+from teamclaude.proxy.messages.proxy_keys import Caller
+from teamclaude.proxy.reporting.recent_trends import trends_to_json
 from teamclaude.proxy.server import ProxyServer
+from teamclaude.request_views import AccountTrend
+from teamclaude.routing.switch_price import NO_SWITCH_PRICE
 
 NOW = 1_795_428_000.0
 SID = "3f2a91c0-1111-4222-8333-444444444444"
@@ -151,3 +160,47 @@ def test_the_disk_is_read_from_the_first_call_on(service: ProxyServer, home: Pat
         assert not rows.start(), "it is running"
     finally:
         reader.close()
+
+
+def test_every_snapshot_tells_who_waits_once_the_disk_is_attached(service: ProxyServer, home: Path) -> None:
+    (home / "sessions").mkdir()
+    client = {"sessionId": SID, "status": "waiting", "waitingFor": "permission prompt"}
+    (home / "sessions" / f"{os.getpid()}.json").write_text(json.dumps(client))
+    assert service.snapshot().needs_you == ()
+    reader = SourceReader(home)
+    try:
+        LocalDeck().attach(service, reader)
+        reader.refresh()
+        for requests in (True, False):
+            (row,) = service.runtime.snapshot(requests=requests).needs_you
+            assert (row.session, row.label, row.reason) == (SID, "ENG-7", "permission prompt")
+    finally:
+        reader.close()
+
+
+def test_the_price_of_a_switch_names_a_known_account(service: ProxyServer) -> None:
+    assert service.runtime.switch_price("alice", None) == NO_SWITCH_PRICE
+    with pytest.raises(NotFoundError):
+        service.runtime.switch_price("nobody", None)
+
+
+def test_the_last_hour_of_each_account_comes_with_both_feeds(service: ProxyServer, home: Path) -> None:
+    trend = AccountTrend(NOW, (1, 2, 3), (0.25, 0.5))
+    service.runtime.trends = lambda now: {"alice": trend}
+    feed = LocalFeed(service, SourceReader(home))
+    (alice,) = feed.model().accounts
+    assert alice.trend == trend
+    assert feed.switch_price("alice", None) == NO_SWITCH_PRICE
+    accounts = [{"name": "alice", "type": "oauth"}]
+    remote = RemoteFeed(Asked(snapshot(accounts=accounts, trends=trends_to_json({"alice": trend}))), 1.0)
+    remote.fetch_once()
+    (alice,) = remote.model().accounts
+    assert alice.trend == trend
+    assert remote.switch_price("alice", None) is None, "it is read-only"
+
+
+def test_the_answer_for_watch_has_the_last_hour_beside_the_snapshot(service: ProxyServer) -> None:
+    service.runtime.trends = lambda now: {"alice": AccountTrend(NOW, (1,), (0.5,))}
+    caller = Caller(None, True, "operator")
+    reply = Endpoints(service.runtime).reply_to(EndpointRequest("GET", "/teamclaude/deck", caller=caller))
+    assert json.loads(reply.body)["trends"] == {"alice": {"at": NOW * 1000, "burn": [1], "used5h": [0.5]}}

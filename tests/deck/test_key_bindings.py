@@ -33,6 +33,7 @@ FRAME = Frame(
     visible=("", "", "account:alice", "node:s2", "", "account:bob"),
     section_starts=(4, 10, 20),
     body_length=60,
+    body_room=6,
 )
 SCREEN = ScreenContents(
     FRAME,

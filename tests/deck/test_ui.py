@@ -76,7 +76,7 @@ def test_keys_work_on_what_is_on_the_screen() -> None:
 
 def test_the_cursor_stays_on_its_row_while_rows_move() -> None:
     deck = drawn_deck()
-    press(deck, "s", "esc", *"jjjjjj")
+    press(deck, "s", "esc", *"jjjjjjjjj")
     chosen = deck.state.cursor
     assert chosen == f"account:{ALICE}"
     accounts = example_model().accounts
@@ -85,9 +85,32 @@ def test_the_cursor_stays_on_its_row_while_rows_move() -> None:
     assert deck.state.cursor == chosen
 
 
+def test_the_cursor_stays_on_its_line_of_the_screen_when_rows_are_sorted_anew() -> None:
+    deck = drawn_deck()
+    deck.update(example_model())
+    deck.draw(80, 24)
+    press(deck, *"jjjjjjjjjj")
+    deck.draw(80, 24)
+    before = next(n for n, of in enumerate(deck.draw(80, 24)) if of and "reverse" in of[0].style)
+    model = example_model()
+    needs = (
+        *model.needs_you,
+        *(row._replace(view=row.view._replace(session=f"x{n}")) for n, row in enumerate(model.needs_you)),
+    )
+    deck.update(example_model(needs_you=needs))
+    after = next(n for n, of in enumerate(deck.draw(80, 24)) if of and "reverse" in of[0].style)
+    assert after == before
+    press(deck, "pagedown")
+    deck.draw(80, 24)
+    top = deck.state.top
+    deck.update(example_model(needs_you=needs))
+    deck.draw(80, 24)
+    assert deck.state.top == top, "after scrolling away nothing moves"
+
+
 def test_enter_opens_a_row_in_full_and_esc_goes_back() -> None:
     deck = drawn_deck()
-    press(deck, *"jjj", "enter")
+    press(deck, *"jjjjjj", "enter")
     shown = text(deck)
     assert shown[0] == "🐝 ENG-3"
     assert "  about       Port the rounding tests" in shown
@@ -95,7 +118,7 @@ def test_enter_opens_a_row_in_full_and_esc_goes_back() -> None:
     assert "  leads       Explore: where is rounding done" in shown
     press(deck, "esc")
     assert text(deck)[0].startswith("TeamClaude")
-    press(deck, "s", "esc", *"jjjjjj", "enter")
+    press(deck, "s", "esc", *"jjjjjjjjj", "enter")
     shown = text(deck)
     assert shown[0] == ALICE
     assert "  Ses         50% used, resets in 2h30m, on its line" in shown
@@ -121,6 +144,15 @@ def test_outcomes_are_notices_or_pages() -> None:
 
 
 # --- pasted text ------------------------------------------------------------------------------
+
+
+def test_a_notice_that_a_server_wrote_is_not_obeyed() -> None:
+    deck = drawn_deck()
+    deck.show_result(CommandResult("it says \x1b[2J\x1b]0;title\x07 \u202eno", "bad"))
+    (footer,) = [row for row in text(deck) if "it says" in row]
+    assert footer.startswith("it says no")
+    assert footer.isprintable()
+    assert "\u202e" not in footer
 
 
 def test_text_pasted_without_brackets_while_browsing_presses_no_keys() -> None:

@@ -9,25 +9,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional
 
+from ...request_views import AccountTrend
 from ...snapshot import AccountView, Snapshot, Window
 from ..text.cells import clean, printable
 from .conversations import usage_of
-from .model import AccountRow, Node, QuotaBar, sum_usage
+from .model import NO_TREND, AccountRow, Node, QuotaBar
+from .usage_sum import sum_usage
 
-__all__ = ["accounts_of", "bars_of", "by_tokens", "pace_of", "unassigned_of"]
-
-
-def by_tokens(nodes: Iterable[Node]) -> list[Node]:
-    """Sort by tokens, most first, unknown ones last."""
-    return sorted(
-        nodes, key=lambda node: (-1.0 * (-1 if node.usage.tokens is None else node.usage.tokens), node.key)
-    )
+__all__ = ["accounts_of", "bars_of", "by_burn", "pace_of", "unassigned_of"]
 
 
-def accounts_of(snapshot: Snapshot, nodes: Mapping[str, Node]) -> tuple[AccountRow, ...]:
-    """Return the accounts with the nodes they serve, most tokens first."""
+def by_burn(nodes: Iterable[Node]) -> list[Node]:
+    """Sort by burn, most first, unknown ones last."""
+    return sorted(nodes, key=lambda node: (-node.usage.rank, node.usage.tokens is None, node.key))
+
+
+def accounts_of(
+    snapshot: Snapshot, nodes: Mapping[str, Node], trends: Mapping[str, AccountTrend]
+) -> tuple[AccountRow, ...]:
+    """Return the accounts with the nodes they serve, most burn first."""
     served: dict[str, list[Node]] = {}
-    for node in by_tokens(nodes.values()):
+    for node in by_burn(nodes.values()):
         served.setdefault(node.account, []).append(node)
     everything = next((pin.account for pin in snapshot.pins if pin.session is None), "")
     rows = []
@@ -42,16 +44,17 @@ def accounts_of(snapshot: Snapshot, nodes: Mapping[str, Node]) -> tuple[AccountR
             live=sum(node.live for node in own),
             usage=sum_usage([node.usage for node in own]),
             lifetime_usage=usage_of(view.usage.usage, view.usage.requests),
+            trend=trends.get(view.name, NO_TREND),
         )
         rows.append(row)
-    return tuple(sorted(rows, key=lambda row: -(row.usage.tokens or 0)))
+    return tuple(sorted(rows, key=lambda row: -row.usage.rank))
 
 
 def unassigned_of(nodes: Mapping[str, Node], accounts: Iterable[AccountRow]) -> tuple[str, ...]:
-    """Return the keys of nodes that no configured account serves, most tokens first."""
+    """Return the keys of nodes that no configured account serves, most burn first."""
     names = {account.name for account in accounts}
     return tuple(
-        node.key for node in by_tokens(nodes.values()) if not node.account or node.account not in names
+        node.key for node in by_burn(nodes.values()) if not node.account or node.account not in names
     )
 
 

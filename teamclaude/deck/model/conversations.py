@@ -1,8 +1,8 @@
 """Join the proxy's bindings and requests with what is on disk to conversations, and decide which are shown.
 
-A conversation with activity now or a short while ago is shown, and so are its ancestors.  Process ids are
-never consulted: they are reused.  A transcript's mtime counts only when no turn is known: titles and modes
-are written to it at idle, too.
+A conversation with activity now or a short while ago is shown, and so are its ancestors; so is a session
+whose client waits for its operator, however long.  A transcript's mtime counts only when no turn is known:
+titles and modes are written to it at idle, too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple, Optional
 from ...snapshot import BindingView, Snapshot, UsageView, WaitView
 from ..sources.sources import SHOWN_SEC, TOOL_SEC, AgentTranscript, Sources
 from ..text.cells import clean
-from .model import UNKNOWN_USAGE, UsageSum
+from .usage_sum import UNKNOWN_USAGE, UsageSum
 
 __all__ = [
     "LIVE_SEC",
@@ -45,6 +45,7 @@ class ActivitySigns(NamedTuple):
     tool_called: bool = False  # that turn waits for a tool's result
     started: Optional[float] = None  # its registration
     ended: bool = False  # a sub-agent that gave its answer
+    asks: bool = False  # its client waits for its operator
 
     def last_turn(self, now: float) -> Optional[float]:
         """Return the time of the last turn: by the transcript, else its mtime, else the last request."""
@@ -59,7 +60,7 @@ class ActivitySigns(NamedTuple):
 
     def is_shown(self, now: float) -> bool:
         """Return whether there is or recently was activity."""
-        if self.requesting or self.tool_running(now):
+        if self.requesting or self.asks or self.tool_running(now):
             return True
         if self.modified is None and self.started is not None and abs(now - self.started) <= NEW_SEC:
             return True
@@ -146,8 +147,9 @@ class Conversation:
         if started is None and client is not None:
             started = client.started
         tool = sources.tools.get(self.session)
+        asks = client is not None and client.status == "waiting"
         if transcript is None:
-            return ActivitySigns(self.requesting, requested, tool, started=started)
+            return ActivitySigns(self.requesting, requested, tool, started=started, asks=asks)
         return ActivitySigns(
             self.requesting,
             requested,
@@ -156,6 +158,7 @@ class Conversation:
             transcript_turn=transcript.last_turn,
             tool_called=transcript.calling,
             started=started,
+            asks=asks,
         )
 
 
@@ -258,6 +261,8 @@ def usage_of(usage: UsageView, requests: Optional[int]) -> UsageSum:
         requests=requests,
         unmeasured=usage.unmeasured,
         estimated=usage.cost_estimated,
+        burn=usage.burn,
+        written=usage.cache_write_tokens,
     )
 
 

@@ -1,17 +1,17 @@
-"""Say what requests wait for: `held 5m, alice back 23:22`, `waits 3s for a slot on bob`."""
+"""Say what requests wait for (`held 5m, alice back 23:22`), and why nothing can go on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Optional, Union
 
 from ...proxy.records.request_wait import HELD_AFTER_SEC, clock_time
-from ...snapshot import HeldView, WaitView
+from ...snapshot import AccountView, HeldView, Snapshot, WaitView
 from ..text.cells import clean, printable
 from ..text.format import UNKNOWN, format_duration
 from .model import HeldRow
 
-__all__ = ["describe_wait", "describe_waiting", "holds_of"]
+__all__ = ["describe_cause", "describe_wait", "describe_waiting", "holds_of", "is_held", "obstacle_of"]
 
 
 def holds_of(held: Iterable[HeldView], now: float) -> tuple[HeldRow, ...]:
@@ -20,16 +20,66 @@ def holds_of(held: Iterable[HeldView], now: float) -> tuple[HeldRow, ...]:
     return tuple(HeldRow(printable(one), _expected(one, now)) for one in longest_first)
 
 
+def obstacle_of(snapshot: Snapshot) -> tuple[str, ...]:
+    """Return why new work can't go on for now, with who is back first and when; empty: it can.
+
+    `no account can serve: bob is back first, in 42m (23:22)`, `3 requests held, the longest 5m`.
+    """
+    held, at = snapshot.held, snapshot.at
+    red = snapshot.capacity.verdict == "red"
+    if not red and not held:
+        return ()
+    longest = max(held, key=lambda one: one.held_sec, default=None)
+    if not red and longest is not None:
+        return (f"{_held(held)}: {_expected(longest, at)}",)
+    paid = [clean(one.name) for one in snapshot.accounts if one.last_resort and one.usable]
+    who = f"only {paid[0]}, a paid key, serves" if paid else "no account can serve"
+    words = f"{who}: {_first_back(snapshot.accounts, at)}"
+    return (words, _held(held)) if held else (words,)
+
+
+def _held(held: Sequence[HeldView]) -> str:
+    since = format_duration(int(max(one.held_sec for one in held)))
+    if len(held) == 1:
+        return f"1 request held for {since}"
+    return f"{len(held)} requests held, the longest {since}"
+
+
+def _first_back(accounts: Sequence[AccountView], at: float) -> str:
+    if not accounts:
+        return "none is configured"
+    waits = [(one.usable_in_sec, clean(one.name)) for one in accounts if one.usable_in_sec is not None]
+    if waits:
+        left, name = min(waits)
+        return f"{name} is back first, in {format_duration(left)} ({clock_time(at + left, at)})"
+    logins = [clean(one.name) for one in accounts if one.status == "auth_failed"]
+    if logins:
+        return f"{logins[0]} needs a login" if len(logins) == 1 else f"{len(logins)} accounts need a login"
+    return "no time brings one back"
+
+
 def describe_waiting(wait: Optional[WaitView], now: float) -> str:
     """Describe what a request in flight waits for; empty when it does not wait."""
     if wait is None:
         return ""
     since = format_duration(int(wait.sec))
-    if wait.kind == "held" and wait.sec >= HELD_AFTER_SEC:
+    if is_held(wait):
         return f"held {since}, {_expected(wait, now)}"
     if wait.kind == "slot":
         return f"waits {since} for a slot on {clean(wait.account or '') or UNKNOWN}"
     return f"waits {since}, {_expected(wait, now)}"
+
+
+def is_held(wait: Optional[WaitView]) -> bool:
+    """Return whether a request waits because no account can serve it."""
+    return wait is not None and wait.kind == "held" and wait.sec >= HELD_AFTER_SEC
+
+
+def describe_cause(wait: WaitView, now: float) -> str:
+    """Describe what a request waits for, without for how long: `alice back 23:22`, `a slot on bob`."""
+    if wait.kind == "slot":
+        return f"a slot on {clean(wait.account or '') or UNKNOWN}"
+    return _expected(wait, now)
 
 
 def describe_wait(wait: WaitView, now: float) -> str:

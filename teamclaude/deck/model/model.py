@@ -11,11 +11,22 @@ accounts and issues refer to it by its key (`session` or `session/agent`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
-from ...snapshot import AccountView, Activity, BindingView, CapacityView, HeldView, SystemView
+from ...request_views import AccountTrend, ClientView
+from ...snapshot import (
+    AccountView,
+    Activity,
+    BindingView,
+    CapacityView,
+    ForecastView,
+    HeldView,
+    NeedsYouView,
+    SystemView,
+)
+from .usage_sum import UNKNOWN_USAGE, UsageSum, sum_usage
 
 __all__ = [
     "AccountRow",
@@ -24,6 +35,7 @@ __all__ = [
     "DeckModel",
     "HeldRow",
     "IssueRow",
+    "NeedRow",
     "Node",
     "NodeCounts",
     "ProxyInfo",
@@ -32,29 +44,11 @@ __all__ = [
     "Tree",
     "TreeLevel",
     "TreeLine",
-    "UsageSum",
 ]
 
+NO_TREND = AccountTrend()
 LEAD, WORKER, SOLO = "lead", "worker", "solo"
 CHIPS = ("work", "todo", "queued", "block", "review", "done")
-
-
-class UsageSum(NamedTuple):
-    """A sum of tokens and cost.
-
-    `cost` covers the priced tokens only; `unpriced` counts the others.  The tokens of `unmeasured` answers
-    are unknown, so the sums are lower bounds then.
-    """
-
-    tokens: Optional[int] = None
-    cost: Optional[float] = None
-    unpriced: int = 0
-    requests: Optional[int] = None
-    unmeasured: int = 0
-    estimated: bool = False  # part of the cost uses the price of another version of the model
-
-
-UNKNOWN_USAGE = UsageSum()
 
 
 class Node(NamedTuple):
@@ -78,7 +72,7 @@ class Node(NamedTuple):
     needs_you: bool = False  # blocked, in review, or waiting for an answer: the red mark ►
     collision: bool = False  # another shown session is pinned to the same issue: the yellow mark ◆
     tool_running: bool = False  # a tool is executing: ⚙
-    inference: bool = False  # a request is in flight: ~ (unless ⚙ is shown)
+    inference: bool = False  # a model answers it: ~ (unless ⚙ is shown); a held request is none
     held_sec: Optional[float] = None  # seconds since its longest held request is held; None: none is
     waiting_for: str = ""  # what its request waits for, in words; empty: none waits
     live: bool = False  # active now or within the last LIVE_SEC
@@ -98,6 +92,7 @@ class TreeLine(NamedTuple):
     `└─`, the others `│` or blank; the root has none."""
     size: int  # nodes of its subtree, itself included
     subtree_usage: UsageSum
+    folded: int = 0  # nodes of idle sub-agents below it that have no line of their own
 
 
 class TreeLevel(NamedTuple):
@@ -124,7 +119,7 @@ class Tree:
     @property
     def size(self) -> int:
         """Number of nodes."""
-        return len(self.lines)
+        return self.lines[0].size
 
 
 @dataclass(frozen=True)
@@ -148,10 +143,11 @@ class AccountRow:
     pinned: bool = False  # all work is pinned to it
     bars: tuple[QuotaBar, ...] = ()
     nodes: tuple[str, ...] = ()
-    """Keys of the nodes it serves, most tokens first; those `in_tree` are shown there."""
+    """Keys of the nodes it serves, most burn first; those `in_tree` are shown there."""
     live: int = 0  # number of live ones among them
     usage: UsageSum = UNKNOWN_USAGE  # the sum of these nodes
     lifetime_usage: UsageSum = UNKNOWN_USAGE  # everything since the proxy's records begin
+    trend: AccountTrend = NO_TREND
 
     @property
     def name(self) -> str:
@@ -170,14 +166,14 @@ class IssueRow:
 
     name: str
     title: str = ""
-    emojis: tuple[str, ...] = ()  # of its sessions, most tokens first
+    emojis: tuple[str, ...] = ()  # of its sessions, most burn first
     sessions: int = 0
     usage: UsageSum = UNKNOWN_USAGE
 
     @property
-    def tokens_per_message(self) -> Optional[float]:
-        """Tokens per measured request; None when unknown."""
-        used, messages = self.usage.tokens, (self.usage.requests or 0) - self.usage.unmeasured
+    def burn_per_message(self) -> Optional[float]:
+        """Burn per measured request; None when unknown."""
+        used, messages = self.usage.burn, (self.usage.requests or 0) - self.usage.unmeasured
         return used / messages if used is not None and messages > 0 else None
 
 
@@ -193,6 +189,19 @@ class HeldRow(NamedTuple):
         return f"{self.view.session}/{self.view.agent}" if self.view.agent else self.view.session
 
 
+class NeedRow(NamedTuple):
+    """A session that waits for its person, or an account that needs a login."""
+
+    view: NeedsYouView
+    age_sec: Optional[float] = None  # since it waits; None: unknown
+    emoji: str = ""
+
+    @property
+    def id(self) -> str:
+        """Unique among the rows: the session, or the name of the account."""
+        return self.view.session or self.view.label
+
+
 class ActivityRow(NamedTuple):
     """One request of the activity section."""
 
@@ -201,6 +210,7 @@ class ActivityRow(NamedTuple):
     elapsed_sec: Optional[float] = None  # seconds in flight, or the duration
     style: str = ""  # `good`, `warn` or `bad` by its status; empty while running
     waiting_for: str = ""  # what it waits for, in words; empty: nothing
+    is_held: bool = False  # no account can serve it for now
 
 
 @dataclass(frozen=True)
@@ -222,10 +232,11 @@ class NodeCounts:
     workers: int = 0
     warm: int = 0
     live: int = 0
-    needs_you: int = 0
+    needs_you: int = 0  # rows of the list of that name
     inference: int = 0
     tools: int = 0
     usage: UsageSum = UNKNOWN_USAGE
+    held: int = 0  # with a request that no account can serve for now
 
 
 @dataclass(frozen=True)
@@ -255,12 +266,18 @@ class DeckModel:
     proxy: ProxyInfo
     totals: Totals
     nodes: Mapping[str, Node]
-    trees: tuple[Tree, ...] = ()  # most tokens first
-    accounts: tuple[AccountRow, ...] = ()  # most tokens first
-    unassigned: tuple[str, ...] = ()  # keys of the nodes of `no account yet`, most tokens first
-    issues: tuple[IssueRow, ...] = ()  # active ones, most tokens first
+    trees: tuple[Tree, ...] = ()  # most burn first
+    accounts: tuple[AccountRow, ...] = ()  # most burn first
+    unassigned: tuple[str, ...] = ()  # keys of the nodes of `no account yet`, most burn first
+    issues: tuple[IssueRow, ...] = ()  # active ones, most burn first
     issues_total: IssueRow = IssueRow("")
+    clients: tuple[ClientView, ...] = ()  # client keys, in the order they came first
     held: tuple[HeldRow, ...] = ()  # the longest held first
+    needs_you: tuple[NeedRow, ...] = ()  # the most urgent reasons first, then the longest
+    forecast: Optional[ForecastView] = None  # of the pool
+    overdue: int = 0  # blocked or in review for so long that they are only counted
+    obstacle: tuple[str, ...] = ()
+    """Why nothing can go on for now, and until when, the most important part first; empty: things can."""
     activity: tuple[ActivityRow, ...] = ()  # in flight, then finished, each newest first
     alerts: frozenset[Alert] = frozenset()
 
@@ -273,22 +290,3 @@ class DeckModel:
     def tree_usage(self) -> UsageSum:
         """The sum of all trees."""
         return sum_usage(tree.usage for tree in self.trees)
-
-
-def sum_usage(usages: Iterable[UsageSum]) -> UsageSum:
-    """Add up what is known; a field of the sum is None only when it is unknown in all of them."""
-    tokens: Optional[int] = None
-    cost: Optional[float] = None
-    requests: Optional[int] = None
-    unpriced, unmeasured, estimated = 0, 0, False
-    for usage in usages:
-        if usage.tokens is not None:
-            tokens = usage.tokens + (tokens or 0)
-        if usage.cost is not None:
-            cost = usage.cost + (cost or 0.0)
-        if usage.requests is not None:
-            requests = usage.requests + (requests or 0)
-        unpriced += usage.unpriced
-        unmeasured += usage.unmeasured
-        estimated = estimated or usage.estimated
-    return UsageSum(tokens, cost, unpriced, requests, unmeasured, estimated)

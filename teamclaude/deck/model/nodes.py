@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import NamedTuple
 
-from ..sources.sources import AgentTranscript, ClientProcess, IssuePin, RegistryRow, Transcript
+from ..sources.sources import (
+    AgentTranscript,
+    ClientProcess,
+    IssuePin,
+    RegistryRow,
+    Sources,
+    Transcript,
+)
 from ..text.cells import clean, printable
 from ..text.format import session_emoji
-from .conversations import Conversation, ConversationSet
+from .conversations import ActivitySigns, Conversation, ConversationSet
 from .holds import describe_waiting
-from .model import LEAD, SOLO, WORKER, Node, UsageSum
+from .labels import chip_of, project_of, session_label, title_of
+from .model import LEAD, SOLO, WORKER, Node
+from .usage_sum import UsageSum
 
-__all__ = ["chip_of", "nodes_of"]
+__all__ = ["nodes_of"]
 
 _NO_ROW, _NO_PIN, _NO_CLIENT = RegistryRow(), IssuePin(), ClientProcess()
 _NO_TRANSCRIPT, _NO_FILE = Transcript(0.0), AgentTranscript()
-# Beginnings of the status words of common trackers; the first matching chip counts.
-_CHIPS = {
-    "block": r"block|stuck|on hold|impeded",
-    "review": r"review",
-    "done": r"done|complete|closed|cancel|merged|duplicate|resolved|shipped|won.?t",
-    "queued": r"backlog|queue|triage|planned|pending|waiting|icebox",
-    "todo": r"todo|to do|unstarted|not started|open|ready|new\b|selected",
-    "work": r"work|progress|started|doing|active|in dev",
-}
-_PATTERNS = {chip: re.compile(rf"\b(?:{words})") for chip, words in _CHIPS.items()}
 _NEEDS_YOU_CHIPS = ("block", "review")
-
-
-@lru_cache(maxsize=256)
-def chip_of(status: str) -> str:
-    """Return a tracker's status as a chip; empty when the status is unknown."""
-    words = re.sub(r"[\s_-]+", " ", status).casefold()
-    return next((chip for chip, pattern in _PATTERNS.items() if pattern.search(words)), "")
 
 
 class _SessionFacts(NamedTuple):
@@ -78,7 +68,7 @@ def nodes_of(
         if conversation.agent:
             described = _describe_agent(conversation)
         else:
-            described = _describe_session(key, session, activity.requesting, bool(parent))
+            described = _describe_session(conversations.sources, key, session, activity, bool(parent))
         state = activity.state(conversations.now)
         nodes[key] = Node(
             key=key,
@@ -122,30 +112,26 @@ def _session_facts(conversations: ConversationSet, key: str) -> _SessionFacts:
         transcript,
         issue=sources.issue_of(key) or "",
         emoji=row.emoji or session_emoji(key),
-        project=_folder(transcript.cwd or client.cwd),
+        project=project_of(sources, key),
         branch="" if transcript.branch == "HEAD" else transcript.branch,
         account=clean(conversations.known[key].binding.account or ""),
     )
 
 
-@lru_cache(maxsize=512)
-def _folder(path: str) -> str:
-    return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
-
-
-def _describe_session(session: str, facts: _SessionFacts, requesting: bool, has_parent: bool) -> _Description:
+def _describe_session(
+    sources: Sources, session: str, facts: _SessionFacts, activity: ActivitySigns, has_parent: bool
+) -> _Description:
     pin, transcript = facts.pin, facts.transcript
-    title = pin.title or transcript.title or facts.client.name or transcript.prompt
-    label = facts.issue or title or session[:8]
+    label = session_label(sources, session)
     lines = (facts.row.intent, pin.title, transcript.title, transcript.prompt)
-    asks = facts.client.status == "waiting" and not requesting
+    asks = facts.client.status == "waiting" and not activity.requesting
     chip = chip_of(pin.status) if pin.status else ""
     chip = "wait" if asks and chip not in _NEEDS_YOU_CHIPS else chip
     # Its parent issue's session may not be shown.
     has_parent_issue = bool(pin.parent_id) and pin.parent_id != pin.issue_id and not facts.row.solo
     return _Description(
         label,
-        title,
+        title_of(sources, session),
         about=next((line for line in lines if line and line != label), ""),
         role=WORKER if has_parent or has_parent_issue else SOLO,
         chip=chip,

@@ -8,11 +8,12 @@ Rule 3: a root is a lead whose parent is not shown; a conversation without paren
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from ..sources.sources import IssuePin
 from .conversations import ConversationSet, ancestors
-from .model import Tree, TreeLevel, TreeLine, UsageSum, sum_usage
+from .model import Tree, TreeLevel, TreeLine
+from .usage_sum import UsageSum, sum_usage
 
 __all__ = ["children_of", "parents_of", "trees_of", "usage_by_node", "without_cycles"]
 
@@ -44,17 +45,36 @@ def children_of(parents: Mapping[str, str]) -> dict[str, list[str]]:
     return found
 
 
-def trees_of(parents: Mapping[str, str], usages: Mapping[str, UsageSum]) -> tuple[Tree, ...]:
-    """Return the trees of acyclic `parents`; roots and children with the largest subtrees (tokens) first."""
+def trees_of(
+    parents: Mapping[str, str], usages: Mapping[str, UsageSum], done: Collection[str] = ()
+) -> tuple[Tree, ...]:
+    """Return the trees of acyclic `parents`; roots and children with the largest subtrees (burn) first.
+
+    Those of `done` that have nothing but such nodes below them get no line: the line above counts them.
+    """
     children = children_of(parents)
     roots = [key for key in children if key not in parents]
     sums = _sums(roots, children, usages)
 
     def most_first(keys: Iterable[str]) -> list[str]:
-        return sorted(keys, key=lambda key: (-(sums[key][1].tokens or 0), key))
+        return sorted(keys, key=lambda key: (-sums[key][1].rank, key))
 
-    order = {key: most_first(below) for key, below in children.items()}
-    return tuple(_tree(root, order, sums, usages) for root in most_first(roots))
+    folded = _folded(roots, children, frozenset(done))
+    order = {key: most_first(each for each in below if each not in folded) for key, below in children.items()}
+    hidden = {key: sum(sums[each][0] for each in below if each in folded) for key, below in children.items()}
+    return tuple(_tree(root, order, hidden, sums, usages, children) for root in most_first(roots))
+
+
+def _folded(roots: Iterable[str], children: Mapping[str, list[str]], done: frozenset[str]) -> frozenset[str]:
+    """Return the nodes of `done` below which there are only others of them."""
+    order = list(roots)
+    for key in order:
+        order.extend(children.get(key, ()))
+    folded: set[str] = set()
+    for key in reversed(order):
+        if key in done and all(below in folded for below in children.get(key, ())):
+            folded.add(key)
+    return frozenset(folded)
 
 
 def _sums(
@@ -78,27 +98,38 @@ def _sums(
 def _tree(
     root: str,
     order: Mapping[str, list[str]],
+    hidden: Mapping[str, int],
     sums: Mapping[str, tuple[int, UsageSum]],
     usages: Mapping[str, UsageSum],
+    children: Mapping[str, list[str]],
 ) -> Tree:
     lines: list[TreeLine] = []
-    levels: dict[int, list[UsageSum]] = {}
     stack: list[tuple[str, tuple[bool, ...]]] = [(root, ())]
     while stack:
         key, rails = stack.pop()
         size, subtree = sums[key]
-        lines.append(TreeLine(key, len(rails), rails, size, subtree))
-        levels.setdefault(len(rails), []).append(usages[key])
+        lines.append(TreeLine(key, len(rails), rails, size, subtree, hidden.get(key, 0)))
         below = order.get(key, ())
         for place in range(len(below) - 1, -1, -1):
             stack.append((below[place], (*rails, place < len(below) - 1)))
     return Tree(
         lines=tuple(lines),
         levels=tuple(
-            TreeLevel(depth, len(found), sum_usage(found)) for depth, found in sorted(levels.items())
+            TreeLevel(depth, len(found), sum_usage(found))
+            for depth, found in enumerate(_levels(root, children, usages))
         ),
         usage=sums[root][1],
     )
+
+
+def _levels(
+    root: str, children: Mapping[str, list[str]], usages: Mapping[str, UsageSum]
+) -> Iterator[list[UsageSum]]:
+    """Yield the use of all nodes at each depth, folded ones among them."""
+    keys = [root]
+    while keys:
+        yield [usages[key] for key in keys]
+        keys = [below for key in keys for below in children.get(key, ())]
 
 
 def parents_of(conversations: ConversationSet) -> dict[str, str]:

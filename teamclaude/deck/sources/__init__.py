@@ -3,7 +3,9 @@
 Everything is read-only, bounded and optional; what it means for a conversation is decided in `model`.
 
 - files: stamps, bounded reads and a cache of other programs' files
-- reader: the background thread, its schedule, and the machine's load
+- machine: the machine's load
+- processes: whether the process that wrote a file still lives
+- reader: the background thread, and its schedule
 - registry: the session registry, pins, tool markers, running clients
 - session_files: find transcripts, and follow those of one session
 - sources: the values that were read, and these as JSON

@@ -1,4 +1,4 @@
-"""Read Claude Code's files in a background thread, and this machine's load.
+"""Read Claude Code's files in a background thread, with this machine's load.
 
 Rule 1: read only the files of sessions that may be shown; of all other transcripts only stat the entry.
 Rule 2: bound each pass (files, bytes), and the CPU share of full scans, however many files there are.
@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Optional, Union
 
 from ...threads import start_with_retry
-from .files import read_start
+from .machine import MachineLoadReader
 from .registry import SessionRegistry
 from .session_files import SessionFiles, TranscriptFinder
 from .sources import (
@@ -32,7 +32,7 @@ from .sources import (
     Sources,
 )
 
-__all__ = ["MachineLoadReader", "SourceReader"]
+__all__ = ["SourceReader"]
 
 BUSY_PAUSE_SEC, IDLE_PAUSE_SEC = 1.0, 4.0  # between two passes
 IDLE_AFTER_SEC = 15.0  # without a change
@@ -41,7 +41,10 @@ SCAN_SEC = 3.0  # between two scans for new transcripts and changed pins
 FULL_SCAN_SEC = 20.0  # at least, between two scans of all transcripts
 FULL_SCAN_CPU_SHARE = 0.0004  # of one core, at most, for full scans
 MACHINE_SEC = 4.0
+LOOK_SEC = 4.0  # for the directory of a session; then it has none, for now
+ASK_AGAIN_SEC = 60.0  # after it was looked for in vain
 MAX_SESSIONS = 500
+PINNED_SEC = 7 * 86400.0  # since its last change a registered session's issue may still wait for its person
 MAX_WHOLE_BYTES = 8 << 20  # of transcripts read as a whole in one pass
 
 
@@ -84,6 +87,7 @@ class SourceReader:
         self._files: dict[str, SessionFiles] = {}
         self._wanted: frozenset[str] = frozenset()
         self._sources = NO_SOURCES
+        self._asked: dict[str, float] = {}  # sessions whose directory is looked for, and since when
         self._scan_timer, self._full_scan_timer, self._machine_timer = (
             _Timer(SCAN_SEC),
             _Timer(FULL_SCAN_SEC),
@@ -92,6 +96,7 @@ class SourceReader:
         self._recent: dict[str, float] = {}  # session -> mtime of its transcript
         self._pins: dict[str, Optional[IssuePin]] = {}
         self._at_tool: set[str] = set()
+        self._registered: frozenset[str] = frozenset()  # sessions whose pins are read after a long pause, too
         self._incomplete = False  # some transcripts are left for the next pass to read as a whole
         self._changed_at = clock()
         self._pass_lock = threading.Lock()  # one pass at a time; guards everything above but _wanted
@@ -117,6 +122,23 @@ class SourceReader:
     def issue_of(self, session: str) -> Optional[str]:
         """Return the issue that a session is pinned to, as of the last pass; touch no file."""
         return self._sources.issue_of(session)
+
+    def directory_of(self, session: str) -> Optional[str]:
+        """Return the directory that a session works in, as of the last pass; touch no file.
+
+        None: it is being looked for, at once and for LOOK_SEC; then it is empty, and looked for again later.
+        """
+        found = self._sources.directory_of(session)
+        if found is not None:
+            return found
+        now, began = self._clock(), self._asked.get(session)
+        if began is None or not 0 <= now - began < ASK_AGAIN_SEC:
+            if len(self._asked) >= MAX_SESSIONS:
+                self._asked = {}
+            self._asked[session] = began = now
+            self._scan_timer.expire()
+            self._wake.set()
+        return None if now - began < LOOK_SEC else ""
 
     def start(self) -> None:
         """Run passes in a background thread; do nothing when no thread can be started."""
@@ -157,11 +179,12 @@ class SourceReader:
             if scanned_all:
                 self._registry.retain((*rows, *self._files))
                 self._at_tool = self._sessions_at_a_tool(rows, now)
+                self._registered = self._registered_lately(rows, now)
             sessions = self._candidates(now, rows, clients)
             self._update_files(sessions, now, scanned_all)
             if self._machine_timer.due(now):
                 self._machine = self._machine_reader.read()
-            found = self._collect(sessions, rows, clients, scanned)
+            found = self._collect(sessions, rows, clients, scanned, scanned_all)
             if found != self._sources:
                 if replace(found, machine=self._sources.machine) != self._sources:
                     self._changed_at = now  # the machine's load alone changes all the time
@@ -192,6 +215,16 @@ class SourceReader:
         markers = {session: self._registry.tool(session) for session in rows}
         return {session for session, at in markers.items() if at is not None and now - at < TOOL_SEC}
 
+    def _registered_lately(self, rows: Mapping[str, RegistryRow], now: float) -> frozenset[str]:
+        """Return the registered sessions of the last days, the last changed ones, at most MAX_SESSIONS."""
+        changed = {}
+        for session, row in rows.items():
+            found = self._finder.transcripts.get(session)
+            at = row.started if found is None else found.modified
+            if at is not None and at >= now - PINNED_SEC:
+                changed[session] = at
+        return frozenset(sorted(changed, key=lambda session: (-changed[session], session))[:MAX_SESSIONS])
+
     def _candidates(
         self, now: float, rows: Mapping[str, RegistryRow], clients: Mapping[str, ClientProcess]
     ) -> list[str]:
@@ -203,7 +236,9 @@ class SourceReader:
         for session in (*rows, *clients):
             if session not in self._finder.transcripts:
                 changed[session] = now  # it has just started, or its transcript is elsewhere
-        for session in (*self._wanted, *self._at_tool):
+        waiting = (session for session, client in clients.items() if client.status == "waiting")
+        asked = [session for session, at in self._asked.copy().items() if 0 <= now - at < LOOK_SEC]
+        for session in (*self._wanted, *asked, *self._at_tool, *waiting):
             changed[session] = math.inf
         return sorted(changed, key=lambda session: (-changed[session], session))[:MAX_SESSIONS]
 
@@ -229,11 +264,18 @@ class SourceReader:
         rows: Mapping[str, RegistryRow],
         clients: Mapping[str, ClientProcess],
         scanned: bool,
+        scanned_all: bool,
     ) -> Sources:
-        known = {} if scanned else self._pins
+        known = {} if scanned_all else self._pins
+        if scanned and not scanned_all:  # those of quiet sessions wait for a full scan
+            known = {
+                session: known[session]
+                for session in self._registered.difference(sessions)
+                if session in known
+            }
         self._pins = {
             session: known[session] if session in known else self._registry.pin(session)
-            for session in sessions
+            for session in {*sessions, *self._registered}
         }
         tools = {session: self._registry.tool(session) for session in sessions}
         shown = set(sessions)
@@ -247,48 +289,3 @@ class SourceReader:
             },
             machine=self._machine,
         )
-
-
-SHARE_STEPS = 64  # shares are rounded, so that small changes draw no new frame: a gauge has 16 cells
-
-
-class MachineLoadReader:
-    """Read used memory, and processor use since the previous `read`, from Linux's /proc (proc(5))."""
-
-    def __init__(self, proc: str = "/proc") -> None:
-        self._proc = proc
-        self._before: Optional[tuple[int, int]] = None  # (busy, all) processor time
-
-    def read(self) -> MachineLoad:
-        """Return used shares from 0 to 1; None where /proc does not tell."""
-        return MachineLoad(_rounded(self._memory()), _rounded(self._processors()))
-
-    def _memory(self) -> Optional[float]:
-        words = dict(line.split(":", 1) for line in self._lines("meminfo") if ":" in line)
-        try:
-            total, available = (int(words[name].split()[0]) for name in ("MemTotal", "MemAvailable"))
-        except (KeyError, ValueError, IndexError):
-            return None
-        return 1 - available / total if total > 0 else None
-
-    def _processors(self) -> Optional[float]:
-        lines = self._lines("stat")
-        try:
-            user, nice, system, idle, iowait, *rest = map(int, lines[0].split()[1:9])
-        except (ValueError, IndexError):
-            return None
-        everything = user + nice + system + idle + iowait + sum(rest)
-        before, self._before = self._before, (everything - idle - iowait, everything)
-        if before is None or everything <= before[1]:
-            return None
-        return (self._before[0] - before[0]) / (everything - before[1])
-
-    def _lines(self, name: str) -> list[str]:
-        try:
-            return read_start(f"{self._proc}/{name}", 4096).decode("ascii", "replace").splitlines()
-        except OSError:
-            return []
-
-
-def _rounded(share: Optional[float]) -> Optional[float]:
-    return None if share is None else round(min(1.0, max(0.0, share)) * SHARE_STEPS) / SHARE_STEPS

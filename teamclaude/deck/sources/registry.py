@@ -1,7 +1,10 @@
 """Read the session registry's files, and Claude Code's own list of running clients.
 
-Launchers and hooks that some users have write `state/sessions.json` and `state/sessions/<sid>/`; Claude Code
-itself (2.1.330) writes `sessions/<pid>.json` while an interactive client runs.
+Launchers and hooks that some users have write `state/sessions.json` and `state/sessions/<sid>/`; Claude
+Code itself (2.1.330) writes `sessions/<pid>.json` while an interactive client runs: `status`,
+`statusUpdatedAt` and `waitingFor` (`permission prompt`, `input needed`, ...; in the code of 2.1.197).  A
+client that is killed leaves its file, so one that says `waiting` counts only while its process lives; nothing
+else depends on process ids.
 """
 
 from __future__ import annotations
@@ -9,11 +12,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Optional
 
 from ..text.cells import width
-from .files import FileCache, clean_text, json_object, parse_time
+from .files import FileCache, clean_text, json_object, parse_time, stamp_of
+from .processes import process_lives
 from .sources import ClientProcess, IssuePin, RegistryRow, bare_id
 
 __all__ = ["SessionRegistry", "parse_client", "parse_pin", "parse_registry", "parse_tool"]
@@ -28,7 +33,8 @@ _STATUSES = ("busy", "shell", "idle", "waiting")
 class SessionRegistry:
     """The registry below one Claude Code directory; a file that did not change is not read again."""
 
-    def __init__(self, home: str) -> None:
+    def __init__(self, home: str, lives: Callable[[int, float], bool] = process_lives) -> None:
+        self._lives = lives
         self._state = os.path.join(home, "state")
         self._sessions = os.path.join(self._state, "sessions")
         self._clients = os.path.join(home, "sessions")
@@ -57,8 +63,20 @@ class SessionRegistry:
             return {}
         paths = {os.path.join(self._clients, name) for name in sorted(names)[:MAX_ROWS]}
         self._running.retain(paths)
-        found = [self._running.get(path) for path in sorted(paths)]
-        return dict(pair for pair in found if pair is not None)
+        found: dict[str, ClientProcess] = {}
+        for path in sorted(paths):
+            pair = self._running.get(path)
+            if pair is not None:
+                session, client = pair
+                if client.status == "waiting" and not self._is_alive(path):
+                    client = replace(client, status="", waiting_for="", waiting_since=None)
+                found[session] = client
+        return found
+
+    def _is_alive(self, path: str) -> bool:
+        stamp = stamp_of(path)
+        pid = int(os.path.basename(path)[: -len(".json")])
+        return stamp is not None and self._lives(pid, stamp.modified)
 
     def retain(self, sessions: Iterable[str]) -> None:
         """Free what was read of all other sessions."""
@@ -114,6 +132,7 @@ def parse_pin(raw: bytes) -> Optional[IssuePin]:
         status=clean_text(_name(pin.get("status")), 64),
         issue_id=clean_text(pin.get("issueId"), 64),
         parent_id=clean_text(pin.get("parentId"), 64),
+        commented=parse_time(pin.get("lastCommentAt")),
     )
 
 
@@ -139,5 +158,7 @@ def parse_client(raw: bytes) -> Optional[tuple[str, ClientProcess]]:
         status=status if status in _STATUSES else "",
         cwd=clean_text(value.get("cwd"), 1024),
         started=parse_time(value.get("startedAt")),
+        waiting_for=clean_text(value.get("waitingFor"), 64) if status == "waiting" else "",
+        waiting_since=parse_time(value.get("statusUpdatedAt")) if status == "waiting" else None,
     )
     return str(session), client

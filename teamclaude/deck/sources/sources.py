@@ -60,6 +60,7 @@ class IssuePin:
     status: str = ""
     issue_id: str = ""
     parent_id: str = ""
+    commented: Optional[float] = None  # its last comment
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,11 @@ class ClientProcess:
     """A running interactive client (sessions/<pid>.json)."""
 
     name: str = ""
-    status: str = ""  # `busy`, `shell`, `idle` or `waiting` (for an answer of its user)
+    status: str = ""  # `busy`, `shell`, `idle` or `waiting` (for its user, and its process lives)
     cwd: str = ""
     started: Optional[float] = None
+    waiting_for: str = ""  # `permission prompt`, ...; only while it waits, and if the client says it
+    waiting_since: Optional[float] = None  # only while it waits
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,11 @@ class Sources:
         """Return the issue that a session works on: of its pin, else of its registry row."""
         pin, row = self.pins.get(session), self.registry.get(session)
         return (pin.identifier if pin else "") or (row.pinned_issue if row else "") or None
+
+    def directory_of(self, session: str) -> Optional[str]:
+        """Return the directory in which a session's client was started, else that of its last turn."""
+        client, transcript = self.clients.get(session), self.transcripts.get(session)
+        return (client.cwd if client else "") or (transcript.cwd if transcript else "") or None
 
 
 NO_SOURCES = Sources()

@@ -20,6 +20,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
+from ...color import wants_color
 from ..text.cells import width
 from ..text.spans import Line, ansi_text
 
@@ -76,9 +77,13 @@ class Screen:
         self._pending = self._enter_sequence
         self.invalidate()
 
-    def leave(self) -> None:
-        """Restore the terminal's screen and settings."""
-        settings, self._settings = self._settings, None
+    def settings(self) -> list[Any]:
+        """Return the terminal's settings, for `leave` in another process's place."""
+        return termios.tcgetattr(self._tty)
+
+    def leave(self, before: Optional[list[Any]] = None) -> None:
+        """Restore the terminal's screen and settings; `before`: those that another process found."""
+        settings, self._settings = before or self._settings, None
         if settings is None:
             return
         # Output that is still pending is dropped.
@@ -214,4 +219,4 @@ def _color_depth(env: Mapping[str, str]) -> int:
     """Return the number of colors; 1: bold and reverse only, 0: not even those."""
     if b"\x1b[" not in (curses.tigetstr("sgr0") or b""):
         return 0
-    return 1 if env.get("NO_COLOR") else max(1, curses.tigetnum("colors"))
+    return max(1, curses.tigetnum("colors")) if wants_color(env, True) else 1

@@ -4,5 +4,7 @@ It knows neither the Deck's model nor the proxy; other commands use it, too.
 
 - cells: widths, cleaning, ASCII, tables
 - format: numbers, durations and times for people
+- names: shortened so that they remain distinct
 - spans: styled lines and their colors
+- sparkline: a short history as a line of blocks
 """

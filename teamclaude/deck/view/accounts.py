@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from ..model.model import AccountRow, QuotaBar
 from ..text.cells import clip, width
 from ..text.format import UNKNOWN, format_duration, format_percent
+from ..text.names import distinct_names
 from ..text.spans import (
     Line,
     Span,
@@ -23,7 +24,7 @@ from ..text.spans import (
     line_width,
     usage_style,
 )
-from .wording import cell, plural, short_time, usage_summary, usage_tokens
+from .wording import cell, plural, probe_problem, short_time, usage_burn, usage_summary, used_elsewhere
 
 __all__ = ["AccountColumns", "account_lines", "bar_line", "bars_line"]
 
@@ -53,6 +54,10 @@ class AccountColumns:
         if left < MIN_NAME:  # the bars go below the line
             left += two_bars
         self.name = min(names, MAX_NAME, max(MIN_NAME, left - MIN_SUMMARY))
+        # Whole names where they fit, else what tells them apart.
+        self.names = {account.name: account.name for account in accounts}
+        if names > self.name:
+            self.names = distinct_names(self.names, self.name)
 
 
 def account_lines(account: AccountRow, columns: AccountColumns) -> list[Line]:
@@ -62,7 +67,7 @@ def account_lines(account: AccountRow, columns: AccountColumns) -> list[Line]:
     mark = "◇" if account.view.type == "apikey" else "◆"
     lead: Line = (
         Span(f"{mark} ", style),
-        cell(account.name, columns.name, "strong"),
+        cell(columns.names[account.name], columns.name, "strong"),
         Span(" "),
         cell(word, columns.state, style),
     )
@@ -82,16 +87,16 @@ def _state(account: AccountRow) -> tuple[str, str]:
 
 def _summary(account: AccountRow) -> list[Line]:
     """Return the sum of the account's conversations, longest wording first."""
-    used = usage_tokens(account.usage)
+    used = f"{usage_burn(account.usage)} burn"
     agents = plural(len(account.nodes), "agent")
     if not account.nodes:
         return [line(("no agents", "dim"))]
     return [
         line(f"{agents} · {account.live} live · {usage_summary(account.usage)}"),
-        line(f"{agents} · {account.live} live · {used} tok"),
-        line(f"{agents} · {used} tok"),
-        line(f"{used} tok"),
+        line(f"{agents} · {account.live} live · {used}"),
+        line(f"{agents} · {used}"),
         line(used),
+        line(usage_burn(account.usage)),
     ]
 
 
@@ -116,10 +121,13 @@ def _details(account: AccountRow, bars: Sequence[QuotaBar], columns: AccountColu
 
 def _notes(account: AccountRow) -> Line:
     view, reason = account.view, account.view.status_reason
+    probe, elsewhere = probe_problem(view.quota_probe), used_elsewhere(view.used_elsewhere_per_hour)
     return join_lines(
         [
-            line((reason, "warn")) if reason and account.status != "active" else (),
+            line((reason, "warn")) if reason and (account.status != "active" or not view.usable) else (),
             line((f"streak {view.streak}", "warn")) if view.streak > 1 else (),
+            line((elsewhere, "warn")) if elsewhere else (),
+            line((probe, "dim")) if probe else (),
             line(("all work is pinned to it", "accent")) if account.pinned else (),
             line(("last resort", "dim")) if view.last_resort else (),
         ]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Optional
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Optional
 
 from ...snapshot import Activity
 from ..model.model import ActivityRow, HeldRow, Node
-from ..text.cells import clean
+from ..text.cells import clean, width
 from ..text.format import (
     UNKNOWN,
     format_dollars,
@@ -17,18 +17,35 @@ from ..text.format import (
     format_tokens,
     session_emoji,
 )
+from ..text.names import distinct_names
 from ..text.spans import Line, Span, clip_line, line, line_width
 from .ui_state import FrameOptions
 from .wording import cell, model_name
 
-__all__ = ["activity_row", "hold_row"]
+__all__ = ["RouteNames", "activity_row", "hold_row"]
 
+WIDE_ROUTE, NARROW_ROUTE, ARROW = 24, 12, 3  # cells
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 USUAL_PATH = "/v1/messages"
 
 
+class RouteNames(NamedTuple):
+    """The accounts' names, distinct also in the few cells behind `… → `."""
+
+    wide: Mapping[str, str]
+    narrow: Mapping[str, str]
+
+    @classmethod
+    def of(cls, accounts: Sequence[str]) -> RouteNames:
+        """Return the names in both widths."""
+        return cls(
+            distinct_names(accounts, WIDE_ROUTE - ARROW - 4),
+            distinct_names(accounts, NARROW_ROUTE - ARROW - 1),
+        )
+
+
 def activity_row(
-    row: ActivityRow, nodes: Mapping[str, Node], names: Mapping[str, str], options: FrameOptions
+    row: ActivityRow, nodes: Mapping[str, Node], names: RouteNames, options: FrameOptions
 ) -> Line:
     """Return the row of one request; `names` are the short names of the accounts."""
     request, room = row.request, options.width
@@ -36,7 +53,9 @@ def activity_row(
     out = [_spinner(row, options.spinner_step)]
     if room >= 60:
         out.append(Span(f" {_clock(request)}", "dim"))
-    out += [Span(" "), _status(row), cell(format_seconds(row.elapsed_sec), 7, right=True), Span("  ")]
+    status = _status(row)
+    elapsed = cell(format_seconds(row.elapsed_sec), 10 - width(status.text), right=True)
+    out += [Span(" "), status, elapsed, Span("  ")]
     out += _who_cells(request, nodes, 32 if wide else 18 if room >= 72 else 12, options.ascii)
     left = room - line_width(out)
     if row.waiting_for:
@@ -45,6 +64,8 @@ def activity_row(
 
 
 def _spinner(row: ActivityRow, spin: int) -> Span:
+    if row.is_held:
+        return Span("‖", "warn")
     return Span(SPINNER[spin % len(SPINNER)], "accent") if row.running else Span(" ")
 
 
@@ -54,7 +75,7 @@ def _clock(request: Activity) -> str:
 
 def _status(row: ActivityRow) -> Span:
     if row.running:
-        return cell("···", 3, "dim")
+        return cell("held", 4, "warn") if row.is_held else cell("···", 3, "dim")
     status = row.request.status
     return cell(UNKNOWN if status is None else str(status), 3, row.style)
 
@@ -74,14 +95,14 @@ def _mark_and_label(session: str, agent: str, nodes: Mapping[str, Node], ascii: 
     return session[:2] if ascii else emoji, session[:8] if node is None else node.label
 
 
-def _waiting(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
+def _waiting(row: ActivityRow, names: RouteNames, room: int) -> Line:
     """Return for a waiting request the tried accounts, and what it waits for."""
     route = (_route(row.request, names, room),) if row.request.accounts else ()
     model = model_name(clean(row.request.model))
     return clip_line((*route, *line("  ", (row.waiting_for, "warn"), (f"  {model}", "dim"))), room)
 
 
-def _failure(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
+def _failure(row: ActivityRow, names: RouteNames, room: int) -> Line:
     """Return for a request that was not served its outcome and the reason."""
     request = row.request
     if request.outcome in ("", "served"):
@@ -91,7 +112,7 @@ def _failure(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
     return clip_line((_route(request, names, room), *words), room)
 
 
-def _progress(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
+def _progress(row: ActivityRow, names: RouteNames, room: int) -> Line:
     """Return for a request in flight or served its account, model, token counts and cost."""
     request = row.request
     model = "·".join(part for part in (model_name(clean(request.model)), clean(request.effort)) if part)
@@ -103,6 +124,7 @@ def _progress(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
     figures = [
         _tokens(request.output_tokens, "out", request.unmeasured),
         _tokens(request.input_tokens, "in", request.unmeasured),
+        _tokens(request.cache_write_tokens or None, "written"),
         _tokens(request.cache_read_tokens, "cached"),
         _cost(request),
         f"ttfb {format_seconds(request.ttfb_sec)}" if request.ttfb_sec is not None else "",
@@ -112,10 +134,15 @@ def _progress(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
     return clip_line((*out, Span("  " + " · ".join(part for part in parts if part), "dim")), room)
 
 
-def _route(request: Activity, names: Mapping[str, str], room: int) -> Span:
+def _route(request: Activity, names: RouteNames, room: int) -> Span:
     """Return ` → alice → bob`: the accounts that were tried."""
-    shown = " → ".join(names.get(name) or clean(name) for name in dict.fromkeys(request.accounts))
-    return cell(f" → {shown or UNKNOWN}", 24 if room >= 70 else 12)
+    cells = WIDE_ROUTE if room >= 70 else NARROW_ROUTE
+    known = names.wide if room >= 70 else names.narrow
+    tried = [known.get(name) or clean(name) for name in dict.fromkeys(request.accounts)]
+    shown = " → ".join(tried)
+    if len(tried) > 1 and width(shown) > cells - ARROW:  # the last one answered
+        shown = f"… → {tried[-1]}" if room >= 70 else f"…{tried[-1]}"
+    return cell(f" → {shown or UNKNOWN}", cells)
 
 
 def _endpoint(request: Activity) -> str:
@@ -134,11 +161,11 @@ def _tokens(count: Optional[int], word: str, unmeasured: bool = False) -> str:
 
 
 def hold_row(hold: HeldRow, nodes: Mapping[str, Node], options: FrameOptions) -> Line:
-    """Return `held 5m, alice back 23:22  🦜 Fix the login  opus-4-8`."""
+    """Return `🦜 Fix the login  held 5m, alice back 23:22  opus-4-8`: who waits is seen at any width."""
     view = hold.view
-    words = line("  ", (f"held {format_duration(int(view.held_sec))}, {hold.expected}", "warn"), "  ")
+    words = line("  ", (f"held {format_duration(int(view.held_sec))}, {hold.expected}", "warn"))
     owner = line((view.request, "dim"))
     if view.session:
         mark, label = _mark_and_label(view.session, view.agent, nodes, options.ascii)
         owner = line(f"{mark} ", (label, "strong"))
-    return clip_line((*words, *owner, Span(f"  {model_name(view.model)}", "dim")), options.width)
+    return clip_line((*line("  "), *owner, *words, Span(f"  {model_name(view.model)}", "dim")), options.width)

@@ -14,6 +14,7 @@ from ..text.spans import colored
 __all__ = ["activity_line"]
 
 _UNMEASURED = f" {UNKNOWN} in {UNKNOWN} out"
+_HERE = ("127.0.0.1", "::1")  # not mentioned
 MIN_WAIT_SEC = 0.05  # shorter waits are not mentioned
 
 
@@ -32,7 +33,8 @@ def activity_line(activity: Activity, color: bool = False, ascii: bool = False) 
         waited = f" waited {_short_seconds(a.waited_sec)}"
         waited += f" ({clean(a.wait_reason)})" if a.wait_reason else ""
     at = _clock_time(round(a.at * 1000) // 1000)  # as the record's `at` in JSON: whole milliseconds
-    line = f"{at} {request} {_short_seconds(a.duration_sec)}{ttfb}{used}{waited}"
+    came = "" if not a.client_ip or a.client_ip in _HERE else f" from {clean(a.client_ip)}"
+    line = f"{at} {request} {_short_seconds(a.duration_sec)}{ttfb}{used}{waited}{came}"
     return ascii_text(line) if ascii else line
 
 

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from typing import Optional
 
+from ...outlook_views import ForecastView, LastingView
 from ...snapshot import AccountCapacity, CapacityView
 from ..text.cells import clean, pad, width
-from ..text.format import UNKNOWN, format_duration, format_tokens
+from ..text.format import UNKNOWN, epoch_seconds, format_duration, format_tokens
 from ..text.spans import colored
+from .wording import forecast_text
 
-__all__ = ["burn_text", "capacity_lines", "pool_line"]
+__all__ = ["burn_text", "capacity_lines", "lasting_text", "pool_line"]
 
 ICONS = {"green": "🟢", "yellow": "🟡", "red": "🔴"}
 STYLES = {"green": "good", "yellow": "warn", "red": "bad"}
 
 
-def capacity_lines(capacity: CapacityView, color: bool = False) -> list[str]:
-    """Return the verdict and one line per account."""
+def capacity_lines(
+    capacity: CapacityView, color: bool = False, lasts: Optional[LastingView] = None
+) -> list[str]:
+    """Return the verdict, the answer to "will it last?" if that was asked, and one line per account."""
     lines = [pool_line(capacity, color)]
+    if lasts is not None:
+        lines.append(f"   {lasting_text(lasts, epoch_seconds(capacity.at) or 0.0)}")
     room = max((width(clean(account.name)) for account in capacity.accounts), default=0)
     for account in capacity.accounts:
         name = pad(clean(account.name), min(room, 32))
@@ -26,6 +32,24 @@ def capacity_lines(capacity: CapacityView, color: bool = False) -> list[str]:
         names = ", ".join(clean(account.name) for account in capacity.last_resort.accounts)
         lines.append(f"  last resort  {names or UNKNOWN}")
     return lines
+
+
+def lasting_text(lasts: LastingView, now: float) -> str:
+    """Return one sentence: whether the pool lasts, how likely that is, and when it would be used up."""
+    span = format_duration(lasts.sec)
+    if lasts.chance is None:
+        return f"Whether the pool lasts {span} can't be told yet."
+    if lasts.dry_until is not None and lasts.dry_until <= now:
+        return f"The pool does not last {span}: no account would serve a request now."
+    view = ForecastView(lasts.dry_from, None, lasts.dry_until, chance=1.0)
+    chance = f"{100 * min(0.99, max(0.01, lasts.chance)):.0f} of 100 cases"
+    when = "it lasts the week" if lasts.dry_from is None else forecast_text(view, now)
+    if lasts.dry_from is not None and lasts.dry_until is None:
+        when = when.replace("100% dry from", "dry not before")
+    if lasts.answer == "no":
+        return f"The pool does not last {span} (it does in {chance}): {when}."
+    word = "lasts" if lasts.answer == "yes" else "may last"
+    return f"The pool {word} {span}: in {chance}; {when}."
 
 
 def pool_line(capacity: CapacityView, color: bool) -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
+from ...routing.switch_price import SwitchPrice
+from ..text.format import UNKNOWN, format_dollars, format_tokens
 from ..text.spans import Line, Span, join_lines, line
 from .ui_state import (
     AddAccount,
@@ -24,6 +28,7 @@ KEYS = (
     ("R", "reload"),
     ("d", "disable"),
     ("e", "explain"),
+    ("n", "next"),
     ("/", "filter"),
     ("t", "tree"),
     ("i", "issues"),
@@ -32,7 +37,7 @@ KEYS = (
     ("q", "quit"),
 )
 # When the line is too long, keys are left out in this order.
-DROP_ORDER = ("b", "i", "t", "R", "e", "r", "d", "/", "a", "s")
+DROP_ORDER = ("b", "i", "t", "R", "e", "r", "d", "/", "a", "n", "s")
 WRITE_KEYS = frozenset("sarRd")  # they change the proxy: not on a read-only Deck
 CHOICES = {
     "switch": "pin",
@@ -48,7 +53,9 @@ def footer_lines(state: UiState, screen: ScreenContents) -> tuple[Line, ...]:
     if isinstance(mode, Browse):
         return _notice(state) or _browsing(state, screen)
     if isinstance(mode, ChooseRow):
-        return _notice(state) or _choosing(mode, state.cursor.partition(":")[2])
+        name = state.cursor.partition(":")[2]
+        price = screen.switch_price(name, mode.session or None) if mode.purpose == "switch" and name else None
+        return _notice(state) or _choosing(mode, name, price)
     if isinstance(mode, Confirm):
         return (line((mode.question, "warn strong"), "  y ", ("yes", "dim"), "  n ", ("no", "dim")),)
     if isinstance(mode, EditFilter):
@@ -83,7 +90,7 @@ def _browsing(state: UiState, screen: ScreenContents) -> tuple[Line, ...]:
     return tuple(wordings)
 
 
-def _choosing(mode: ChooseRow, name: str) -> tuple[Line, ...]:
+def _choosing(mode: ChooseRow, name: str, price: Optional[SwitchPrice]) -> tuple[Line, ...]:
     what = "all work to " if mode.purpose == "switch" and not mode.session else ""
     if mode.session:
         what = f"{mode.label} to "
@@ -91,12 +98,34 @@ def _choosing(mode: ChooseRow, name: str) -> tuple[Line, ...]:
     lead = line((f"{CHOICES[mode.purpose]} {what}", "strong"), (target, "accent strong"))
     enter, back = _key("Enter", CHOICES[mode.purpose]), _key("Esc", "back")
     extra = [_key("u", "unpin")] if mode.purpose == "switch" else []
+    if price is not None:
+        return tuple(
+            join_lines([lead, line((words, style)), *keys], "  ")
+            for words, style in _price_words(price)
+            for keys in ([enter, *extra, back], [enter, back], [line(("Enter Esc", "accent"))])
+        )
     return (
         join_lines([lead, _key("j/k", "choose"), enter, *extra, back], "  "),
         join_lines([lead, enter, *extra, back], "  "),
         join_lines([lead, line(("Enter Esc", "accent"))], "  "),
         lead,
     )
+
+
+def _price_words(price: SwitchPrice) -> list[tuple[str, str]]:
+    """Return what a switch costs, longest wording first: it is read before Enter is pressed."""
+    if not price.conversations:
+        return [("moves no warm cache", "dim"), ("free", "dim")]
+    tokens, cost = format_tokens(price.tokens), UNKNOWN
+    if price.cost is not None:
+        cost = ("~" if price.estimated else "") + format_dollars(price.cost)
+        cost += "+" if price.unpriced_tokens else ""
+    caches = "1 warm cache" if price.conversations == 1 else f"{price.conversations} warm caches"
+    return [
+        (f"moves {caches}: {tokens} tokens written anew, {cost}", "warn"),
+        (f"{caches}, {tokens} tokens, {cost}", "warn"),
+        (f"{tokens} tok {cost}", "warn"),
+    ]
 
 
 def _input(label: str, text: str, hint: str) -> tuple[Line, ...]:

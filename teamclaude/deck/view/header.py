@@ -1,4 +1,7 @@
-"""Draw the first lines of the Deck: the proxy, the machine, the capacity, the conversations in numbers."""
+"""Draw the first lines of the Deck: the proxy, the machine, the capacity, the conversations in numbers.
+
+If nothing can go on, a line says why and until when.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from typing import Optional
 
 from ...snapshot import CapacityView, SystemView
 from ..model.model import DeckModel, NodeCounts, ProxyInfo
+from ..text.cells import clean
 from ..text.format import UNKNOWN, format_duration, format_percent
 from ..text.spans import (
     Line,
@@ -18,7 +22,7 @@ from ..text.spans import (
     line_width,
     usage_style,
 )
-from .wording import plural, usage_dollars, usage_summary
+from .wording import forecast_text, plural, usage_dollars, usage_summary
 
 __all__ = ["header_lines"]
 
@@ -26,13 +30,59 @@ GAUGE_CELLS = (16, 12, 8)  # the widest one that fits
 VERDICTS = {"green": "good", "yellow": "warn", "red": "bad"}
 
 
-def header_lines(model: DeckModel, room: int) -> list[Line]:
-    """Return three or four lines of at most `room` cells."""
+GAUGES_FROM_HEIGHT = 30  # lines of the screen; on a lower one the gauges are figures
+
+
+def header_lines(model: DeckModel, room: int, height: int = 0) -> list[Line]:
+    """Return three to six lines of at most `room` cells; `height` 0: the page has no end."""
+    capacity, problems = _capacity_wordings(model), _problems(model)
+    if 0 < height < GAUGES_FROM_HEIGHT:
+        machine, beside = [_title_line(model, room)], problems
+    else:
+        machine, beside = _machine_lines(model, room), ()
+    # The problems are also in the lines of the accounts: the verdict and who is live come first.
+    left = room - (line_width(beside) + 2 if beside else 0)
+    verdict = first_fitting(capacity[:-1], left) or first_fitting(capacity, room)
     return [
-        *_machine_lines(model, room),
-        _capacity_line(model.proxy.capacity, room),
+        *machine,
+        left_and_right(verdict, beside, room),
+        *_obstacle(model, room),
+        *_other_servers(model, room),
         _counts_line(model.totals.counts, room),
     ]
+
+
+def _obstacle(model: DeckModel, room: int) -> list[Line]:
+    """Return the line that says why nothing goes on; if things can go on, none."""
+    if not model.obstacle:
+        return []
+    parts = [line((part, "warn strong")) for part in model.obstacle]
+    wordings = [(Span("Why ", "strong"), *join_lines(parts[:count])) for count in range(len(parts), 0, -1)]
+    return [first_fitting(wordings, room) or clip_line(wordings[-1], room)]
+
+
+def _other_servers(model: DeckModel, room: int) -> list[Line]:
+    """Return the line that says that another server runs with the same config file, if one does."""
+    others = model.proxy.system.other_servers
+    if not others:
+        return []
+    more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+    text = f"with the same config file: {clean(others[0])}{more}"
+    return [clip_line([Span("Another server ", "strong"), Span(text, "warn")], room)]
+
+
+def _title_line(model: DeckModel, room: int) -> Line:
+    """Return the title with the proxy's and the machine's figures."""
+    totals, facts = model.totals, _facts(model.proxy.system)
+    shares = [("RAM", totals.ram_share), ("CPU", totals.cpu_share)]
+    known = [
+        line((f"{label} {format_percent(share)}", usage_style(share)))
+        for label, share in shares
+        if share is not None
+    ]
+    title = _title(model.proxy)
+    left = room - line_width(title) - 2
+    return left_and_right(title, first_fitting([join_lines([*known, facts]), facts], left), room)
 
 
 def _machine_lines(model: DeckModel, room: int) -> list[Line]:
@@ -63,10 +113,26 @@ def _title(proxy: ProxyInfo) -> Line:
             line((f"TeamClaude {system.version}".rstrip(), "strong")),
             line(f":{system.port}") if system.port else (),
             line(up),
-            line(("draining", "warn strong")) if system.draining else (),
+            line((ending, "warn strong")) if (ending := _ending(system)) else (),
+            line((_before(system), "dim")) if system.predecessors else (),
         ],
         "  ",
     )
+
+
+def _ending(system: SystemView) -> str:
+    """Return `draining: 3 requests, 25 s left`; empty while the server does not end."""
+    ending = system.ending
+    if ending is None or not ending.phase:
+        return "draining" if system.draining else ""
+    left = "" if ending.left_sec is None else f", {format_duration(ending.left_sec)} left"
+    word = "drain announced" if ending.phase == "announced" else ending.phase
+    return f"{word}: {plural(ending.requests, 'request')}{left}"
+
+
+def _before(system: SystemView) -> str:
+    """Return how much the processes before this one still have to do."""
+    return f"old process: {plural(sum(each.requests for each in system.predecessors), 'request')}"
 
 
 def _facts(system: SystemView) -> Line:
@@ -105,24 +171,26 @@ def _gauge(label: str, used: Optional[float], size: int) -> Line:
     )
 
 
-def _capacity_line(capacity: CapacityView, room: int) -> Line:
+def _capacity_wordings(model: DeckModel) -> list[Line]:
+    """Return `Cap GREEN · 9 headroom · 3/3 live · 1 benched · next 42s`, longest wording first."""
+    capacity = model.proxy.capacity
     word = (f"{capacity.verdict.upper() or UNKNOWN}", f"{VERDICTS.get(capacity.verdict, 'dim')} strong")
     lead = line("Cap ", word)
     wait = line(f"next {format_duration(capacity.soonest_reset_sec)}") if capacity.soonest_reset_sec else ()
     benched = line((f"{capacity.benched} benched", "warn")) if capacity.benched else ()
-    wordings = [
-        join_lines(
-            [
-                lead,
-                line(f"{_known(capacity.headroom)} headroom"),
-                line(f"{_live(capacity)} live"),
-                benched,
-                wait,
-            ]
-        ),
-        join_lines([lead, line(f"{_known(capacity.headroom)} free"), line(f"{_live(capacity)} live"), wait]),
+    room, live = _known(capacity.headroom), line(f"{_live(capacity)} live")
+    dry = forecast_text(model.forecast, model.now, lasts="")
+    ends = line((dry, "warn")) if dry else ()
+    pinned = next((account.name for account in model.accounts if account.pinned), "")
+    to = line(("all work to ", ""), (pinned, "accent strong")) if pinned else ()
+    return [
+        join_lines([lead, line(f"{room} headroom"), live, benched, wait, ends, to]),
+        join_lines([lead, line(f"{room} headroom"), live, benched, wait, ends]),
+        join_lines([lead, line(f"{room} free"), live, wait, ends]),
+        join_lines([lead, line(f"{room} free"), live, ends or wait]),
+        join_lines([lead, line(f"{room} free"), live]),
+        lead,
     ]
-    return first_fitting(wordings, room) or lead
 
 
 def _live(capacity: CapacityView) -> str:
@@ -139,14 +207,17 @@ def _counts_line(counts: NodeCounts, room: int) -> Line:
         return line(("Fleet ", "strong"), ("no agents at work", "dim"))
     agents = plural(counts.agents, "agent")
     roles = f"({counts.solo} solo · {counts.leads} ☂ · {counts.workers} ↳)"
+    every = line(f"{agents} ", (roles, "dim"))
     warm, llm, tools = f"{counts.warm} warm", f"{counts.inference} LLM", plural(counts.tools, "tool")
+    held = line((f"{counts.held} held", "warn strong")) if counts.held else ()
     title = Span("Fleet ", "strong")
     lefts: list[Line] = [
-        (title, *join_lines([line(f"{agents} ", (roles, "dim")), line(warm), needs, line(llm), line(tools)])),
-        (title, *join_lines([line(f"{agents} ", (roles, "dim")), line(warm), needs, line(llm)])),
-        (title, *join_lines([line(agents), line(warm), needs, line(llm), line(tools)])),
-        (title, *join_lines([line(agents), needs])),
-        (title, *join_lines([line(f"{counts.agents}"), needs])),
+        (title, *join_lines([every, line(warm), needs, held, line(llm), line(tools)])),
+        (title, *join_lines([every, line(warm), needs, held, line(llm)])),
+        (title, *join_lines([line(agents), line(warm), needs, held, line(llm), line(tools)])),
+        (title, *join_lines([line(agents), needs, held, line(llm), line(tools)])),
+        (title, *join_lines([line(agents), needs, held])),
+        (title, *join_lines([line(f"{counts.agents}"), needs, held])),
     ]
     rights = [line((usage_summary(counts.usage), "strong")), line((usage_dollars(counts.usage), "strong"))]
     for right in rights:

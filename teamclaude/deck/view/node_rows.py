@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, Optional
 
-from ..model.model import LEAD, WORKER, DeckModel, Node, Tree, TreeLine, UsageSum, sum_usage
+from ..model.model import LEAD, WORKER, DeckModel, Node, Tree, TreeLine
+from ..model.usage_sum import UsageSum, sum_usage
 from ..text.cells import clip, width
+from ..text.format import format_tokens
 from ..text.spans import Line, Span, clip_line, first_fitting, join_lines, line, line_width
-from .wording import cell, model_name, plural, short_time, usage_dollars, usage_summary, usage_tokens
+from .wording import cell, model_name, plural, short_time, usage_burn, usage_dollars, usage_summary
 
 __all__ = [
     "NO_PLACEMENT",
     "NodeColumns",
     "RowPlacement",
+    "column_headings",
     "connectors",
+    "first_column",
     "levels_line",
     "node_columns",
     "node_row",
@@ -46,6 +50,7 @@ class RowPlacement(NamedTuple):
     subtree_usage: Optional[UsageSum] = None
     account: str = ""
     id_tag: str = ""  # the beginning of the session's id: replaces the emoji on an ASCII terminal
+    folded: int = 0  # idle sub-agents below it that have no row of their own
 
 
 NO_PLACEMENT = RowPlacement()
@@ -60,6 +65,7 @@ class NodeColumns(NamedTuple):
     name: int
     chip: int
     state: int
+    written: int
     cost: int
     subtree: int
     model: int
@@ -90,12 +96,34 @@ def node_columns(room: int, nodes: Iterable[Node], deepest: int, trees: bool) ->
     state = take(9, 30) or take(6)
     subtree = take(8) if trees else 0
     if least + left < want + MIN_ABOUT:
-        return NodeColumns(least + left, chip, state, cost, subtree, 0, 0, 0, 0)
+        return NodeColumns(least + left, chip, state, 0, cost, subtree, 0, 0, 0, 0)
     left -= want - least
+    written = take(8, MIN_ABOUT)
     location = take(24, MIN_ABOUT)
     account = take(13, MIN_ABOUT + 12) if trees else 0
     model = take(13, MIN_ABOUT + 12)
-    return NodeColumns(want, chip, state, cost, subtree, model, account, location, left)
+    return NodeColumns(want, chip, state, written, cost, subtree, model, account, location, left)
+
+
+def first_column(columns: NodeColumns) -> int:
+    """Return the cells left of the column headings: the mark and the name."""
+    return MARK_CELLS + columns.name
+
+
+def column_headings(columns: NodeColumns) -> Line:
+    """Return the headings right of the names; they stand once, in the rule of the first section."""
+    parts = [
+        (" issue", columns.chip, False),
+        (" state", columns.state, False),
+        ("burn", 8, True),
+        ("written", columns.written, True),
+        ("cost", columns.cost, True),
+        ("Σ burn", columns.subtree, True),
+        ("  where", columns.location, False),
+        ("  account", columns.account, False),
+        ("  model", columns.model, False),
+    ]
+    return tuple(cell(text, cells, "dim", right) for text, cells, right in parts if cells)
 
 
 def node_row(node: Node, columns: NodeColumns, placement: RowPlacement = NO_PLACEMENT) -> Line:
@@ -105,11 +133,13 @@ def node_row(node: Node, columns: NodeColumns, placement: RowPlacement = NO_PLAC
         out.append(cell(f" {node.chip}", columns.chip, CHIP_STYLES.get(node.chip, "")))
     if columns.state:
         out.append(_state(node, columns.state))
-    out += [Span(" "), _activity_glyph(node), cell(usage_tokens(node.usage), 6, "strong", right=True)]
+    out += [Span(" "), _activity_glyph(node), cell(usage_burn(node.usage), 6, "strong", right=True)]
+    if columns.written:
+        out.append(cell(format_tokens(node.usage.written), columns.written, right=True))
     if columns.cost:
         out.append(cell(usage_dollars(node.usage), columns.cost, right=True))
     if columns.subtree:
-        shown = f"Σ {usage_tokens(placement.subtree_usage)}" if placement.subtree_usage is not None else ""
+        shown = f"Σ {usage_burn(placement.subtree_usage)}" if placement.subtree_usage is not None else ""
         out.append(cell(shown, columns.subtree, "accent", right=True))
     if columns.location:
         out.append(cell(f"  {_location(node)}", columns.location, "accent"))
@@ -118,7 +148,7 @@ def node_row(node: Node, columns: NodeColumns, placement: RowPlacement = NO_PLAC
     if columns.model:
         out.append(cell(f"  {model_name(node.binding.model or '')}", columns.model, "dim"))
     if columns.about:
-        out += [Span("  "), *_about(node, columns, columns.about - 2)]
+        out += [Span("  "), *_about(node, columns, columns.about - 2, placement.folded)]
     return tuple(out)
 
 
@@ -146,17 +176,17 @@ def _name(node: Node, columns: NodeColumns, placement: RowPlacement) -> list[Spa
     left -= width(label.text)
     out.append(label)
     if left >= 8:
-        more = _beside(node, columns, left - 2)
+        more = _beside(node, columns, left - 2, placement.folded)
         out += [Span("  "), *more]
         left -= 2 + line_width(more)
     return [*out, Span(" " * left)]
 
 
-def _beside(node: Node, columns: NodeColumns, room: int) -> Line:
+def _beside(node: Node, columns: NodeColumns, room: int, folded: int) -> Line:
     """Return what follows a short name: the issue's title, or the text about it when it has no column."""
     if columns.about:
         return clip_line(line((_title(node), "dim")), room)
-    return _about(node, columns, room)
+    return _about(node, columns, room, folded)
 
 
 def _title(node: Node) -> str:
@@ -182,14 +212,17 @@ def _state(node: Node, cells: int) -> Span:
 def _activity_glyph(node: Node) -> Span:
     if node.tool_running:
         return Span("⚙", "warn")
-    return Span("~", "good") if node.inference else Span(" ")
+    if node.inference:
+        return Span("~", "good")
+    return Span("‖", "warn") if node.held_sec is not None else Span(" ")
 
 
-def _about(node: Node, columns: NodeColumns, room: int) -> Line:
+def _about(node: Node, columns: NodeColumns, room: int, folded: int) -> Line:
     """Return what it waits for or is about; of a session without issue also where, if no column shows it."""
     with_location = not (columns.location or node.issue or node.agent)
     parts: list[Line] = [
         line((node.waiting_for, "warn")) if node.waiting_for else (),
+        line((f"+{folded} done", "dim")) if folded else (),
         line(("pinned", "accent")) if node.binding.pinned else (),
         line((_location(node), "accent")) if with_location and node.project else (),
         line((node.about, "dim")) if node.about else (),
@@ -214,19 +247,20 @@ def tree_summary(model: DeckModel, folded: bool) -> list[Line]:
     fold = [line(("t unfolds", "dim"))] if folded else []
     return [
         join_lines([line(trees), line(plural(nodes, "node")), line(usage_summary(usage)), *notes, *fold]),
-        join_lines([line(trees), line(plural(nodes, "node")), line(f"{usage_tokens(usage)} tok"), *notes]),
+        join_lines([line(trees), line(plural(nodes, "node")), line(f"{usage_burn(usage)} burn"), *notes]),
+        join_lines([line(f"{nodes} nodes"), line(f"{usage_burn(usage)} burn"), *notes]),
         join_lines([line(f"{nodes} nodes"), line(usage_dollars(usage))]),
     ]
 
 
 def levels_line(trees: tuple[Tree, ...], room: int) -> Line:
-    """Return `Levels  L0 1·10k  L1 2·8.0k`: the number of nodes at each depth, and their tokens."""
+    """Return `Levels  L0 1·10k  L1 2·8.0k`: the number of nodes at each depth, and their burn."""
     found = []
     for depth in range(max((len(tree.levels) for tree in trees), default=0)):
         levels = [tree.levels[depth] for tree in trees if depth < len(tree.levels)]
         nodes = sum(level.nodes for level in levels)
         usage = sum_usage([level.usage for level in levels])
-        found.append(line((f"L{depth} ", "accent"), f"{nodes}·{usage_tokens(usage)}"))
+        found.append(line((f"L{depth} ", "accent"), f"{nodes}·{usage_burn(usage)}"))
     wordings = [
         join_lines([line(("Levels", "dim")), *found[:shown]], "  ") for shown in range(len(found), 0, -1)
     ]

@@ -6,15 +6,23 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
-from ...snapshot import WaitView
+from ...errors import SnapshotError
+from ...snapshot import UsageView, WaitView
 from ...typed_json import from_json
 from ..model.holds import describe_wait
 from ..model.model import AccountRow, DeckModel, Node, QuotaBar
 from ..text.cells import clean, pad, width
-from ..text.format import UNKNOWN, epoch_seconds, finite_number, format_duration, format_percent
+from ..text.format import (
+    UNKNOWN,
+    epoch_seconds,
+    finite_number,
+    format_duration,
+    format_percent,
+    format_tokens,
+)
 from ..text.spans import Line, line
 from .ui_state import Page
-from .wording import plural, usage_summary
+from .wording import forecast_text, plural, usage_summary
 
 __all__ = ["JsonObject", "account_page", "explanation_lines", "help_page", "node_page"]
 
@@ -47,6 +55,7 @@ def node_page(model: DeckModel, key: str) -> Optional[Page]:
         ("folder", node.project),
         ("branch", node.branch),
         ("used", usage_summary(node.usage) + _requests(node.usage.requests)),
+        ("tokens", _tokens_by_kind(node.binding.usage)),
         ("works for", above.label if above is not None else ""),
         ("leads", ", ".join(child.label for child in below)),
     ]
@@ -58,22 +67,38 @@ def account_page(model: DeckModel, name: str) -> Optional[Page]:
     account = next((account for account in model.accounts if account.name == name), None)
     if account is None:
         return None
-    view = account.view
+    view, agents = account.view, plural(len(account.nodes), "agent")
     facts = [
         ("kind", "API key, billed by use" if view.type == "apikey" else "subscription"),
         ("status", _status(account)),
         ("reason", view.status_reason or ""),
         ("streak", f"{view.streak} refusals in a row" if view.streak else ""),
         ("in flight", str(view.inflight)),
-        (
-            "serves",
-            f"{plural(len(account.nodes), 'agent')}, {account.live} live; {usage_summary(account.usage)}",
-        ),
+        ("serves", f"{agents}, {account.live} live; {usage_summary(account.usage)}"),
         ("in all", usage_summary(account.lifetime_usage) + _requests(account.lifetime_usage.requests)),
+        ("rules", view.rules),
         ("last resort", "used only when no other account can serve" if view.last_resort else ""),
         ("pinned", "all work goes to it" if account.pinned else ""),
     ]
-    return Page(account.name, (*_rows(facts), (), *_rows([(bar.label, _bar(bar)) for bar in account.bars])))
+    windows = [(bar.label, _bar(bar)) for bar in account.bars]
+    ends = [
+        (f"{clean(axis)[:8]} ends", forecast_text(forecast, model.now))
+        for axis, forecast in view.forecast.items()
+    ]
+    return Page(account.name, (*_rows(facts), (), *_rows(windows), *_rows(ends)))
+
+
+def _tokens_by_kind(usage: UsageView) -> str:
+    """Return `500 input, 3.1k written to the cache, 8.4k output, 120k read from the cache`."""
+    if usage.input_tokens is None:
+        return ""
+    kinds = (
+        (usage.input_tokens, "input"),
+        (usage.cache_write_tokens, "written to the cache"),
+        (usage.output_tokens, "output"),
+        (usage.cache_read_tokens, "read from the cache"),
+    )
+    return ", ".join(f"{format_tokens(count)} {word}" for count, word in kinds)
 
 
 def _state(node: Node) -> str:
@@ -81,6 +106,7 @@ def _state(node: Node) -> str:
         "live" if node.live else f"idle {format_duration(node.idle)}",
         "a tool is executing" if node.tool_running else "",
         "a request is in flight" if node.inference else "",
+        "a request is held" if node.held_sec is not None else "",
         "prompt cache warm" if node.binding.warm else "",
     ]
     return ", ".join(word for word in words if word)
@@ -119,6 +145,7 @@ WRITE_KEY_HELP = (
 READ_KEY_HELP = (
     ("j k ↓ ↑", "move the cursor (or click a row); Esc removes it"),
     ("Enter", "show the row under the cursor in full"),
+    ("n", "go to the next row that needs you"),
     ("e", "explain: why a request went to its account"),
     ("PgDn PgUp", "scroll; so do the mouse wheel, Space, Home (g) and End (G)"),
     ("Tab", "scroll to the next section; Shift-Tab to the previous one"),
@@ -132,8 +159,10 @@ SIGNS = (
     ("►", "bad strong", "needs you: blocked, in review, or waiting for an answer"),
     ("◆", "warn", "before a session: another one is pinned to the same issue"),
     ("☂ ↳", "accent", "has children; works for the row above"),
-    ("⚙ ~", "good", "a tool is executing; a model is answering"),
-    ("Σ", "accent", "tokens of the whole subtree"),
+    ("⚙ ~ ‖", "good", "a tool is executing; a model is answering; held: no account can serve it"),
+    ("burn", "accent", "tokens that count against quotas: uncached input, cache writes, output"),
+    ("Σ", "accent", "burn of the whole subtree"),
+    ("▸", "good", "the account that served last"),
     ("◆ ◇", "good", "an account with a subscription; one with an API key"),
     ("[██  ]", "good", "the used share of a quota window, and the time to its reset"),
     ("↑ →", "good", "use is behind the even line (the account has room); on the line"),
@@ -159,13 +188,18 @@ def _row(sign: str, style: str, text: str) -> Line:
 JsonObject = Mapping[str, Any]
 
 
+_FACTS = (("session", "session"), ("agent", "agent"), ("model", "model"), ("clientIp", "from"))
+
+
 def explanation_lines(record: JsonObject) -> list[str]:
-    """Return a record of GET /teamclaude/explain as lines.
+    """Return a record of GET /teamclaude/explain as lines; raise SnapshotError for what is none.
 
     First the request, then each attempt: the account, the reason, and the rule that excluded each other one.
     """
+    if not isinstance(record, Mapping):
+        raise SnapshotError("the server's answer is no record of a request")
     lines = [_request(record)]
-    for key, label in (("session", "session"), ("agent", "agent"), ("model", "model")):
+    for key, label in _FACTS:
         if _text(record, key):
             lines.append(f"  {label:<8} {_text(record, key)}")
     lines.append(f"  {'outcome':<8} {_outcome(record)}")
@@ -240,7 +274,10 @@ def _status_text(value: Any) -> str:
 
 def _clock(value: Any) -> str:
     moment = epoch_seconds(value)
-    return "" if moment is None else clean(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment)))
+    try:
+        return "" if moment is None else clean(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment)))
+    except (ValueError, OverflowError, OSError):  # no calendar has it
+        return ""
 
 
 def _objects(source: JsonObject, key: str) -> Sequence[JsonObject]:

@@ -1,97 +1,53 @@
-"""Lay out the Deck's body from top to bottom, as rows that are drawn only when they are visible."""
+"""Lay out what scrolls from top to bottom, as rows that are drawn only when they are visible.
+
+Who needs you comes first, requests come last: `frame` pins the newest of these above the footer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple, Optional
 
-from ..model.model import AccountRow, ActivityRow, DeckModel, HeldRow, IssueRow, Node, Tree, TreeLine
-from ..text.spans import Line, Span, first_fitting, join_lines, line, line_width
+from ..model.model import DeckModel, Node, TreeLine
+from ..text.cells import width
+from ..text.format import format_duration
+from ..text.names import distinct_names
+from ..text.spans import Line, Span, clip_line, first_fitting, join_lines, line, line_width
 from .accounts import AccountColumns, account_lines
-from .activity import activity_row, hold_row
-from .header import header_lines
-from .issues import MAX_FOLDED, IssueColumns, issue_heading, issue_row
-from .node_rows import RowPlacement, connectors, levels_line, node_columns, node_row, tree_summary
+from .activity import RouteNames, activity_row, hold_row
+from .issues import MAX_FOLDED, IssueColumns, client_row, issue_heading, issue_row
+from .needs_rows import NeedColumns, need_row, needs_summary, overdue_line
+from .node_rows import (
+    RowPlacement,
+    column_headings,
+    connectors,
+    first_column,
+    levels_line,
+    node_columns,
+    node_row,
+    tree_summary,
+)
+from .row_filter import RowFilter
 from .ui_state import FrameOptions
-from .wording import plural, short_names
+from .wording import plural
 
 __all__ = [
     "ACCOUNT_PREFIX",
     "ACTIVITY_PREFIX",
+    "NEED_PREFIX",
     "NODE_PREFIX",
     "BodyRow",
-    "body_rows",
+    "Sections",
     "drawn_row",
 ]
 
-_FIELDS = ("method", "path", "model", "session", "client", "accounts", "status", "outcome", "reason")
-
-
-class _RowFilter:
-    """Match rows whose texts contain the filter's letters, in any case; `any_match`: some row has matched."""
-
-    def __init__(self, nodes: Mapping[str, Node], wanted: str) -> None:
-        self._nodes = nodes
-        self._letters = wanted.casefold()
-        self.matches_all = not wanted
-        self.any_match = not wanted
-
-    def matches_node(self, key: str) -> bool:
-        if self.matches_all:
-            return True
-        node = self._nodes[key]
-        about = (node.label, node.issue, node.title, node.about, node.project, node.branch, node.session)
-        state = "held" if node.held_sec is not None else "live" if node.live else "idle"
-        return self._match((*about, node.account, node.binding.model or "", node.chip, state))
-
-    def tree_keys(self, tree: Tree) -> set[str]:
-        """Return the keys of a tree's rows that match, and of all their ancestors."""
-        if self.matches_all:
-            return {row.key for row in tree.lines}
-        kept: set[str] = set()
-        for row in tree.lines:
-            key = row.key if self.matches_node(row.key) else ""
-            while key and key not in kept:
-                kept.add(key)
-                node = self._nodes.get(key)
-                key = node.parent if node is not None else ""
-        return kept
-
-    def matches_account(self, account: AccountRow) -> bool:
-        return self.matches_all or self._match(
-            (account.name, account.status, account.view.status_reason or "")
-        )
-
-    def matches_hold(self, hold: HeldRow) -> bool:
-        if self.matches_all:
-            return True
-        view = hold.view
-        node = self._nodes.get(hold.node_key) or self._nodes.get(view.session)
-        label = node.label if node is not None else ""
-        return self._match((view.request, view.session, view.model, "held", hold.expected, label))
-
-    def matches_issue(self, issue: IssueRow) -> bool:
-        return self.matches_all or self._match((issue.name, issue.title))
-
-    def matches_activity(self, row: ActivityRow) -> bool:
-        if self.matches_all:
-            return True
-        request = row.request
-        node = self._nodes.get(f"{request.session}/{request.agent}" if request.agent else request.session)
-        texts = [str(getattr(request, field) or "") for field in _FIELDS]
-        return self._match((*texts, row.waiting_for, node.label if node is not None else ""))
-
-    def _match(self, texts: Iterable[str]) -> bool:
-        hit = self._letters in "\n".join(texts).casefold()
-        self.any_match = self.any_match or hit
-        return hit
-
-
-NODE_PREFIX, ACCOUNT_PREFIX, ACTIVITY_PREFIX = "node:", "account:", "activity:"  # of a row's id
-LEVELS_MIN_WIDTH = 116  # from this width on the levels stand beside the heading
-HEADER_MIN_HEIGHT = 18  # below it a filter hides the header
+# Beginnings of a row's id; behind NEED_PREFIX follows the id of the node or the account.
+NODE_PREFIX, ACCOUNT_PREFIX, ACTIVITY_PREFIX, NEED_PREFIX = "node:", "account:", "activity:", "needs:"
+LEVELS_MIN_HEIGHT = 30  # a lower screen has no line for the levels
 MAX_HELD_ROWS = 4  # if more are held, the last of these rows counts the others
+MAX_CLIENT_CELLS = 20  # of a client key's name
+ACCOUNT_CELLS = 11  # of an account's name in a tree
 
 
 class BodyRow(NamedTuple):
@@ -102,37 +58,52 @@ class BodyRow(NamedTuple):
     starts_section: bool = False
 
 
-def body_rows(model: DeckModel, options: FrameOptions) -> list[BodyRow]:
-    """Return the rows of all sections; with a filter only matching rows, and the headings above them."""
-    body = _Sections(model, options)
-    rows = [drawn_row(shown) for shown in header_lines(model, options.width)]
-    if options.state.filter and 0 < options.height < HEADER_MIN_HEIGHT:
-        rows = []  # the matches are further down
-    for section in (body.held, body.tree, body.accounts, body.unassigned, body.issues, body.activity):
-        rows.extend(section())
-    if not body.filter.any_match:
-        rows.append(drawn_row(line((f'  no row contains "{options.state.filter}"', "warn"))))
-    return rows
-
-
 def drawn_row(shown: Line, key: str = "") -> BodyRow:
     """Return a row whose line is drawn already."""
     return BodyRow(key, lambda: shown)
 
 
-class _Sections:
+class Sections:
     """One frame's sections; what their rows share is computed once."""
 
     def __init__(self, model: DeckModel, options: FrameOptions) -> None:
         self._model, self._options = model, options
-        self.filter = _RowFilter(model.nodes, options.state.filter)
-        self._names = short_names(account.name for account in model.accounts)
+        self.filter = RowFilter(model.nodes, options.state.filter)
+        names = [account.name for account in model.accounts]
+        self._names, self._routes = distinct_names(names, ACCOUNT_CELLS), RouteNames.of(names)
         deepest = max((row.depth for tree in model.trees for row in tree.lines), default=0)
         self._columns = node_columns(options.width, model.nodes.values(), deepest, bool(model.trees))
+        self._needs_headings = True  # those of the columns stand once
 
-    # --- held requests ------------------------------------------------------------------------
+    def rows(self) -> list[BodyRow]:
+        """Return all rows but those of requests; with a filter matching ones, and the headings above them."""
+        upper = (self._needs_you, self._held, self._tree, self._accounts, self._unassigned)
+        sections = (*upper, self._issues, self._clients)
+        return [row for section in sections for row in section()]
 
-    def held(self) -> Iterator[BodyRow]:
+    def unmatched(self) -> list[BodyRow]:
+        """Return the row that says that nothing matches the filter; call it when all rows are made."""
+        if self.filter.any_match:
+            return []
+        return [drawn_row(line((f'  no row contains "{self._options.state.filter}"', "warn")))]
+
+    # --- who waits ----------------------------------------------------------------------------
+
+    def _needs_you(self) -> Iterator[BodyRow]:
+        model, options = self._model, self._options
+        shown = [row for row in model.needs_you if self.filter.matches_need(row)]
+        overdue = model.overdue if self.filter.matches_all else 0
+        if not shown and not overdue:
+            return
+        yield self._heading("Needs you", needs_summary(len(shown), overdue))
+        columns = NeedColumns(shown, options.width)
+        for row in shown:
+            kind = NODE_PREFIX if row.view.session else ACCOUNT_PREFIX
+            yield BodyRow(NEED_PREFIX + kind + row.id, partial(need_row, row, columns, options.ascii))
+        if shown and overdue:
+            yield drawn_row(overdue_line(overdue))
+
+    def _held(self) -> Iterator[BodyRow]:
         model, options = self._model, self._options
         shown = [hold for hold in model.held if self.filter.matches_hold(hold)]
         if not shown:
@@ -145,21 +116,18 @@ class _Sections:
 
     # --- trees --------------------------------------------------------------------------------
 
-    def tree(self) -> Iterator[BodyRow]:
+    def _tree(self) -> Iterator[BodyRow]:
         model, options = self._model, self._options
         shown = [(tree, self.filter.tree_keys(tree)) for tree in model.trees]
         if not any(kept for _, kept in shown):
             return
         summary = tree_summary(model, options.state.tree_folded)
-        levels = levels_line(model.trees, options.width - 4)
         if options.state.tree_folded:
             yield self._heading("Tree", summary)
             return
-        if options.width >= LEVELS_MIN_WIDTH:
-            yield self._heading("Tree", summary, levels)
-        else:
-            yield self._heading("Tree", summary)
-            yield drawn_row((Span("  "), *levels))
+        yield self._heading("Tree", summary, with_columns=True)
+        if not 0 < options.height < LEVELS_MIN_HEIGHT:
+            yield drawn_row((Span("  "), *levels_line(model.trees, options.width - 4)))
         for tree, kept in shown:
             for row in tree.lines:
                 if row.key in kept:
@@ -172,13 +140,14 @@ class _Sections:
                 return node_row(node, self._columns, RowPlacement(id_tag=tag))
             account = self._names.get(node.account, node.account) or "no account"
             subtree = row.subtree_usage if row.size > 1 else None
-            return node_row(node, self._columns, RowPlacement(connectors(row), subtree, account, tag))
+            placement = RowPlacement(connectors(row), subtree, account, tag, row.folded)
+            return node_row(node, self._columns, placement)
 
         return BodyRow(NODE_PREFIX + node.key, draw)
 
     # --- accounts -----------------------------------------------------------------------------
 
-    def accounts(self) -> Iterator[BodyRow]:
+    def _accounts(self) -> Iterator[BodyRow]:
         accounts = self._model.accounts
         columns = AccountColumns(accounts, self._options.width, self._options.percent)
         shown = [(a, self._listed_nodes(a.nodes)) for a in accounts]
@@ -186,7 +155,7 @@ class _Sections:
             shown = [(a, kept) for a, kept in shown if self.filter.matches_account(a) or kept]
         if not shown and accounts:
             return
-        yield self._heading("Accounts", _account_summary(self._model))
+        yield self._heading("Accounts", _account_summary(self._model), any(kept for _, kept in shown))
         for account, kept in shown:
             first, *others = account_lines(account, columns)
             yield drawn_row(first, ACCOUNT_PREFIX + account.name)
@@ -196,7 +165,7 @@ class _Sections:
             known = self._model.proxy.reachable
             yield drawn_row(line(("  none yet: a adds one" if known else "  not known", "dim")))
 
-    def unassigned(self) -> Iterator[BodyRow]:
+    def _unassigned(self) -> Iterator[BodyRow]:
         kept = self._listed_nodes(self._model.unassigned)
         if kept:
             yield drawn_row(
@@ -211,7 +180,7 @@ class _Sections:
 
     # --- issues -------------------------------------------------------------------------------
 
-    def issues(self) -> Iterator[BodyRow]:
+    def _issues(self) -> Iterator[BodyRow]:
         model, room = self._model, self._options.width
         matching = [issue for issue in model.issues if self.filter.matches_issue(issue)]
         if not matching:
@@ -227,39 +196,72 @@ class _Sections:
         if self.filter.matches_all:
             yield drawn_row(issue_row(model.issues_total, columns))
 
-    # --- activity -----------------------------------------------------------------------------
+    def _clients(self) -> Iterator[BodyRow]:
+        model, room = self._model, self._options.width
+        shown = [client for client in model.clients if self.filter.matches_client(client)]
+        if not shown:
+            return
+        limited = sum(bool(client.limit) for client in shown)
+        words: list[Line] = [line((f"{limited} at a limit", "warn"))] if limited else [line(f"{len(shown)}")]
+        yield self._heading("Client keys", words)
+        cells = min(MAX_CLIENT_CELLS, max(width(client.name) for client in shown))
+        for client in shown:
+            yield BodyRow("", partial(client_row, client, cells, model.now, room))
 
-    def activity(self) -> Iterator[BodyRow]:
+    # --- requests -----------------------------------------------------------------------------
+
+    def requests(self) -> list[BodyRow]:
+        """Return a row for each request: those in flight, then the finished ones, each newest first."""
         most = self._options.max_requests
-        if most == 0:
-            return
         rows = [row for row in self._model.activity if self.filter.matches_activity(row)]
-        if not rows and not self.filter.matches_all:
-            return
-        running = sum(row.running for row in rows)
         if most is not None:
-            rows = rows[: running + most]
-        yield self._heading("Activity", [line(f"{running} in flight" if running else "nothing in flight")])
-        if not rows and self._model.proxy.reachable:
-            yield drawn_row(
-                line(("  no request yet: teamclaude run starts Claude Code through the proxy", "dim"))
+            rows = rows[: sum(row.running for row in rows) + most]
+        nodes, options = self._model.nodes, self._options
+        return [
+            BodyRow(
+                ACTIVITY_PREFIX + row.request.id, partial(activity_row, row, nodes, self._routes, options)
             )
-        nodes, names, options = self._model.nodes, self._names, self._options
-        for row in rows:
-            draw = partial(activity_row, row, nodes, names, options)
-            yield BodyRow(ACTIVITY_PREFIX + row.request.id, draw)
+            for row in rows
+        ]
+
+    def requests_heading(self, shown: int) -> list[BodyRow]:
+        """Return the heading above `shown` rows of requests, and a hint while there is none."""
+        if not shown and (not self.filter.matches_all or self._options.max_requests == 0):
+            return []
+        model = self._model
+        running = sum(row.running for row in model.activity)
+        words = f"{running} in flight" if running else "nothing in flight"
+        last = next((row.request for row in model.activity if not row.running), None)
+        if not running and last is not None and self.filter.matches_all:
+            ended = last.at + (last.duration_sec or 0.0)
+            words += f", the last one ended {format_duration(max(0.0, model.now - ended))} ago"
+        heading = self._heading("Activity", [line(words)])
+        if shown or not model.proxy.reachable:
+            return [heading]
+        hint = line(("  no request yet: teamclaude run starts Claude Code through the proxy", "dim"))
+        return [heading, drawn_row(clip_line(hint, self._options.width))]
+
+    def earlier_heading(self, count: int) -> BodyRow:
+        """Return the heading above the requests that are not pinned."""
+        return self._heading("Earlier", [line(plural(count, "request"))])
 
     # --- headings -----------------------------------------------------------------------------
 
-    def _heading(self, title: str, summary: Sequence[Line], right: Line = ()) -> BodyRow:
-        """`── Title ── summary ─────── right`."""
+    def _heading(self, title: str, summary: Sequence[Line], with_columns: bool = False) -> BodyRow:
+        """`── Title ── summary ─────────`, once with the headings of the nodes' columns at their places."""
         room = self._options.width
         lead = line(("── ", "dim"), (title, "strong"), "  ")
-        tail: Line = (Span(" "), *right) if right else ()
-        words = first_fitting(summary, room - line_width(lead) - line_width(tail) - 4)
-        shown = join_lines([lead, words], "")
-        rule = room - line_width(shown) - line_width(tail) - 1
-        heading: Line = (*shown, Span(" " + "─" * max(0, rule), "dim"), *tail)
+        headings: Line = ()
+        if with_columns and self._needs_headings:
+            self._needs_headings = False
+            headings = column_headings(self._columns)
+        end = first_column(self._columns) if headings else room
+        shown = join_lines([lead, first_fitting(summary, end - line_width(lead) - 2)], "")
+        rule = end - line_width(shown) - 1
+        heading: Line = (*shown, Span(" " + "─" * max(0, rule), "dim"), *headings)
+        left = room - line_width(heading) - 1
+        if headings and left > 0:
+            heading = (*heading, Span(" " + "─" * left, "dim"))
         return BodyRow("", lambda: heading, starts_section=True)
 
 
@@ -272,4 +274,5 @@ def _account_summary(model: DeckModel) -> list[Line]:
     return [
         join_lines([every, bench, line((f"{login} need login", "bad strong")) if login else ()]),
         join_lines([every, bench]),
+        every,
     ]

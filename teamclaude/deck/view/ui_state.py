@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Optional, Union
 
+from ...routing.switch_price import SwitchPrice
 from ..model.model import Node
+from ..text.cells import clean
 from ..text.spans import Line
 
 __all__ = [
@@ -112,7 +114,7 @@ class UiState:
 
     mode: Mode = BROWSE
     cursor: str = ""  # id of the selected row: the cursor stays on that row wherever it moves
-    top: int = 0  # the first visible line of the body
+    top: int = 0  # the first visible line of what scrolls
     scroll_to_cursor: bool = False  # the cursor was just moved: make it visible
     filter: str = ""
     tree_folded: bool = False
@@ -122,8 +124,8 @@ class UiState:
     notice_style: str = ""
 
     def with_notice(self, notice: str, style: str = "") -> UiState:
-        """Return the state with a notice in the footer until the next key."""
-        return replace(self, notice=notice, notice_style=style)
+        """Return the state with a notice in the footer until the next key; a server may have written it."""
+        return replace(self, notice=clean(notice), notice_style=style)
 
     def with_mode(self, mode: Mode) -> UiState:
         """Return the state in another mode."""
@@ -141,6 +143,8 @@ class FrameOptions:
     """How many finished requests are listed; None: all, 0: no activity section."""
     ascii: bool = False
     percent: bool = False  # bars show their percentage: for a terminal without colors
+    anchor: Optional[int] = None
+    """The line of what scrolls where the selected row stays when the list changes; None: it may move."""
     spinner_step: int = 0  # the frame of the spinners' animation
     footer: tuple[Line, ...] = ()  # its wordings, longest first; the last one is clipped when none fits
 
@@ -153,12 +157,16 @@ class Frame(NamedTuple):
     visible: tuple[
         str, ...
     ] = ()  # the row id of each line of the screen; empty where nothing can be selected
-    section_starts: tuple[int, ...] = ()  # line numbers of the body where a section begins
-    top: int = 0  # the first visible line of the body
-    body_length: int = 0  # number of lines of the body
+    section_starts: tuple[int, ...] = ()  # numbers of the scrolling lines where a section begins
+    top: int = 0  # the first visible line of what scrolls
+    body_length: int = 0  # number of lines that scroll
+    body_start: int = 0  # the line of the screen where they begin
+    body_room: int = 0  # how many of them are visible at a time
 
 
 EMPTY_FRAME = Frame()
+SwitchPriceOf = Callable[[str, Optional[str]], Optional[SwitchPrice]]
+"""Returns what a switch of a session (None: of all work) to an account costs; None: it can't be told."""
 
 
 @dataclass(frozen=True)
@@ -169,5 +177,6 @@ class ScreenContents:
     statuses: Mapping[str, str] = field(default_factory=dict)  # account name -> status
     nodes: Mapping[str, Node] = field(default_factory=dict)
     inflight: int = 0
+    switch_price: SwitchPriceOf = lambda account, session: None
     read_only: bool = False
     address: str = ""  # of the watched proxy; empty for the proxy of this process

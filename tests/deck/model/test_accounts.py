@@ -8,7 +8,8 @@ import pytest
 
 from teamclaude.deck.model.accounts import bars_of, pace_of
 from teamclaude.deck.model.build import deck_model
-from teamclaude.deck.model.model import IssueRow, QuotaBar, UsageSum
+from teamclaude.deck.model.model import IssueRow, QuotaBar
+from teamclaude.deck.model.usage_sum import UsageSum
 from teamclaude.deck.sources.sources import IssuePin, Sources
 from teamclaude.snapshot import AccountView
 from teamclaude.typed_json import from_json
@@ -118,9 +119,9 @@ def test_issues_sum_their_sessions_and_sub_agents_most_tokens_first() -> None:
 
 
 def test_the_average_per_message() -> None:
-    assert IssueRow("x", usage=UsageSum(tokens=60, requests=30)).tokens_per_message == 2.0
-    assert IssueRow("x", usage=UsageSum(tokens=60, requests=0)).tokens_per_message is None
-    assert IssueRow("x", usage=UsageSum(requests=3)).tokens_per_message is None
+    assert IssueRow("x", usage=UsageSum(burn=60, requests=30)).burn_per_message == 2.0
+    assert IssueRow("x", usage=UsageSum(burn=60, requests=0)).burn_per_message is None
+    assert IssueRow("x", usage=UsageSum(requests=3)).burn_per_message is None
 
 
 @pytest.mark.parametrize(("recorded", "tokens"), [(900, 900), (5, 10)])

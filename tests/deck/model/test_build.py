@@ -8,14 +8,8 @@ import pytest
 
 from teamclaude.deck.model.build import deck_model
 from teamclaude.deck.model.conversations import usage_of
-from teamclaude.deck.model.model import (
-    IssueRow,
-    NodeCounts,
-    ProxyInfo,
-    TreeLevel,
-    UsageSum,
-    sum_usage,
-)
+from teamclaude.deck.model.model import IssueRow, NodeCounts, ProxyInfo, TreeLevel
+from teamclaude.deck.model.usage_sum import UsageSum, sum_usage
 from teamclaude.deck.sources.sources import (
     AgentTranscript,
     ClientProcess,
@@ -25,7 +19,7 @@ from teamclaude.deck.sources.sources import (
     Sources,
     Transcript,
 )
-from teamclaude.deck.view.wording import usage_dollars, usage_summary, usage_tokens
+from teamclaude.deck.view.wording import usage_burn, usage_dollars, usage_summary
 from teamclaude.snapshot import CapacityView, Snapshot, SystemView, UsageView
 from tests.deck.snapshot_json import NOW, account, binding, deck, request, sid
 
@@ -364,14 +358,14 @@ def test_three_hundred_sessions_make_one_frame() -> None:
 
 
 def test_tokens_that_are_unknown_in_part_are_a_lower_bound_and_all_unknown_are_a_dash() -> None:
-    some = usage_of(UsageView(tokens=1200, cost=1.5, unmeasured=1), 3)
+    some = usage_of(UsageView(200, 300, 50_000, 700, tokens=51_200, cost=1.5, unmeasured=1), 3)
     none = usage_of(UsageView(unmeasured=2), 2)
-    assert (usage_tokens(some), usage_dollars(some), usage_summary(some)) == (
+    assert (usage_burn(some), usage_dollars(some), usage_summary(some)) == (
         "1.2k+",
         "$1.50+",
-        "1.2k+ tok · $1.50+",
+        "1.2k+ burn · $1.50+",
     )
-    assert (usage_tokens(none), usage_dollars(none), none.requests) == ("—", "—", 2)
-    assert usage_tokens(sum_usage([some, none])) == "1.2k+"
-    assert IssueRow("x", usage=some).tokens_per_message == 600.0
-    assert IssueRow("x", usage=none).tokens_per_message is None
+    assert (usage_burn(none), usage_dollars(none), none.requests) == ("—", "—", 2)
+    assert usage_burn(sum_usage([some, none])) == "1.2k+"
+    assert IssueRow("x", usage=some).burn_per_message == 600.0
+    assert IssueRow("x", usage=none).burn_per_message is None

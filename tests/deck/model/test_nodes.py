@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from teamclaude.deck.model.build import deck_model
+from teamclaude.deck.model.labels import chip_of
 from teamclaude.deck.model.model import Node
-from teamclaude.deck.model.nodes import chip_of
 from teamclaude.deck.sources.sources import ClientProcess, IssuePin, RegistryRow, Sources, Transcript
 from teamclaude.deck.text.format import session_emoji
 from tests.deck.snapshot_json import NOW, binding, deck, request, sid

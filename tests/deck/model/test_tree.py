@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 
-from teamclaude.deck.model.model import Tree, UsageSum
+from teamclaude.deck.model.model import Tree
 from teamclaude.deck.model.tree import trees_of, without_cycles
+from teamclaude.deck.model.usage_sum import UsageSum
 
 
 def grow(parents: dict[str, str], **tokens: int) -> tuple[Tree, ...]:

@@ -11,7 +11,8 @@ import pytest
 from teamclaude.deck.model.build import deck_model
 from teamclaude.deck.model.conversations import sessions_of
 from teamclaude.deck.sources import reader as reading
-from teamclaude.deck.sources.reader import MachineLoadReader, SourceReader
+from teamclaude.deck.sources.machine import MachineLoadReader
+from teamclaude.deck.sources.reader import SourceReader
 from teamclaude.deck.sources.sources import (
     AgentTranscript,
     ClientProcess,
@@ -100,6 +101,25 @@ def test_a_quiet_registered_session_is_there_while_its_tool_executes(
     home.tool(B, NOW - 500)
     sources = reader.refresh()
     assert (sources.tools, set(sources.registry)) == ({A: NOW - 5}, {A})
+
+
+def test_a_client_that_waits_is_read_however_long(home: ClaudeHome, reader: SourceReader) -> None:
+    home.transcript(A, NOW - 90_000, title="Fix carts")
+    home.client(os.getpid(), A, status="waiting", waitingFor="permission prompt")
+    sources = reader.refresh()
+    assert sources.clients[A].waiting_for == "permission prompt"
+    assert sources.transcripts[A].title == "Fix carts"
+
+
+def test_the_pins_of_the_last_days_are_read_without_their_transcripts(
+    home: ClaudeHome, reader: SourceReader
+) -> None:
+    for session, hours in ((A, 2), (B, 24 * 8)):
+        home.register(session)
+        home.pin(session, "ENG-1", status="In Review")
+        home.transcript(session, NOW - 3600 * hours)
+    sources = reader.refresh()
+    assert (set(sources.pins), set(sources.transcripts), set(sources.registry)) == ({A}, set(), set())
 
 
 def test_at_most_the_wanted_and_the_latest_sessions_are_read(

@@ -128,6 +128,19 @@ def test_a_client() -> None:
     assert parse_client(b'{"sessionId": "../x"}') is None
 
 
+def test_a_waiting_client_says_for_what_and_since_when() -> None:
+    raw = {
+        "sessionId": A,
+        "waitingFor": "permission\x1b[31m prompt" + "x" * 500,
+        "statusUpdatedAt": NOW * 1000,
+    }
+    (_, client) = parse_client(json.dumps({**raw, "status": "waiting"}).encode()) or ("", ClientProcess())
+    assert client.waiting_for.startswith("permission prompt")
+    assert (len(client.waiting_for), client.waiting_since) == (64, NOW)
+    (_, client) = parse_client(json.dumps({**raw, "status": "busy"}).encode()) or ("", ClientProcess())
+    assert (client.waiting_for, client.waiting_since) == ("", None)
+
+
 # --- on disk --------------------------------------------------------------------------------------
 
 
@@ -143,6 +156,18 @@ def test_everything_is_read_from_its_place(home: ClaudeHome) -> None:
     assert registry.tool(A) == NOW
     assert registry.clients() == {B: ClientProcess("shop", "idle")}
     assert (registry.pin(B), registry.tool(B)) == (None, None)
+
+
+def test_a_client_that_was_killed_does_not_wait(home: ClaudeHome) -> None:
+    asked: list[int] = []
+    registry = SessionRegistry(str(home.path), lives=lambda pid, wrote: bool(asked.append(pid)) or pid == 7)
+    for pid, session in ((7, A), (8, B)):
+        home.client(pid, session, status="waiting", waitingFor="input needed")
+    home.client(9, session_id(3), status="busy")
+    clients = registry.clients()
+    assert (clients[A].status, clients[A].waiting_for) == ("waiting", "input needed")
+    assert (clients[B].status, clients[B].waiting_for) == ("", "")
+    assert asked == [7, 8], "only of those that wait"
 
 
 def test_nothing_on_disk_is_nothing(tmp_path: Path) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from teamclaude.deck.model.model import AccountRow, QuotaBar
+from teamclaude.deck.text.names import short_names
 from teamclaude.deck.text.spans import Line, line_width, plain_text
 from teamclaude.deck.view.accounts import AccountColumns, account_lines, bar_line, bars_line
-from teamclaude.deck.view.wording import short_names
+from teamclaude.snapshot import ProbeView
 from tests.deck.example_model import ALICE, BOB, account, bare_account, example_model, spent
 
 
@@ -19,7 +21,7 @@ def lines(one: AccountRow, room: int = 100, percent: bool = False) -> list[str]:
 
 def test_kind_name_status_windows_and_summary() -> None:
     assert lines(account(ALICE, ("a", "b"))) == [
-        "◆ alice@example.com active  Ses[███ 2h30m    ]→    Wk[███ 3d4h     ]↑    2 agents · 2 live · 58k tok"
+        "◆ alice@example.com active  Ses[███ 2h30m    ]→    Wk[███ 3d4h     ]↑            2 agents · 58k burn"
     ]
     paid = lines(
         bare_account("paid", type="apikey", status="active", bars=(QuotaBar("tokens", "tokens", 0.5, 42.0),))
@@ -53,11 +55,17 @@ def test_the_lines_below_show_the_reason_and_what_did_not_fit() -> None:
     assert lines(account(ALICE, pinned=True, last_resort=True))[1:] == [
         "    all work is pinned to it · last resort"
     ]
+    assert lines(account(ALICE, used_elsewhere_per_hour=0.22))[1:] == ["    used elsewhere: 22 %/h"]
+    probe = ProbeView(0.0, "429", datetime(2026, 5, 1, 14, 5).timestamp())
+    assert lines(account(ALICE, quota_probe=probe))[1:] == ["    probe: 429, next 14:05"]
+    assert lines(account(ALICE, quota_probe=ProbeView(0.0)))[1:] == []
     opus = account(ALICE, bars=(*account(ALICE).bars, QuotaBar("7d_opus", "Opus", 0.97, 3600.0)))
     assert lines(opus, 80)[1:] == ["    Opus[███1h███ ]"]
     assert lines(opus, 40)[1:] == ["    Ses[██2h30m  ]→    Wk[██3d4h   ]↑", "    Opus[███1h███ ]"]
     assert lines(opus, 160)[1:] == [], "a wide screen has room for it"
-    assert lines(account(ALICE, status_reason="fine"))[1:] == [], "an active one needs no reason"
+    assert lines(account(ALICE, status_reason="fine", usable=True))[1:] == [], "an active one needs no reason"
+    limited = account(ALICE, status_reason="7d at 61%, maxUsage 60%", usable=False)
+    assert lines(limited)[1:] == ["    7d at 61%, maxUsage 60%"], "its owner keeps it from work"
 
 
 def test_unknown_is_a_grey_dash() -> None:
@@ -78,7 +86,7 @@ def test_all_lines_fit_and_windows_line_up(room: int, percent: bool) -> None:
 
 @pytest.mark.parametrize(
     ("room", "rolled"),
-    [(200, "4 agents · 4 live · 1.3M tok · $13.00"), (100, "4 agents · 1.3M tok"), (80, "1.3M tok")],
+    [(200, "4 agents · 4 live · 1.3M burn · $13.00"), (100, "4 agents · 1.3M burn"), (80, "1.3M burn")],
 )
 def test_the_summary_is_as_long_as_fits(room: int, rolled: str) -> None:
     one = account(ALICE, ("a", "b", "c", "d"), usage=spent(1_300_000))

@@ -8,14 +8,14 @@ import pytest
 
 from teamclaude.deck.model.model import ActivityRow
 from teamclaude.deck.text.spans import line_width, plain_text
-from teamclaude.deck.view.activity import activity_row
+from teamclaude.deck.view.activity import RouteNames, activity_row
 from teamclaude.deck.view.ui_state import FrameOptions
 from teamclaude.snapshot import Activity
 from tests.deck.example_model import ACTIVITY, ALICE, BOB, NODES, request
 
 pytestmark = pytest.mark.usefixtures("utc")  # clock times are local
 
-NAMES = {ALICE: "alice", BOB: "bob"}
+NAMES = RouteNames.of([ALICE, BOB])
 NODES_BY_KEY = {one.key: one for one in NODES}
 
 
@@ -26,11 +26,37 @@ def row(of: ActivityRow, width: int = 100, **options: Any) -> str:
 def test_a_served_request_tells_who_where_with_what_and_how_much() -> None:
     assert row(request(3), 150) == (
         "  09:59:30 200  15.1s  🦉 Fix the login redirect loop   → alice                  opus-4-8·high"
-        "       8.4k out · 1.2k in · 120k cached · ttfb 1.4s · k…"
+        "       8.4k out · 1.2k in · 3.1k written · 120k cached…"
     )
     assert row(request(3), 80) == (
         "  09:59:30 200  15.1s  🦉 Fix the login…  → alice      opus-4-8·high   8.4k out"
     )
+
+
+def test_cache_writes_are_shown_and_none_are_not() -> None:
+    assert "3.1k written" in row(request(3), 150)
+    assert "written" not in row(request(3, cacheWriteTokens=0), 150)
+
+
+def test_a_held_request_is_held_and_has_no_spinner() -> None:
+    held = request(1, running=True)._replace(is_held=True, waiting_for="held 5m, bob back 23:22")
+    assert row(held).startswith("‖ 09:59:50 held 13.1s  🦉")
+    assert "held 5m, bob back 23:22" in row(held)
+    assert "~" not in row(held)
+
+
+def test_the_account_that_answered_is_told_from_others_with_the_same_beginning() -> None:
+    twins = [f"engineering-team-{number:02}" for number in range(12)]
+    names = RouteNames.of(twins)
+    for width, cells in ((150, 24), (80, 12)):
+        shown = set()
+        for name in twins:
+            one = request(3, accounts=["engineering-team-00", name])
+            text = plain_text(activity_row(one, NODES_BY_KEY, names, FrameOptions(width=width)))
+            route = text[text.index(" → ") :][:cells]
+            assert line_width(activity_row(one, NODES_BY_KEY, names, FrameOptions(width=width))) <= width
+            shown.add(route)
+        assert len(shown) == len(twins)
 
 
 def test_one_under_way_has_a_spinner_and_its_seconds() -> None:
@@ -93,5 +119,5 @@ def test_a_request_of_which_nothing_is_known_is_no_error() -> None:
 
 
 def test_tokens_that_could_not_be_read_are_a_dash_and_no_zero() -> None:
-    unread = dict.fromkeys(("inputTokens", "outputTokens", "cacheReadTokens", "cost"))
+    unread = dict.fromkeys(("inputTokens", "outputTokens", "cacheReadTokens", "cacheWriteTokens", "cost"))
     assert "— out · — in · ttfb" in row(request(3, unmeasured=True, **unread), 150)

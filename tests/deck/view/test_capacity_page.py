@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from teamclaude.deck.view.capacity_page import capacity_lines
+from teamclaude.deck.view.capacity_page import capacity_lines, lasting_text
+from teamclaude.outlook_views import LastingView
 from teamclaude.snapshot import CapacityView
 from teamclaude.typed_json import from_json
+
+NOON = datetime(2026, 11, 24, 12).timestamp()
+RED_SENTENCE = "The pool does not last 2h: no account would serve a request now."
+
+
+def at(hour: int, minute: int = 0) -> float:
+    return datetime(2026, 11, 24, hour, minute).timestamp()
 
 
 def account(name: str, **fields: Any) -> dict[str, Any]:
@@ -40,6 +49,31 @@ def capacity(*accounts: dict[str, Any], **fields: Any) -> CapacityView:
 
 def test_green() -> None:
     assert capacity_lines(capacity()) == ["🟢 GREEN  headroom 9 session(s) · live 3/3 · benched 0 · warm 0"]
+
+
+@pytest.mark.parametrize(
+    ("lasts", "text"),
+    [
+        (LastingView(7200, "yes", 0.97), "The pool lasts 2h: in 97 of 100 cases; it lasts the week."),
+        (
+            LastingView(7200, "maybe", 0.6, at(12), at(17, 30)),
+            "The pool may last 2h: in 60 of 100 cases; dry 12:00-17:30.",
+        ),
+        (
+            LastingView(7200, "yes", 0.999, at(18)),
+            "The pool lasts 2h: in 99 of 100 cases; dry not before 18:00.",
+        ),
+        (
+            LastingView(5400, "no", 0.0, at(11), at(11, 20)),
+            "The pool does not last 1h30m (it does in 1 of 100 cases): dry 11:00-11:20.",
+        ),
+        (LastingView(7200, "no", 0.0, NOON - 3600, NOON - 3600), RED_SENTENCE),
+        (LastingView(7200, "unknown"), "Whether the pool lasts 2h can't be told yet."),
+    ],
+)
+def test_whether_it_lasts_is_one_sentence(lasts: LastingView, text: str) -> None:
+    assert lasting_text(lasts, NOON - 3600) == text
+    assert capacity_lines(capacity(), lasts=LastingView(7200, "yes", 0.97))[1].strip().startswith("The pool")
 
 
 def test_the_next_free_account_is_shown_when_requests_wait() -> None:

@@ -14,7 +14,7 @@ from teamclaude.deck.view.frame import render_frame, render_lines
 from teamclaude.deck.view.node_rows import node_row
 from teamclaude.deck.view.ui_state import Frame, FrameOptions, Page, ReadPage, UiState
 from teamclaude.snapshot import SystemView
-from tests.deck.example_model import ACTIVITY, ALICE, NODES, example_model, node
+from tests.deck.example_model import ACTIVITY, ALICE, NODES, example_model, node, request
 
 pytestmark = pytest.mark.usefixtures("utc")  # clock times are local
 
@@ -42,7 +42,7 @@ def crowd(size: int) -> DeckModel:
     )
 
 
-@pytest.mark.parametrize("size", ["40x8", "80x24", "120x40"])
+@pytest.mark.parametrize("size", ["40x8", "60x15", "80x24", "120x40", "200x60"])
 @pytest.mark.parametrize("kind", ["", "-ascii"])
 def test_frames_are_byte_identical_to_the_reviewed_ones(size: str, kind: str) -> None:
     width, height = map(int, size.split("x"))
@@ -80,6 +80,8 @@ def test_the_sections_stand_in_their_order() -> None:
         "TeamClaude",
         "Cap ",
         "Fleet ",
+        "▸ alice 5h ",
+        "── Needs you",
         "── Tree",
         "── Accounts",
         "○ no account yet",
@@ -98,27 +100,72 @@ def test_a_node_of_a_tree_is_not_shown_again_under_its_account() -> None:
 
 def test_selection_goes_in_the_order_shown() -> None:
     order = show().selectable
+    needs = ["needs:node:44dd", "needs:account:paid", "needs:node:22bb"]
     tree = [f"node:{key}" for key in ("11aa", "22bb", "33cc", "33cc/a1", "44dd")]
     alice = [f"account:{ALICE}", "node:55ee"]
     bob = ["account:bob@example.com", "node:77aa", "node:66ff"]
     others = ["account:carol", "account:paid", "node:88bb"]
-    assert list(order) == [*tree, *alice, *bob, *others, *(f"activity:{row.request.id}" for row in ACTIVITY)]
+    requests = [f"activity:{row.request.id}" for row in ACTIVITY]
+    assert list(order) == [*needs, *tree, *alice, *bob, *others, *requests]
 
 
-def test_scrolling_moves_the_body_and_leaves_the_footer() -> None:
-    whole = text(show(80, 60))[:-1]
-    for top in (0, 1, 7, 14):
-        shown = text(show(80, 24, top=top))
-        assert shown[:-1] == whole[top : top + 23]
+def test_only_the_middle_scrolls() -> None:
+    first = show(80, 24)
+    start, end = first.body_start, first.body_start + first.body_room
+    for top in range(first.body_length - first.body_room):
+        shown, below = text(show(80, 24, top=top)), text(show(80, 24, top=top + 1))
+        assert shown[start + 1 : end] == below[start : end - 1]
+        assert shown[:start] == text(first)[:start], "header and accounts stay"
+        assert shown[end:-1] == text(first)[end:-1], "the newest requests stay"
         assert shown[-1].startswith("s switch  a add  ? help  q quit")
-        assert shown[-1].rstrip("↑↓ ").endswith(f"{top + 1}-{top + 23}/37")
+        assert shown[-1].rstrip("↑↓ ").endswith(f"{top + 1}-{top + end - start}/{first.body_length}")
 
 
 def test_scrolling_stops_at_the_end_and_the_beginning() -> None:
-    assert show(80, 24, top=999).top == 37 - 23
+    frame = show(80, 24)
+    assert show(80, 24, top=999).top == frame.body_length - frame.body_room
     assert show(80, 24, top=-5).top == 0
     assert show(80, 60, top=10).top == 0, "what fits as a whole is shown as a whole"
-    assert "37" not in text(show(80, 60))[-1], "then no position is shown"
+    assert "/" not in text(show(80, 60))[-1], "then no position is shown"
+
+
+def test_the_newest_requests_are_pinned_and_the_others_follow_in_the_middle() -> None:
+    many = replace(example_model(), activity=tuple(request(n) for n in range(1, 40)))
+    for height, pinned in ((24, 5), (20, 4), (15, 2), (12, 1)):
+        frame = show(80, height, many)
+        rows = frame.visible[frame.body_start + frame.body_room :]
+        assert rows == ("", *(f"activity:tc-{n:016x}" for n in range(1, pinned + 1)))
+        assert text(frame)[-pinned - 2].startswith("── Activity")
+    low = show(80, 10, many)
+    assert low.body_start + low.body_room == 9, "a low screen pins none"
+    requests = [row for row in frame.selectable if row.startswith("activity:")]
+    assert len(requests) == len(set(requests)) == 39, "each once"
+    assert "── Earlier  38 requests" in "\n".join(text(show(80, 12, many, top=low.body_length - 42)))
+
+
+def test_a_tall_screen_pins_all_requests_that_have_room() -> None:
+    frame = show(80, 60)
+    assert len(frame.visible[frame.body_start + frame.body_room :]) == 1 + len(ACTIVITY)
+    assert not any("Earlier" in of for of in text(frame))
+
+
+def test_a_pinned_request_can_be_clicked_and_selected_without_scrolling() -> None:
+    key = f"activity:{ACTIVITY[0].request.id}"
+    frame = show(80, 24, cursor=key, scroll_to_cursor=True, top=5)
+    place = frame.visible.index(key)
+    assert all(span.style.endswith("reverse") for span in frame.lines[place])
+    assert frame.top == 5
+
+
+def test_the_selected_row_stays_where_it_is_when_the_list_is_sorted_anew() -> None:
+    model = crowd(100)
+    before = show(80, 24, model, cursor="node:001e", top=25)
+    line_of = before.visible.index("node:001e") - before.body_start
+    (alice,) = model.accounts
+    turned = replace(model, accounts=(replace(alice, nodes=tuple(reversed(alice.nodes))),))
+    after = show(80, 24, turned, cursor="node:001e", top=25, anchor=line_of)
+    assert after.visible.index("node:001e") - after.body_start == line_of
+    assert show(80, 24, turned, cursor="node:gone", top=25, anchor=3).top == 25
 
 
 def test_the_cursor_is_followed_with_a_line_around_it() -> None:
@@ -127,15 +174,15 @@ def test_the_cursor_is_followed_with_a_line_around_it() -> None:
         key = f"node:{number:04x}"
         shown = show(80, 24, model, cursor=key, scroll_to_cursor=True)
         place = shown.visible.index(key)
-        assert 1 <= place <= 21
+        assert 1 <= place - shown.body_start < shown.body_room - 1 or number == 99
         assert all(span.style.endswith("reverse") for span in shown.lines[place])
         assert line_width(shown.lines[place]) == 80
     assert show(80, 24, model, cursor="node:0063", top=3).top == 3, "scrolling away is not undone"
     assert show(80, 24, model, cursor="node:gone", scroll_to_cursor=True, top=3).top == 3
 
 
-def test_the_first_row_scrolls_to_the_header() -> None:
-    assert show(80, 12, top=20, cursor="node:11aa", scroll_to_cursor=True).top == 0
+def test_the_first_row_scrolls_to_its_heading() -> None:
+    assert show(80, 12, top=20, cursor="needs:node:44dd", scroll_to_cursor=True).top == 0
 
 
 def test_only_visible_rows_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,20 +190,19 @@ def test_only_visible_rows_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     target = "teamclaude.deck.view.sections.node_row"
     monkeypatch.setattr(target, lambda one, *rest: drawn.append(one) or node_row(one, *rest))
     show(80, 24, crowd(300))
-    assert 10 < len(drawn) < 24
+    assert 5 < len(drawn) < 24
 
 
 def test_a_folded_tree_is_its_heading_and_tells_who_needs_you() -> None:
     shown = text(show(tree_folded=True))
     (heading,) = [of for of in shown if "Tree" in of]
-    assert "1 tree · 5 nodes · 58k tok · $0.58 · 2 needs-you · t unfolds" in heading
-    assert not any("ENG-1 " in of or "Levels" in of for of in shown[:8])
+    assert "1 tree · 5 nodes · 58k burn · $0.58 · 2 needs-you · t unfolds" in heading
+    assert not any("ENG-1 " in of or "Levels" in of for of in shown[:14])
 
 
 def test_connectors_and_levels() -> None:
-    shown = text(show(120))
+    shown = text(show(120, 28))
     start = next(at for at, of in enumerate(shown) if of.startswith("── Tree"))
-    assert "Levels  L0 1·10k  L1 2·21k  L2 1·21k  L3 1·6.0k" in shown[start]
     assert [of[:19].rstrip() for of in shown[start + 1 : start + 6]] == [
         "  ☂ 🐙 ENG-1  Checko",
         "► ├─ ☂ 🦊 ENG-2",
@@ -164,7 +210,10 @@ def test_connectors_and_levels() -> None:
         "  │     └─ ↳ 🐝 Expl",
         "► └─ ↳ 🐳 ENG-4",
     ]
-    assert text(show(80))[start + 1].startswith("  Levels  L0"), "a narrow screen gives them a line"
+    assert any(of.startswith("  Levels  L0") for of in text(show(80, 40))), (
+        "a narrow screen gives them a line"
+    )
+    assert not any("Levels" in of for of in text(show(80, 24))), "a low one none"
 
 
 def test_no_trees_no_section() -> None:
@@ -240,9 +289,13 @@ def test_a_page_is_wrapped_and_scrolls_with_the_footer_in_place() -> None:
     assert shown.selectable == ()
 
 
-def test_as_text_it_is_as_long_as_it_is() -> None:
-    lines = render_lines(example_model(), FrameOptions(width=80))
-    assert [plain_text(of) for of in lines] == text(show(80, 60))[:37]
+def test_as_text_everything_is_there_once() -> None:
+    lines = [plain_text(of) for of in render_lines(example_model(), FrameOptions(width=80))]
+    assert lines[0].startswith("TeamClaude")
+    assert not any(of.startswith("▸ alice") for of in lines), "no pinned parts"
+    assert sum(of.startswith("── Activity") for of in lines) == 1
+    screen = text(show(80, 60))
+    assert [of for of in lines if of not in screen] == []
     short = [plain_text(of) for of in render_lines(example_model(), FrameOptions(width=80, max_requests=1))]
     assert sum("→" in of for of in short[-4:]) == 3, "those in flight and one more"
     assert not any(

@@ -10,7 +10,7 @@ import pytest
 from teamclaude.deck.model.model import DeckModel, NodeCounts, ProxyInfo, Totals
 from teamclaude.deck.text.spans import line_width, plain_text
 from teamclaude.deck.view.header import header_lines
-from teamclaude.snapshot import CapacityView, SystemView
+from teamclaude.snapshot import CapacityView, EndingView, SystemView
 from tests.deck.example_model import example_model
 
 
@@ -33,7 +33,7 @@ def test_eighty_columns() -> None:
         "TeamClaude 0.1.0  :3456  ▲ up                                   41 MB · up 3h12m",
         "RAM [██████      ]  52%  CPU [█           ]  12%      1 throttled · 1 need login",
         "Cap GREEN · 9 headroom · 3/3 live · 1 benched · next 42s",
-        "Fleet 9 agents · 4 warm · 2 needs-you · 3 LLM · 1 tool         1.3M tok · $14.20",
+        "Fleet 9 agents · 4 warm · 2 needs-you · 3 LLM · 1 tool        1.3M burn · $14.20",
     ]
 
 
@@ -42,7 +42,7 @@ def test_wide_screens_have_it_all_in_three_lines() -> None:
     assert first.startswith("TeamClaude 0.1.0  :3456  ▲ up    41 MB · up 3h12m · 1 throttled · 1 need login")
     assert first.endswith("RAM [████████        ]  52%  CPU [██              ]  12%")
     assert fleet.startswith("Fleet 9 agents (3 solo · 2 ☂ · 4 ↳) · 4 warm · 2 needs-you · 3 LLM · 1 tool ")
-    assert fleet.endswith("  1.3M tok · $14.20")
+    assert fleet.endswith("  1.3M burn · $14.20")
 
 
 @pytest.mark.parametrize("room", [40, 41, 47, 55, 64, 72, 80, 99, 120, 200])
@@ -62,6 +62,18 @@ def test_no_line_is_wider_than_the_screen_and_what_matters_is_on_it(room: int) -
     [
         (ProxyInfo(SystemView("1", port=3456), reachable=False), "TeamClaude 1  :3456  ▼ unreachable"),
         (ProxyInfo(SystemView("1", port=3456, draining=True)), "TeamClaude 1  :3456  ▲ up  draining"),
+        (
+            ProxyInfo(SystemView("1", draining=True, ending=EndingView(1, "draining", 3, 25.0))),
+            "TeamClaude 1  ▲ up  draining: 3 requests, 25s left",
+        ),
+        (
+            ProxyInfo(SystemView("1", ending=EndingView(1, "announced", 1, 4.0))),
+            "TeamClaude 1  ▲ up  drain announced: 1 request, 4s left",
+        ),
+        (
+            ProxyInfo(SystemView("1", predecessors=(EndingView(7, "handed over", 2, 7000.0),))),
+            "TeamClaude 1  ▲ up  old process: 2 requests",
+        ),
         (ProxyInfo(reachable=False), "TeamClaude  ▼ unreachable"),
     ],
 )
@@ -114,3 +126,13 @@ def test_one_agent_without_alerts() -> None:
     assert "1 agent (1 solo · 0 ☂ · 0 ↳)" in plain_text(lines[-1])
     (needs,) = [span for span in lines[-1] if "needs-you" in span.text]
     assert needs.style == "dim"
+
+
+def test_another_server_with_the_same_config_file_has_a_line() -> None:
+    system = replace(example_model().proxy.system, other_servers=("pid 7 on port 3457 of b\x1b[31mox", "x"))
+    lines = [plain_text(each) for each in header_lines(proxy(system=system), 80)]
+    assert (
+        lines[3].rstrip() == "Another server with the same config file: pid 7 on port 3457 of box and 1 more"
+    )
+    assert len(lines) == len(head()) + 1
+    assert line_width(header_lines(proxy(system=system), 40)[3]) <= 40

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from teamclaude.deck.model.conversations import usage_of
-from teamclaude.deck.model.model import CHIPS, UsageSum, sum_usage
+from teamclaude.deck.model.model import CHIPS
+from teamclaude.deck.model.usage_sum import UsageSum, sum_usage
 from teamclaude.deck.text.spans import line_width, plain_text
 from teamclaude.deck.view.node_rows import (
     NO_PLACEMENT,
