@@ -6,25 +6,32 @@ Data goes to stdout, messages to stderr.  `main` imports only the module of the 
 - account_rows: accounts as rows: the config file's values with the proxy's status
 - add_account: store the account that `login` or `import` obtained
 - arguments: argparse types for numbers, and options that several commands share
+- browser: open a page in the browser
 - claude_code: Claude Code's login, settings files and environment on this machine
 - commands: the commands themselves
 - deck_page: the Deck on a terminal, or as plain text
 - dispatch: the table of commands, and the exit status of every ending
-- lab_options: the lab's options, and the scenario they describe
-- lab_run: the lab's subcommands run, whatif and explain
+- lab: the lab's subcommands and their options
+- doctor: what `doctor` examines, and how it tells it
 - launch: how `run` and `env` lead a client to the proxy
-- line_printer: lines printed by a background thread, so that a terminal never blocks a request
 - login_secret: the logins that take a secret: an API key, a token of `claude setup-token`
 - mcp: the Model Context Protocol server: messages, tools, and its loop
 - own_proxy: keep a server from using itself as its proxy
-- proxy_client: the HTTP client of a running proxy, local or remote
+- parsers: what is generated from the parsers: completion, the man page
+- proxy_client: the HTTP client of a running proxy
+- remote: servers that are named by their addresses: on other machines, or several as one pool
+- response_deadline: the time limit of a whole HTTP response
 - secret_prompt: ask for a secret without echo; a paste may have several lines
+- server_log: what a running server prints and logs, as text or JSON
+- server_processes: the processes of one server that follow each other by restarts
 - settings_edit: edits of other programs' settings files, and their undoing
+- service: the server as a service of systemd or launchd
 - setup: what the command `setup` writes into settings files, and the texts it prints
 - signals: run a server until it ends, and handle signals meanwhile
 - status_line: the line that `statusline` prints below Claude Code's prompt
 - streams: stdin, stdout and stderr that are closed, full, or a broken pipe
 - terminal: what the terminal can show, and questions to a person
+- usage: what `usage` prints: tables and bars; and its import
 - user_config: the user's config file as a command opens it, and its server's address
 """
 
@@ -55,6 +62,13 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         from .status_line.output import print_for_client
 
         if print_for_client(words[1:]):
+            return flush_streams(0)
+    if words[:2] == ["completion", "--names"] and len(words) == 3:  # at a press of a key
+        import importlib  # as for commands: this folder is below theirs
+
+        names = importlib.import_module(".parsers.names", __package__)
+        if words[2] in names.KINDS:
+            names.print_names(words[2])
             return flush_streams(0)
     from .dispatch import run_guarded
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Optional
 
+from ..accounts.config.account_config import program_name
 from ..accounts.config.config import AccountConfig
 from ..accounts.tokens.token_pair import WARN_SEC, RefreshNeed, TokenPair, refresh_need
 from ..deck.text.format import format_duration
@@ -32,6 +33,8 @@ def tier(account: AccountConfig) -> str:
 
 def token_state(account: AccountConfig, now: float, auth_failed: bool = False) -> str:
     """Return the token's state and remaining time: `valid 3h12m`, `refresh due`, `re-login needed`..."""
+    if account.credential_command:
+        return _program_state(account, now, auth_failed)
     if account.type == "apikey":
         return RELOGIN if auth_failed else "key"
     ends = account.refresh_token_expires_at
@@ -50,6 +53,13 @@ def token_state(account: AccountConfig, now: float, auth_failed: bool = False) -
     return f"valid {format_duration(left)}" if left > 0 else "expired"
 
 
+def _program_state(account: AccountConfig, now: float, auth_failed: bool) -> str:
+    if auth_failed:
+        return "its program failed"
+    left = None if account.expires_at is None else account.expires_at - now
+    return f"valid {format_duration(left)}" if left is not None and left > 0 else "from a program"
+
+
 def login_left(account: AccountConfig, now: float) -> Optional[str]:
     """Return how long the login lasts, refreshes included: `27d4h`; None when unknown."""
     ends = _login_ends(account)
@@ -64,6 +74,8 @@ def ends_soon(account: AccountConfig, now: float) -> bool:
 
 def _login_ends(account: AccountConfig) -> Optional[float]:
     """Return when renewals end; without a refresh token that is when the access token does."""
+    if account.credential_command:
+        return None  # the program is asked for the next one
     if account.import_from or account.refresh_token_expires_at is not None:
         return account.refresh_token_expires_at
     return TokenPair.from_account(account).last_use_ends_at
@@ -90,21 +102,29 @@ def account_row(account: AccountConfig, live: Optional[AccountView], now: float)
         "tier": tier(account) or None,
         "status": status,
         "statusReason": live.status_reason if live else None,
+        "rules": (live.rules if live else None) or None,
         "priority": account.priority,
         "disabled": account.disabled,
         "lastResort": account.is_last_resort,
-        "source": account.source or ("import" if account.import_from else None),
+        "source": _source(account),
         "token": token_state(account, now, refused),
         "tokenReason": token.reason if token else None,
         "login": login_left(account, now),
         "endsSoon": ends_soon(account, now),
         "importFrom": account.import_from,
+        "credentialCommand": program_name(account.credential_command) if account.credential_command else None,
         "expiresAt": _ms(account.expires_at),
         "refreshTokenExpiresAt": _ms(account.refresh_token_expires_at),
         "orgName": account.org_name,
         "orgUuid": account.org_uuid,
         "accountUuid": account.account_uuid,
     }
+
+
+def _source(account: AccountConfig) -> Optional[str]:
+    if account.credential_command:
+        return "program"
+    return account.source or ("import" if account.import_from else None)
 
 
 def _ms(seconds: Optional[float]) -> Optional[int]:

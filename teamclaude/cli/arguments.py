@@ -44,7 +44,7 @@ def port_number(text: str) -> int:
     return port
 
 
-def add_port_option(parser: argparse.ArgumentParser) -> None:
+def add_port_option(parser: argparse._ActionsContainer) -> None:
     """Add --port, for commands that talk to a running server."""
     parser.add_argument(
         "--port", type=port_number, metavar="N", help="port of the server, if not the config file's"

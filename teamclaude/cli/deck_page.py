@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Optional, TextIO
+from typing import TYPE_CHECKING, Any, Optional, TextIO
 
 from . import terminal
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..deck.sources.reader import SourceReader
     from ..deck.terminal.screen import Screen
     from ..proxy.server import ProxyServer
+    from ..snapshot import Snapshot
 
 MAX_REQUESTS = 10  # on a page of text
 
@@ -94,12 +95,27 @@ class LocalDeck:
         return loop is not None
 
     def attach(self, service: ProxyServer, reader: SourceReader) -> None:
-        """Add what `reader` finds on disk to GET /teamclaude/deck, and count usage under issues."""
-        from ..deck.feed import SourcesProvider
+        """Add what `reader` finds on disk to GET /teamclaude/deck and to the page; count usage under issues.
+
+        Every snapshot then also tells who waits for a person.
+        """
+        from ..deck.model.conversations import sessions_of
+        from ..deck.model.needs_you import needs_you
+        from ..deck.sources_provider import SourcesProvider
+
+        def nodes_of(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
+            from ..deck.model.page_nodes import page_nodes  # only once somebody opens the page
+
+            reader.set_wanted(sessions_of(snapshot))
+            return page_nodes(snapshot, reader.sources)
 
         rows = SourcesProvider(reader)
         service.runtime.sessions_on_disk = rows
         service.runtime.issue_of = reader.issue_of
+        service.runtime.project_of = reader.directory_of
+        service.runtime.needs_you_of = lambda snapshot: needs_you(reader.sources, snapshot, snapshot.at)
+        service.runtime.page.nodes_of = nodes_of
+        service.runtime.page.nodes_revision = lambda: id(reader.sources)
         rows.start()
 
     def show(

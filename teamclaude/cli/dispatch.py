@@ -15,9 +15,10 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, NamedTuple, NoReturn
 
+from .. import __version__
 from ..errors import TeamClaudeError, UsageError
 from .streams import is_output_error, output_failed
-from .terminal import did_you_mean, note
+from .terminal import did_you_mean, has_color, note
 
 __all__ = ["COMMANDS", "Command", "find_command", "parser_for", "run_guarded"]
 
@@ -37,28 +38,41 @@ class Command(NamedTuple):
 
 
 COMMANDS = (
-    Command("server", "server.server", "[--port N]", "start the proxy"),
+    Command("server", "server.server.server", "[--port N]", "start the proxy"),
+    Command(
+        "service", "server.service.service", "ACTION", "run the server as a service: install, status, ..."
+    ),
     Command("run", "client.run.run", "[ARGS...]", "run claude through the proxy"),
     Command("env", "client.env.env", "", "print the environment that points a client at the proxy"),
     Command("statusline", "client.statusline.statusline", "", "one line below Claude Code's prompt"),
     Command("setup", "client.setup.setup", "[TARGET]", "lead Claude Code to the proxy by settings, and back"),
+    Command("restart", "server.restart.restart", "", "start the server's program again, without a gap"),
+    Command(
+        "drain", "server.restart.drain", "[--sec N]", "say that the server is not ready, and stop it then"
+    ),
     Command("status", "reports.status", "", "what the running proxy is doing"),
+    Command("usage", "usage.usage", "[--by WHAT]", "tokens and cost by day, account, model, project, ..."),
     Command("watch", "watch.watch", "[--url U]", "the Deck of a running server, here or on another machine"),
+    Command("web", "web.web", "", "the page of the running server, in the browser"),
     Command("capacity", "reports.capacity", "", "can the pool take more work? (exit 0, 10 or 20)"),
     Command("mcp", "client.mcp.mcp", "", "answer agents: an MCP server on stdin and stdout"),
-    Command("login", "login.login", "", "add an account, or renew its login"),
-    Command("import", "import_.import_login", "", "import the login of Claude Code"),
-    Command("accounts", "accounts.accounts", "", "list the accounts of the config file"),
-    Command("remove", "edit_account.remove", "NAME", "remove an account from the config file"),
-    Command("enable", "edit_account.enable", "NAME", "let an account serve requests again"),
-    Command("disable", "edit_account.disable", "NAME", "keep an account out of service"),
-    Command("priority", "edit_account.priority", "NAME N", "prefer accounts with a smaller number"),
+    Command("login", "account.login.login", "", "add an account, or renew its login"),
+    Command("import", "account.import_.import_login", "", "import the login of Claude Code"),
+    Command("accounts", "account.accounts.accounts", "[export NAME]", "list the accounts, or export one"),
+    Command("remove", "account.edit_account.remove", "NAME", "remove an account from the config file"),
+    Command("enable", "account.edit_account.enable", "NAME", "let an account serve requests again"),
+    Command("disable", "account.edit_account.disable", "NAME", "keep an account out of service"),
+    Command("priority", "account.edit_account.priority", "NAME N", "prefer accounts with a smaller number"),
     Command("switch", "switch.switch", "[NAME]", "pin the work to one account, or unpin it"),
     Command("api", "api.api", "PATH", "one API call with the credential of an account"),
     Command("explain", "reports.explain", "[ID]", "why a request went to its account"),
     Command("demo", "demo.demo", "", "the proxy with a fake API and fake sessions, without an account"),
+    Command("alerts", "alerts.alerts", "[test]", "list the alerts, or try them out"),
     Command("record", "record.record", "on|off|status", "record the shape of your traffic, for the lab"),
     Command("lab", "lab.lab", "run", "routing policies compared on weeks of virtual traffic"),
+    Command("doctor", "doctor.doctor", "[--fix]", "what is wrong here, why it matters, and what mends it"),
+    Command("completion", "completion.completion", "SHELL", "completion of commands and names in a shell"),
+    Command("version", "version.version", "", "versions of this program and of the running server"),
     Command("help", "help.help_on", "[TOPIC]", "this list, a command, or a page of the manual"),
 )
 
@@ -66,7 +80,13 @@ COMMANDS = (
 class Parser(argparse.ArgumentParser):
     """An argument parser that reports a wrong word in one line, without the usage text."""
 
+    words: Sequence[str] = ()  # that are parsed
+
     def error(self, message: str) -> NoReturn:
+        if "invalid choice" in message:  # maybe of a word that an unknown option was given
+            names = [word.partition("=")[0] for word in self.words if word.startswith("--")]
+            unknown = [name for name in names if name != "--" and name not in self._option_string_actions]
+            message = f"unrecognized arguments: {' '.join(unknown)}" if unknown else message
         raise UsageError(f"{message} ({self.prog} --help)")
 
 
@@ -102,7 +122,7 @@ def find_command(name: str) -> Command:
     raise UsageError(f'no command "{name}"{near or " (teamclaude help lists them)"}')
 
 
-def parser_for(command: Command) -> argparse.ArgumentParser:
+def parser_for(command: Command) -> Parser:
     """Return the parser of one command; the description is the docstring of its function."""
     module, name = _resolve(command)
     parser = Parser(
@@ -111,6 +131,10 @@ def parser_for(command: Command) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    # From 3.14 on argparse colours its help, and would read the environment in a way of its own.
+    parser.__dict__["color"] = has_color(sys.stdout)
+    version = f"teamclaude {__version__}"
+    parser.add_argument("--version", action="version", version=version, help=argparse.SUPPRESS)
     getattr(module, f"{name}_arguments")(parser)
     return parser
 
@@ -137,7 +161,9 @@ def _dispatch(words: list[str]) -> int:
     rest = words[1:]
     if hasattr(module, "own_words"):  # `run` passes words on to claude
         rest = module.own_words(rest)
-    status: int = getattr(module, name)(parser_for(command).parse_args(rest))
+    parser = parser_for(command)
+    parser.words = rest
+    status: int = getattr(module, name)(parser.parse_args(rest))
     return status
 
 

@@ -2,7 +2,7 @@
 
 It connects directly: the environment's HTTP proxies are for outgoing traffic, not for this machine.  While
 our server is down another user of this machine may listen in its place: such a program gets no key.
-Every failure becomes one line that says what to do.
+Every failure becomes one line that says what to do.  An answer is bounded in size and in time.
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ import json
 import os
 import socket
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Optional
-from urllib.parse import SplitResult, urlsplit
 
 from ..accounts.config.config import Config, TlsConfig
-from ..errors import ConfigError, TeamClaudeError, UsageError
-from .user_config import read_config, server_host, server_url
+from ..dial.trust import trust_itself
+from ..errors import ConfigError, TeamClaudeError
+from .response_deadline import response_until
+from .user_config import has_config, open_config, read_config, server_host, server_url
 
 __all__ = [
-    "KEY_VARIABLE",
     "ProxyClient",
     "ProxyDownError",
     "ProxyRefusedError",
     "ProxyResponse",
     "ProxyUnreachableError",
-    "RemoteProxyClient",
     "configured_proxy",
-    "parse_address",
 ]
 
 TIMEOUT_S = 10.0
 CHUNK = 65536
-KEY_VARIABLE = "TEAMCLAUDE_KEY"
+START = "start it with: teamclaude server"
+MAX_JSON_BYTES = 64 << 20  # the Deck of 10,000 conversations has 9 MB
 
 
 class ProxyUnreachableError(TeamClaudeError):
@@ -82,20 +82,19 @@ class ProxyResponse:
 class ProxyClient:
     """The proxy that a config describes.
 
-    Every method raises ProxyUnreachableError or ProxyRefusedError.
+    Every method raises ProxyUnreachableError or ProxyRefusedError.  `key` is the one it sends.
     """
+
+    _prefix = ""  # of every path
 
     def __init__(
         self, config: Config, path: Path, port: Optional[int] = None, timeout_s: float = TIMEOUT_S
     ) -> None:
-        """Set up without connecting.
-
-        `path`: the config file, for error texts.  `port`: the server's, if it is not the config's.
-        """
+        """Set up without connecting; `path` is the config file, `port` the server's if not the config's."""
         self.url = server_url(config.proxy, port)
         self._host = server_host(config.proxy)
         self._port = port or config.proxy.port
-        self._key = config.proxy.api_key or ""
+        self.key = config.proxy.api_key or ""
         self._tls = config.proxy.tls
         self._path = path
         self._timeout_s = timeout_s
@@ -103,6 +102,13 @@ class ProxyClient:
     def get(self, path: str) -> Any:
         """Return the JSON of one of the proxy's own endpoints."""
         return self._json("GET", path, None)
+
+    def get_text(self, path: str) -> str:
+        """Return the body of an endpoint that answers something else than JSON."""
+        status, _, data = self._answer("GET", path, None)
+        if status >= 400:
+            self._check_status(status, path, _parsed(data))
+        return data.decode("utf-8", "replace")
 
     def post(self, path: str, body: Optional[Mapping[str, Any]] = None) -> Any:
         """Return the JSON of an endpoint that changes something."""
@@ -133,16 +139,22 @@ class ProxyClient:
         path: str,
         body: Optional[bytes] = None,
         headers: Optional[Mapping[str, str]] = None,
+        deadline: Optional[float] = None,
     ) -> Iterator[ProxyResponse]:
-        """Send one request with the proxy key; read the response, of any status, inside the `with`."""
-        sent = {"x-teamclaude-key": self._key}
+        """Send one request with the proxy key; read the response, of any status, inside the `with`.
+
+        `deadline`: of the whole response, on the monotonic clock; None: each part of it has the time limit.
+        """
+        sent = {"x-teamclaude-key": self.key} if self.key else {}
         if body is not None:
             sent["Content-Type"] = "application/json"
         with contextlib.closing(self._connection()) as connection:
+            if deadline is not None:
+                connection.response_class = response_until(deadline)
             with self.translate_errors():
                 connection.connect()
                 self._check_listener(connection.sock)
-                connection.request(method, path, body, {**sent, **(headers or {})})
+                connection.request(method, self._prefix + path, body, {**sent, **(headers or {})})
                 response = connection.getresponse()
             yield ProxyResponse(self, response)
 
@@ -166,7 +178,7 @@ class ProxyClient:
         try:
             yield
         except ssl.SSLError as error:
-            raise ProxyUnreachableError(f"no TLS with {self.url}: {error.reason or error}") from error
+            raise self._tls_error(error) from error
         except (ConnectionResetError, BrokenPipeError, http.client.IncompleteRead) as error:
             raise self.truncated_error() from error
         except http.client.HTTPException as error:
@@ -176,26 +188,44 @@ class ProxyClient:
                 f"the proxy at {self.url} gave no answer in {self._timeout_s:g} s"
             ) from error
         except OSError as error:
-            raise self._down_error() from error
+            raise self._down_error(error) from error
 
     def truncated_error(self) -> ProxyUnreachableError:
         """Return the error for a response that ends too early or never begins."""
         return ProxyUnreachableError(f"the proxy at {self.url} broke off its answer")
 
     def _json(self, method: str, path: str, body: Optional[bytes]) -> Any:
-        with self.request(method, path, body) as answer:
-            status, text = answer.status, answer.read()
-        try:
-            value = json.loads(text)
-        except ValueError:
-            raise self._other_program_error() from None
+        status, location, data = self._answer(method, path, body)
+        if 300 <= status < 400 and location:
+            raise ProxyUnreachableError(f"{self.url} is elsewhere: it leads to {location[:200]}")
+        value = _parsed(data)
+        if value is _NO_JSON:
+            raise self._other_program_error()
+        self._check_status(status, path, value)
+        return value
+
+    def _answer(self, method: str, path: str, body: Optional[bytes]) -> tuple[int, str, bytes]:
+        """Return status, Location and body of an answer; raise ProxyUnreachableError for an endless one."""
+        deadline = time.monotonic() + self._timeout_s
+        with self.request(method, path, body, deadline=deadline) as answer:
+            data = bytearray()
+            for chunk in answer.chunks():
+                data += chunk
+                if len(data) > MAX_JSON_BYTES:
+                    raise ProxyUnreachableError(
+                        f"the answer of {self.url} is too long: it is not teamclaude's"
+                    )
+            location = next((value for name, value in answer.headers if name.lower() == "location"), "")
+            return answer.status, location, bytes(data)
+
+    def _check_status(self, status: int, path: str, value: Any) -> None:
+        """Raise ProxyRefusedError for an error."""
         if status == 401:
             raise ProxyRefusedError(f"the proxy at {self.url} does not accept {self._key_name()}", status)
         if status >= 400:
             raise ProxyRefusedError(
                 _error_message(value) or f"the proxy at {self.url} answered {status} to {path}", status
             )
-        return value
 
     def _connection(self) -> http.client.HTTPConnection:
         if not self._port:
@@ -212,19 +242,32 @@ class ProxyClient:
     def _key_name(self) -> str:
         return f"the proxy.apiKey of {self._path}"
 
-    def _down_error(self) -> ProxyDownError:
-        return ProxyDownError(f"no proxy answers at {self.url}; start it with: teamclaude server")
+    def _tls_error(self, error: ssl.SSLError) -> ProxyUnreachableError:
+        return ProxyUnreachableError(f"no TLS with {self.url}: {error.reason or error}")
+
+    def _down_error(self, error: OSError) -> ProxyDownError:
+        from ..proxy.lifecycle.server_presence import port_elsewhere
+
+        at = port_elsewhere(self._path, self._port)  # proxy.port was changed, and no restart followed
+        what = f"one with this config file listens on port {at}: add --port {at}" if at else START
+        return ProxyDownError(f"no proxy answers at {self.url}; {what}")
 
     def _other_program_error(self) -> ProxyUnreachableError:
-        return ProxyUnreachableError(
-            f"another program answers at {self.url}, not teamclaude; "
-            "set another proxy.port in the config file, or name the server's with --port"
-        )
+        what = "set another proxy.port in the config file, or name the server's with --port"
+        return ProxyUnreachableError(f"another program answers at {self.url}, not teamclaude; {what}")
 
 
-def configured_proxy(port: Optional[int] = None, timeout_s: float = TIMEOUT_S) -> ProxyClient:
-    """Return a client of the config file's proxy, without connecting.  Raise ConfigError without a file."""
-    file, config = read_config()
+def configured_proxy(
+    port: Optional[int] = None, timeout_s: float = TIMEOUT_S, or_url: bool = False
+) -> ProxyClient:
+    """Return a client of the config file's proxy, without connecting.
+
+    Raise ConfigError without a file, except for a `port`: a demo's proxy there needs none, and no key.
+    `or_url`: the command takes --url.
+    """
+    if port is not None and not has_config():
+        return ProxyClient(Config(), Path(open_config().path), port, timeout_s)
+    file, config = read_config(or_url)
     return ProxyClient(config, file.path, port, timeout_s)
 
 
@@ -233,63 +276,25 @@ def _tls_context(tls: TlsConfig) -> ssl.SSLContext:
     context = ssl.create_default_context()
     # The certificate is identified by its bytes; its host name is the one that other machines use.
     context.check_hostname = False
-    context.verify_flags |= ssl.VerifyFlags(0x80000)  # X509_V_FLAG_PARTIAL_CHAIN; has a name since 3.10
     try:
         with open(tls.cert, encoding="ascii", errors="ignore") as file:
-            context.load_verify_locations(cadata=file.read())
+            trust_itself(context, file.read())
     except OSError as error:
         raise ConfigError(f"proxy.tls.cert: can't read {tls.cert}: {error.strerror or error}") from error
     return context
+
+
+_NO_JSON = object()
+
+
+def _parsed(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return _NO_JSON
 
 
 def _error_message(answer: Any) -> str:
     error = answer.get("error") if isinstance(answer, dict) else None
     message = error.get("message") if isinstance(error, dict) else error
     return message if isinstance(message, str) else ""
-
-
-def parse_address(text: str) -> SplitResult:
-    """Parse `http://host:port`, `https://host` or `host:port`; raise UsageError for anything else."""
-    try:
-        split = urlsplit(text if "://" in text else f"http://{text}")
-        good = split.scheme in ("http", "https") and bool(split.hostname) and split.port != 0
-    except ValueError:
-        good = False
-    if not good or split.username or split.password or split.path not in ("", "/") or split.query:
-        raise UsageError(f'"{text}" is not the address of a proxy, like http://host:3456')
-    return split
-
-
-class RemoteProxyClient(ProxyClient):
-    """A client of a proxy on another machine; TLS trusts the system's certificates and $SSL_CERT_FILE."""
-
-    def __init__(self, at: SplitResult, key: str, timeout_s: float) -> None:
-        host = at.hostname or ""
-        self._host = host
-        self._secure = at.scheme == "https"
-        self._port = at.port or (443 if self._secure else 80)
-        shown = f"[{host}]" if ":" in host else host
-        self.url = f"{at.scheme}://{shown}:{self._port}"
-        self._key = key
-        self._timeout_s = timeout_s
-
-    def _connection(self) -> http.client.HTTPConnection:
-        if not self._secure:
-            return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
-        context = ssl.create_default_context()
-        return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout_s, context=context)
-
-    def _check_listener(self, sock: socket.socket) -> None:
-        """Whose server it is, who names its address knows."""
-
-    def _key_name(self) -> str:
-        return "this key" if self._key else f"a request without its key: set {KEY_VARIABLE}"
-
-    def _down_error(self) -> ProxyDownError:
-        return ProxyDownError(
-            f"no proxy answers at {self.url}; start it there with: teamclaude server "
-            "(its proxy.host must let other machines in)"
-        )
-
-    def _other_program_error(self) -> ProxyUnreachableError:
-        return ProxyUnreachableError(f"another program answers at {self.url}, not teamclaude")

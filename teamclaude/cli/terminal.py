@@ -7,9 +7,10 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable
-from typing import TextIO
+from typing import Any, Optional, TextIO
 
-from ..errors import UsageError
+from ..color import wants_color
+from ..errors import TeamClaudeError, UsageError
 
 __all__ = [
     "ask",
@@ -17,6 +18,7 @@ __all__ = [
     "did_you_mean",
     "has_color",
     "is_interactive",
+    "json_text",
     "note",
     "plural",
     "shown",
@@ -25,15 +27,26 @@ __all__ = [
 
 
 def has_color(stream: TextIO) -> bool:
-    """Return whether to use colour: on a terminal that is not dumb, without NO_COLOR (https://no-color.org)."""
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        return False
-    return stream.isatty()
+    """Return whether to use colours on `stream` (rules: color.py)."""
+    return wants_color(os.environ, stream.isatty())
 
 
 def width() -> int:
     """Return the terminal's columns; 100 if stdout is a file or pipe and COLUMNS is not set."""
     return shutil.get_terminal_size((100, 24)).columns
+
+
+def json_text(schema: int, values: Any, indent: Optional[int] = 2) -> str:
+    """Return the JSON of a command, an object, with its `schema`; raise TeamClaudeError for another answer.
+
+    The schema grows when a key changes its meaning or goes away, not when one is added.  That of a server's
+    own answer counts before the one of this program.
+    """
+    import json
+
+    if not isinstance(values, dict):
+        raise TeamClaudeError("the server's answer can't be read: is it another version?")
+    return json.dumps({"schema": schema, **values}, indent=indent)
 
 
 def note(line: str) -> None:

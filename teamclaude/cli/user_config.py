@@ -12,11 +12,14 @@ from collections.abc import Callable
 from typing import Optional
 
 from ..accounts.config.config import Config, ProxyConfig
-from ..accounts.config.config_file import ConfigFile, config_path, state_path
+from ..accounts.config.config_file import ConfigFile, config_path
+from ..accounts.config.state_place import state_path
+from ..dial.authority import authority, reachable_host
 from ..errors import ConfigError
 from .terminal import note
 
 __all__ = [
+    "has_config",
     "load_or_create_config",
     "open_config",
     "read_config",
@@ -28,8 +31,6 @@ __all__ = [
 # A running server rewrites its deleted file after two polls, 2 s apart.
 SERVER_SEC = 6.0
 POLL_SEC = 0.1
-# Wildcard addresses are for listening only: connect to loopback.
-WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 def open_config() -> ConfigFile:
@@ -37,15 +38,25 @@ def open_config() -> ConfigFile:
     return ConfigFile(config_path(os.environ), warn=lambda line: note(f"teamclaude: {line}"))
 
 
-def read_config() -> tuple[ConfigFile, Config]:
-    """Return the config file and its values; raise ConfigError that says what to do if it is missing."""
+def has_config() -> bool:
+    """Return whether there is a config file, or traces of one that is gone."""
+    path = open_config().path
+    return os.path.exists(path) or os.path.exists(state_path(path))
+
+
+def read_config(or_url: bool = False) -> tuple[ConfigFile, Config]:
+    """Return the config file and its values; raise ConfigError that says what to do if it is missing.
+
+    `or_url`: the command also takes the address of a server in place of the file.
+    """
     file = open_config()
     if not os.path.exists(file.path):
         makes = "teamclaude login (or import) makes it with an account"
         if os.path.exists(state_path(file.path)):
             back = "a running server writes it again in seconds"
             raise ConfigError(f"{file.path} is gone: {back}; else {makes}")
-        raise ConfigError(f"{file.path}: there is no config file yet; {makes}")
+        elsewhere = "; a server elsewhere is named with --url or TEAMCLAUDE_URL" if or_url else ""
+        raise ConfigError(f"{file.path}: there is no config file yet; {makes}{elsewhere}")
     return file, file.load()
 
 
@@ -69,7 +80,7 @@ def required_proxy_key(file: ConfigFile, config: Config) -> str:
 
 def server_host(proxy: ProxyConfig) -> str:
     """Return the host to connect to; `localhost` stays a name, which may have two addresses."""
-    return WILDCARDS.get(proxy.host, proxy.host)
+    return reachable_host(proxy.host)
 
 
 def server_url(proxy: ProxyConfig, port: Optional[int] = None) -> str:
@@ -77,5 +88,4 @@ def server_url(proxy: ProxyConfig, port: Optional[int] = None) -> str:
     host = server_host(proxy)
     if host == "localhost" and proxy.tls is None:
         host = "127.0.0.1"
-    shown = f"[{host}]" if ":" in host else host
-    return f"{'https' if proxy.tls else 'http'}://{shown}:{port or proxy.port}"
+    return f"{'https' if proxy.tls else 'http'}://{authority(host, port or proxy.port)}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -99,3 +101,35 @@ def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
         if thread.name == "typed":  # it must not read from whatever gets this number next
             thread.join(5)
     stdin.close()
+
+
+@pytest.fixture(scope="session")
+def make_certificate(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Path, Path]]:
+    """Return what makes a certificate that signs itself, for the names given; (certificate, key)."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the certificates of these tests")
+
+    def make(names: str = "IP:127.0.0.1", days: int = 30) -> tuple[Path, Path]:
+        place = tmp_path_factory.mktemp("tls")
+        cert, key = place / "cert.pem", place / "key.pem"
+        subprocess.run(
+            [
+                *(
+                    "openssl",
+                    "req",
+                    "-x509",
+                    "-newkey",
+                    "ec",
+                    "-pkeyopt",
+                    "ec_paramgen_curve:P-256",
+                    "-nodes",
+                ),
+                *("-days", str(days), "-subj", "/CN=teamclaude", "-addext", f"subjectAltName={names}"),
+                *("-keyout", str(key), "-out", str(cert)),
+            ],
+            check=True,
+            capture_output=True,
+        )
+        return cert, key
+
+    return make

@@ -49,6 +49,10 @@ def test_tier(fields: dict[str, Any], expected: str) -> None:
         ({"import_from": "/x.json", "expires_at": NOW + 3600}, False, "follows Claude Code, valid 1h"),
         ({"access_token": None, "import_from": "/x.json"}, True, "re-login needed"),
         ({"type": "apikey", "api_key": "k"}, False, "key"),
+        ({"type": "apikey", "credential_command": ("pass",)}, False, "from a program"),
+        ({"type": "apikey", "credential_command": ("pass",)}, True, "its program failed"),
+        ({"credential_command": ("pass",), "expires_at": NOW + 3600}, False, "valid 1h"),
+        ({"credential_command": ("pass",), "expires_at": NOW - 1}, False, "from a program"),
     ],
 )
 def test_token_state(fields: dict[str, Any], auth_failed: bool, expected: str) -> None:
@@ -68,6 +72,7 @@ def test_token_state(fields: dict[str, Any], auth_failed: bool, expected: str) -
             True,
         ),
         ({"import_from": "/x.json", "expires_at": NOW + 60}, None, False),
+        ({"credential_command": ("pass",), "expires_at": NOW + 60}, None, False),
     ],
 )
 def test_when_the_login_ends(fields: dict[str, Any], left: Optional[str], soon: bool) -> None:

@@ -204,6 +204,31 @@ def test_a_failing_deck_restores_the_terminal_and_the_proxy_goes_on(
     assert deck.end() == 0
 
 
+def test_a_process_that_is_killed_after_a_restart_leaves_the_terminal_in_order(
+    serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deck = serve()
+    entered: list[str] = []
+    obey = deck.screen._obey
+
+    def noted(parameters: str, final: str) -> None:
+        entered.extend(["again"] if (parameters, final) == ("?1049", "h") else [])
+        obey(parameters, final)
+
+    monkeypatch.setattr(deck.screen, "_obey", noted)
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{deck.port}/teamclaude/restart", b"{}", {"x-teamclaude-key": KEY}
+    )
+    with urllib.request.urlopen(request, timeout=40) as answer:
+        pid = json.loads(answer.read())["pid"]
+    deck.wait_until(lambda: bool(entered))
+    deck.see("── Accounts")
+    os.kill(pid, signal.SIGKILL)
+    assert deck.end() == 1
+    assert deck.restored
+    assert f"teamclaude: process {pid}, which served, was killed" in deck.screen.loose
+
+
 def test_ctrl_z_restores_the_terminal_and_fg_redraws_it(serve: Callable[..., Served]) -> None:
     deck = serve()
     deck.type("\x1a")

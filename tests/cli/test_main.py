@@ -122,6 +122,17 @@ def test_an_unknown_option_is_a_usage_error(cli: Callable[..., Any], name: str) 
     assert ended.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("accounts", "--url", "http://x"), ("alerts", "--url", "x"), ("completion", "--url", "x", "bash")],
+)
+def test_the_value_of_an_unknown_option_is_not_taken_for_a_wrong_word(
+    cli: Callable[..., Any], words: tuple[str, ...]
+) -> None:
+    line = f"teamclaude: unrecognized arguments: --url (teamclaude {words[0]} --help)\n"
+    assert cli(*words) == (2, "", line)
+
+
 def test_a_misspelt_command_is_corrected(cli: Callable[..., Any]) -> None:
     ended = cli("statsu")
     assert ended == (2, "", 'teamclaude: no command "statsu"; did you mean "status"?\n')

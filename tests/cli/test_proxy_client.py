@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.support import ALICE, Ended
+from teamclaude.proxy.lifecycle.server_presence import ServerPresence
+from tests.cli.support import ALICE, Ended, free_port
+
+posix = pytest.mark.skipif(os.name == "nt", reason="there are no such files")
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"ok": "yes"}'
 
@@ -57,31 +58,21 @@ def once() -> Iterator[Callable[..., Once]]:
         each.close()
 
 
+def test_a_port_needs_no_config_file_and_gets_no_key(
+    private_home: Path, cli: Callable[..., Ended], once: Callable[..., Once]
+) -> None:
+    proxy = once(b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"code": "c-1"}')
+    ended = cli("web", "--no-browser", "--port", str(proxy.port))
+    assert (ended.status, ended.out) == (0, f"http://127.0.0.1:{proxy.port}/#code=c-1\n")
+    assert b"x-teamclaude-key" not in proxy.asked.lower()
+    assert b"authorization" not in proxy.asked.lower()
+    assert not (private_home / ".config").exists()
+
+
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def certificate(make_certificate: Callable[..., tuple[Path, Path]]) -> tuple[Path, Path]:
     """A self-signed certificate for another name than localhost."""
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl here to make a certificate with")
-    directory = tmp_path_factory.mktemp("tls")
-    cert, key = directory / "cert.pem", directory / "key.pem"
-    subprocess.run(
-        [
-            *[
-                "openssl",
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:prime256v1",
-                "-nodes",
-            ],
-            *["-days", "2", "-subj", "/CN=proxy.example.com", "-keyout", str(key), "-out", str(cert)],
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return cert, key
+    return make_certificate("DNS:proxy.example.com")
 
 
 def test_the_configured_certificate_is_trusted(
@@ -111,6 +102,24 @@ def test_a_server_without_tls_where_the_config_says_tls(
     ended = cli("status")
     assert ended.status == 1
     assert f"no TLS with https://localhost:{server.port}" in ended.err
+
+
+@posix
+def test_a_server_on_the_port_before_a_change_is_named(
+    config: Callable[..., Path], cli: Callable[..., Ended]
+) -> None:
+    path = config(ALICE, port=free_port())
+    presence = ServerPresence(path)
+    presence.begin(3999)
+    try:
+        for words in (("restart",), ("status",), ("status", "--port", str(free_port()))):
+            ended = cli(*words)
+            assert (ended.status, ended.out) == (1, "")
+            assert ended.err.endswith("; one with this config file listens on port 3999: add --port 3999\n")
+        assert "start it with: teamclaude server" in cli("status", "--port", "3999").err
+    finally:
+        presence.end()
+    assert "start it with: teamclaude server" in cli("status").err
 
 
 def test_a_certificate_that_is_not_there(config: Callable[..., Path], cli: Callable[..., Ended]) -> None:

@@ -34,6 +34,19 @@ class Service:
         if drain_sec == 0:
             self.ended.set()
 
+    def drain(self) -> dict[str, Any]:
+        return self._act("drain")
+
+    def restart(self) -> dict[str, Any]:
+        return self._act("restart")
+
+    def _act(self, what: str) -> dict[str, Any]:
+        self.calls.append(what)
+        self.called.release()
+        if self.refusal:
+            raise self.refusal
+        return {}
+
     def reload(self) -> dict[str, Any]:
         self.calls.append("reload")
         self.called.release()
@@ -86,10 +99,10 @@ def test_it_ends_with_the_service() -> None:
 def test_other_signals_end_nothing() -> None:
     service = Service()
     noticed = threading.Event()
-    before = signal.signal(signal.SIGUSR1, lambda number, frame: noticed.set())
+    before = signal.signal(signal.SIGURG, lambda number, frame: noticed.set())
 
     def script() -> None:
-        os.kill(os.getpid(), signal.SIGUSR1)
+        os.kill(os.getpid(), signal.SIGURG)
         assert noticed.wait(5)
         kill(service, signal.SIGHUP)  # comes after it: by then it has been looked at
         service.ended.set()
@@ -97,7 +110,7 @@ def test_other_signals_end_nothing() -> None:
     try:
         assert len(serve(service, script)) == 1
     finally:
-        signal.signal(signal.SIGUSR1, before)
+        signal.signal(signal.SIGURG, before)
     assert service.calls == ["reload"]
 
 
@@ -128,3 +141,72 @@ def test_signal_handlers_are_restored() -> None:
         serve_until_stopped(Service(), print, begin)
     assert [signal.getsignal(number) for number in numbers] == before
     assert signal.set_wakeup_fd(-1) == -1
+
+
+@pytest.mark.parametrize(("number", "call"), [(signal.SIGUSR1, "drain"), (signal.SIGUSR2, "restart")])
+def test_a_drain_and_a_restart_run_beside_the_signals_and_tell_why_not(number: int, call: str) -> None:
+    service = Service()
+    service.refusal = BadRequestError("it stops already")
+
+    def script() -> None:
+        kill(service, number)
+        kill(service, signal.SIGHUP)
+        service.ended.set()
+
+    said = serve(service, script)
+    assert service.calls == [call, "reload"]
+    assert "teamclaude: it stops already" in said
+
+
+class LaterProcess:
+    """One that has the terminal."""
+
+    def __init__(self, did: list[Any]) -> None:
+        self.did = did
+
+    def on_signal(self, number: int) -> bool:
+        self.did.append(("passed on", number))
+        return False
+
+    def wait_for_terminal(self) -> None:
+        self.did.append("waited")
+
+    def wait(self) -> None:
+        """Nothing comes after it."""
+
+
+def test_ctrl_z_stops_this_process_once_the_later_one_has_left_the_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    service, did = Service(), list[Any]()
+    main = threading.main_thread().ident
+    assert main is not None
+    ready = threading.Event()
+
+    def stop(pid: int, number: int) -> None:
+        did.append((pid, number, signal.getsignal(number)))
+        service.ended.set()
+
+    def press() -> None:
+        ready.wait()
+        signal.pthread_kill(main, signal.SIGTSTP)
+
+    monkeypatch.setattr(os, "kill", stop)
+    threading.Thread(target=press).start()
+    serve_until_stopped(service, did.append, ready.set, LaterProcess(did))
+    assert did == ["waited", (os.getpid(), signal.SIGTSTP, signal.SIG_DFL)]
+
+
+def test_ctrl_z_that_is_ignored_stays_so() -> None:
+    service, before = Service(), signal.signal(signal.SIGTSTP, signal.SIG_IGN)
+    found: list[Any] = []
+
+    def look() -> None:
+        found.append(signal.getsignal(signal.SIGTSTP))
+        service.ended.set()
+
+    try:
+        serve_until_stopped(service, found.append, look)
+    finally:
+        signal.signal(signal.SIGTSTP, before)
+    assert found == [signal.SIG_IGN]

@@ -8,19 +8,30 @@ from pathlib import Path
 
 import pytest
 
-from teamclaude.accounts.config.config_file import state_path
+from teamclaude.accounts.config.state_place import state_path
 from teamclaude.cli import dispatch, user_config
 from tests.cli.support import ALICE, Ended
 
 # Every command, with words it takes.
 MAKES = {"server", "login", "import"}
-NEEDS_NONE = {"help": (), "demo": (), "lab": ("show",), "mcp": (), "statusline": ()}
+NEEDS_NONE = {
+    "help": (),
+    "demo": (),
+    "completion": ("zsh",),
+    "version": (),
+    "doctor": (),
+    "lab": ("show",),
+    "mcp": (),
+    "service": ("print",),
+    "statusline": (),
+}
 READS: dict[str, tuple[str, ...]] = {
     "run": ("-p", "hello"),
     "setup": (),
     "env": (),
     "status": (),
     "watch": (),
+    "web": ("--no-browser",),
     "capacity": (),
     "accounts": (),
     "remove": ("alice", "--yes"),
@@ -28,9 +39,18 @@ READS: dict[str, tuple[str, ...]] = {
     "disable": ("alice",),
     "priority": ("alice", "3"),
     "switch": ("alice",),
+    "restart": (),
+    "drain": (),
     "api": ("/v1/models",),
     "explain": (),
+    "alerts": (),
     "record": ("status",),
+    "usage": (),
+}
+# Those that need no config file for a server that is named by its address.
+TAKES_URL = {
+    *("status", "watch", "web", "capacity", "switch", "explain", "restart", "drain"),
+    *("run", "env", "api", "record", "enable", "disable", "usage", "setup"),
 }
 
 
@@ -61,10 +81,11 @@ def test_a_reading_command_creates_no_file_and_says_what_to_do(
     before = sorted(private_home.rglob("*"))
     ended = cli(*words)
     path = private_home / ".config" / "teamclaude.json"
+    elsewhere = "; a server elsewhere is named with --url or TEAMCLAUDE_URL" if words[0] in TAKES_URL else ""
     assert (ended.status, ended.out) == (20 if words[0] == "capacity" else 1, "")
     assert ended.err == (
         f"teamclaude: {path}: there is no config file yet; "
-        "teamclaude login (or import) makes it with an account\n"
+        f"teamclaude login (or import) makes it with an account{elsewhere}\n"
     )
     assert sorted(private_home.rglob("*")) == before
 
@@ -130,10 +151,11 @@ def test_the_first_account_makes_the_file_at_once(path: Path) -> None:
 def test_a_file_that_was_deleted_under_a_running_server_is_waited_for(
     path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    state_path(path).parent.mkdir(mode=0o700)
+    state_path(path).parent.mkdir(mode=0o700, parents=True)
     state_path(path).write_text("{}")
 
     def server_writes_it(sec: float) -> None:
+        path.parent.mkdir(mode=0o700)
         path.write_text(json.dumps({"proxy": {"apiKey": "tc-THEIRS"}, "accounts": [ALICE]}))
         path.chmod(0o600)
 
@@ -147,7 +169,7 @@ def test_a_file_that_was_deleted_under_a_running_server_is_waited_for(
 def test_without_a_server_a_deleted_file_is_created_again(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state_path(path).parent.mkdir(mode=0o700)
+    state_path(path).parent.mkdir(mode=0o700, parents=True)
     state_path(path).write_text("{}")
     monkeypatch.setattr(user_config, "SERVER_SEC", 0.0)
     assert user_config.load_or_create_config()[1].accounts == ()

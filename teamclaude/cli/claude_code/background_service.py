@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from ...accounts.config.json_file import json_object
-from ...accounts.importing.find_login import claude_directory
+from ...accounts.importing.claude_files import claude_directory
 
 __all__ = ["BackgroundService", "find_service", "has_environment", "session_settings"]
 

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 HEADERS = "ANTHROPIC_CUSTOM_HEADERS"
-OUR_HEADERS = ("x-teamclaude-key", "x-teamclaude-account")
+OUR_HEADERS = ("x-teamclaude-key", "x-teamclaude-account", "x-teamclaude-project")
 # These override the account that the client is logged in with, or open a dialog.
 CONFLICTING = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 API_HOST = "api.anthropic.com"
@@ -47,6 +47,7 @@ class ClientTarget(NamedTuple):
     key: str
     certificate: Optional[str] = None  # when the proxy serves TLS
     account: Optional[str] = None  # name, when one account is wanted
+    project: Optional[str] = None  # the working directory, when the proxy is to know it
     ca_file: Optional[str] = None  # when set, the client is to be a first-party one
 
 
@@ -74,6 +75,9 @@ def own_headers(target: ClientTarget, logged_in: bool) -> list[str]:
     own = [("x-teamclaude-key", target.key)] if logged_in and not target.ca_file else []
     if target.account is not None:
         own.append(("x-teamclaude-account", account_header(target.account)))
+    # Nor a path of this machine.
+    if target.project is not None and not target.ca_file:
+        own.append(("x-teamclaude-project", account_header(target.project)))
     return [f"{name}: {value}" for name, value in own]
 
 
@@ -104,7 +108,7 @@ def _as_http_proxy(target: ClientTarget, existing: Mapping[str, str]) -> dict[st
 
 
 def account_header(name: str) -> str:
-    """Return an account's name as a header value, percent-encoded to ASCII."""
+    """Return an account's name, or a path, as a header value, percent-encoded to ASCII."""
     return quote(name, safe=" !$&'()*+,/:;=?@[]")
 
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...accounts.importing.find_login import credentials_file
+from ...accounts.importing.claude_files import credentials_file
 from ...accounts.importing.keychain import keychain_query
 
 __all__ = ["client_reads_login", "is_logged_in"]

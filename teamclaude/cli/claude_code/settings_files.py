@@ -27,13 +27,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
-from ...accounts.importing.find_login import claude_directory
+from ...accounts.importing.claude_files import claude_directory
 
 __all__ = [
     "BaseUrl",
     "Layer",
     "SettingsError",
     "base_urls_in_settings",
+    "bytes_of",
     "layer_of",
     "main_checkout",
     "parse_settings",
@@ -217,7 +218,7 @@ def main_checkout(project: Path) -> Optional[Path]:
 
 def _read(scope: str, path: Path) -> Iterator[Layer]:
     try:
-        data = _bytes_of(path)
+        data = bytes_of(path)
         if scope == "global" and b'"env"' not in data:
             return  # it may have megabytes of history
         yield layer_of(scope, str(path), parse_settings(data))
@@ -229,7 +230,7 @@ def _read(scope: str, path: Path) -> Iterator[Layer]:
         yield Layer(scope, str(path), problem=f"can't be read ({error.strerror or error})")
 
 
-def _bytes_of(path: Path) -> bytes:
+def bytes_of(path: Path) -> bytes:
     """Return a file's bytes; a repository may hold a link to /dev/zero in its place.  Raise OSError."""
     with open(path, "rb", opener=_open_at_once) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):

@@ -16,7 +16,7 @@ from ...accounts.config.atomic_write import write_private
 from ...accounts.config.config import Config
 from ...errors import ConfigError
 
-__all__ = ["VARIABLE", "trusted_file"]
+__all__ = ["VARIABLE", "trusted_beside", "trusted_file"]
 
 VARIABLE = "NODE_EXTRA_CA_CERTS"
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.S)
@@ -47,6 +47,18 @@ def trusted_file(
     from ...proxy.connect.combined_ca import combined_ca_file, combined_ca_path
 
     return (combined_ca_file if write else combined_ca_path)(needed[-1], _joined(file, others, write))
+
+
+def trusted_beside(needed: Path, file: Path, existing: Mapping[str, str], write: bool = True) -> Path:
+    """Return a file with the certificates in `needed` and what `existing` makes a client trust.
+
+    `file`: the config file, which need not exist; what must be combined is written beside it, or only named
+    without `write`.  Raise ConfigError if a file can't be read.
+    """
+    theirs = existing.get(VARIABLE)
+    if theirs and _certificates([needed]) <= _certificates([Path(theirs)]):
+        return Path(theirs)
+    return _joined(file, [needed.absolute(), *([Path(theirs).absolute()] if theirs else ())], write)
 
 
 def _joined(config: Path, files: Sequence[Path], write: bool) -> Path:

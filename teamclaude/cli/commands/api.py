@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from ...accounts.config.identity import find_account
 from ...errors import TeamClaudeError, UsageError
-from ..arguments import add_port_option
 from ..claude_code.environment import account_header
+from ..remote.chosen import add_proxy_arguments, named_proxy
 from ..terminal import note
 from ..user_config import read_config
+
+if TYPE_CHECKING:
+    from ..proxy_client import ProxyClient
 
 # A model may think this long before the response begins.
 PATIENCE_S = 600.0
@@ -24,7 +27,7 @@ def api_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--account", metavar="NAME", help="use this account and no other")
     parser.add_argument("--method", metavar="M", help="default: POST with --data, else GET")
     parser.add_argument("--data", metavar="JSON", help="body; @FILE reads a file, - reads stdin")
-    add_port_option(parser)
+    add_proxy_arguments(parser)
 
 
 def api(args: argparse.Namespace) -> int:
@@ -36,18 +39,14 @@ def api(args: argparse.Namespace) -> int:
     The status and headers go to stderr, the body to stdout. The exit status is 0
     only for an HTTP status below 400.
     """
-    from ..proxy_client import ProxyClient
-
-    file, config = read_config()
+    proxy, name = _proxy_and_account(args)
     headers = {"anthropic-version": VERSION, "Accept": "*/*"}
-    if args.account:
-        name = find_account(config.accounts, args.account).name
+    if name is not None:
         headers["x-teamclaude-account"] = account_header(name)
     body = _body(args.data)
     method = (args.method or ("GET" if body is None else "POST")).upper()
     if not method.isalpha():
         raise UsageError(f"--method {args.method}: not an HTTP method")
-    proxy = ProxyClient(config, file.path, args.port, PATIENCE_S)
     with proxy.request(method, _path(args.path), body, headers) as answer:
         note(f"{answer.status} {answer.reason}")
         for header, value in answer.headers:
@@ -60,6 +59,20 @@ def api(args: argparse.Namespace) -> int:
     if sys.stdout.isatty() and last not in (b"", b"\n"):
         print()  # so that the prompt starts on a new line
     return 0 if answer.status < 400 else 1
+
+
+def _proxy_and_account(args: argparse.Namespace) -> tuple[ProxyClient, Optional[str]]:
+    """Return the server, and the name of the account that is wanted."""
+    from ..proxy_client import ProxyClient
+
+    remote = named_proxy(args, PATIENCE_S)
+    if remote is not None:
+        from ..remote.launching import account_there
+
+        return remote, account_there(remote, args.account) if args.account else None
+    file, config = read_config(or_url=True)
+    name = find_account(config.accounts, args.account).name if args.account else None
+    return ProxyClient(config, file.path, args.port, PATIENCE_S), name
 
 
 def _path(path: str) -> str:

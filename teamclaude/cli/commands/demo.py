@@ -53,7 +53,8 @@ def demo(args: argparse.Namespace) -> int:
     A fake API with quotas that fill and reset, fake Claude Code sessions, and the
     real proxy between them.
 
-    On a terminal it shows the Deck until q, otherwise a line for each event.
+    On a terminal it shows the Deck until q, otherwise a line for each event. Its
+    port is in the first line: teamclaude web --port N opens its page.
     Nothing of yours is read or changed. It ends with a table; the exit status is 0
     unless a session saw an error that another account could have prevented.
     """

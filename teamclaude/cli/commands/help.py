@@ -25,6 +25,8 @@ def help_on(args: argparse.Namespace) -> int:
         print(page(args.topic).rstrip())
         if args.topic == "config":
             print("\n".join(_settings()))
+        elif args.topic == "metrics":
+            print("\n".join(_metrics()))
     elif args.topic in [command.name for command in COMMANDS]:
         parser_for(find_command(args.topic)).print_help()
     else:
@@ -35,6 +37,8 @@ def help_on(args: argparse.Namespace) -> int:
 
 
 def _overview() -> list[str]:
+    import textwrap
+
     rows = [(f"{command.name} {command.words}".rstrip(), command.help) for command in COMMANDS]
     width = max(len(left) for left, _ in rows)
     return [
@@ -43,7 +47,7 @@ def _overview() -> list[str]:
         *(f"  {left:<{width}}  {right}" for left, right in rows),
         "",
         "manual: teamclaude help TOPIC, where TOPIC is a command or one of",
-        ", ".join(topics()),
+        *textwrap.wrap(", ".join(topics()), 78, break_on_hyphens=False),
         "exit status: 0 ok, 1 failure, 2 wrong usage, 130 interrupted",
         "TEAMCLAUDE_DEBUG=1 shows tracebacks",
     ]
@@ -66,4 +70,19 @@ def _settings() -> list[str]:
             initial_indent="    ",
             subsequent_indent="     ",
         )
+    return lines
+
+
+def _metrics() -> list[str]:
+    """Return the list of all metrics, generated from their declarations."""
+    import textwrap
+
+    from ...metrics.families import all_families
+
+    lines = ["", "All metrics", "-----------"]
+    for family in all_families():
+        labels = f": {', '.join(family.labels)}" if family.labels else ""
+        lines += ["", f"{family.sample_name}"]
+        lines += textwrap.wrap(family.help, 76, initial_indent="    ", subsequent_indent="    ")
+        lines.append(f"    ({family.kind}{labels})")
     return lines

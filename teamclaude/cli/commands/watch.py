@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Optional
 from urllib.parse import quote
 
-from ...errors import UsageError
-from ..arguments import add_port_option, number
+from ..arguments import number
+from ..remote.chosen import add_proxy_arguments, chosen_proxies
+from ..terminal import note
 
 if TYPE_CHECKING:
-    from ...deck.feed import RemoteFeed
+    from ...deck.feed import Feed, RemoteFeed
     from ...deck.terminal.screen import Screen
     from ..proxy_client import ProxyClient
 
@@ -26,10 +27,7 @@ def watch_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--interval", type=number(0.2, 3600), default=1.0, metavar="S", help="seconds between two looks (1)"
     )
-    parser.add_argument(
-        "--url", metavar="U", help="another server's address; its key is taken from TEAMCLAUDE_KEY, or asked"
-    )
-    add_port_option(parser)
+    add_proxy_arguments(parser, several=True)
 
 
 def watch(args: argparse.Namespace) -> int:
@@ -37,7 +35,10 @@ def watch(args: argparse.Namespace) -> int:
 
       teamclaude watch
       TEAMCLAUDE_KEY=... teamclaude watch --url https://host:3456
+      teamclaude watch --url http://a:3456 --url http://b:3456
 
+    Several servers are shown as one pool, with the name of the server before each
+    account; one that does not answer is marked, and the others go on.
     It is read-only. If stdout is not a terminal, it prints the page whenever it
     has changed.
     """
@@ -45,7 +46,10 @@ def watch(args: argparse.Namespace) -> int:
     from ..proxy_client import ProxyDownError
 
     on = deck_screen()
-    proxy = _proxy(args)
+    proxies = chosen_proxies(args, PATIENCE_SEC)
+    if len(proxies) > 1:
+        return _watch_pool(proxies, args.interval, on)
+    proxy = _with_key(proxies[0])
     try:
         proxy.get("/teamclaude/capacity")  # report a wrong key before the screen changes
     except ProxyDownError:
@@ -55,34 +59,47 @@ def watch(args: argparse.Namespace) -> int:
     return _print_pages(proxy, args.interval) if on is None else _show(proxy, args.interval, on)
 
 
-def _proxy(args: argparse.Namespace) -> ProxyClient:
-    from ..proxy_client import (
-        KEY_VARIABLE,
-        ProxyDownError,
-        ProxyRefusedError,
-        RemoteProxyClient,
-        configured_proxy,
-        parse_address,
-    )
+def _watch_pool(proxies: Sequence[ProxyClient], interval: float, on: Optional[Screen]) -> int:
+    """Show several servers; report refused keys, and a pool that is down as a whole, before that."""
+    from ...deck.pool.feed import PoolFeed
+    from ..proxy_client import ProxyRefusedError
+    from ..remote.ask_all import ask_all
 
-    if args.url is None:
-        return configured_proxy(args.port, PATIENCE_SEC)
-    if args.port is not None:
-        raise UsageError("--url names the port: leave --port out")
-    at = parse_address(args.url)
-    key = os.environ.get(KEY_VARIABLE, "")
-    proxy = RemoteProxyClient(at, key, PATIENCE_SEC)
+    failures = [each.failure for each in ask_all(proxies, "/teamclaude/capacity") if each.failure]
+    refusals = [each for each in failures if isinstance(each, ProxyRefusedError)]
+    if refusals or (on is None and len(failures) == len(proxies)):
+        raise (refusals or failures)[0]
+    feed = PoolFeed([(proxy.url, proxy.get) for proxy in proxies], interval)
+    feed.start()
+    feed.wait_first(FIRST_ANSWER_SEC if on else PATIENCE_SEC)
+    try:
+        if on is None:
+            return _print_models(feed, interval)
+        return _show_feed(feed, feed.explain, on, " ".join(proxy.url for proxy in proxies))
+    finally:
+        feed.close()
+
+
+def _with_key(proxy: ProxyClient) -> ProxyClient:
+    """Return the client; ask a person for the key that a server elsewhere wants."""
+    from ..proxy_client import ProxyDownError, ProxyRefusedError
+    from ..remote.client import RemoteProxyClient
+    from ..remote.keys import check_key
+
+    if not isinstance(proxy, RemoteProxyClient):
+        return proxy
     try:
         proxy.get("/teamclaude/capacity")
     except ProxyDownError:
         pass
     except ProxyRefusedError as refused:
-        if key or refused.status != 401 or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if proxy.key or refused.status != 401 or not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise
         import getpass
 
         typed = getpass.getpass(f"Key of {proxy.url} (it is not shown): ")
-        return RemoteProxyClient(at, typed.strip(), PATIENCE_SEC)
+        key = check_key(typed.strip(), "the typed key")
+        return RemoteProxyClient(proxy.address, key, PATIENCE_SEC, proxy.ca_file)
     return proxy
 
 
@@ -93,41 +110,44 @@ def _feed(proxy: ProxyClient, interval: float) -> RemoteFeed:
 
 
 def _show(proxy: ProxyClient, interval: float, on: Screen) -> int:
+    feed = _feed(proxy, interval)
+    feed.start()
+    feed.first_fetch_done.wait(FIRST_ANSWER_SEC)
+    try:
+        return _show_feed(feed, proxy.get, on, proxy.url)
+    finally:
+        feed.close()
+
+
+def _show_feed(feed: Feed, ask: Callable[[str], Any], on: Screen, where: str) -> int:
     from ...deck.controls import ReadOnlyControls
     from ...deck.loop import DeckLoop
     from ..deck_page import shows_ascii
 
     def explain(request: str) -> Any:
-        return proxy.get(f"/teamclaude/explain/{quote(request, safe='')}")
+        return ask(f"/teamclaude/explain/{quote(request, safe='')}")
 
-    feed = _feed(proxy, interval)
-    feed.start()
-    feed.first_fetch_done.wait(FIRST_ANSWER_SEC)
-    try:
-        console = DeckLoop(
-            on,
-            feed,
-            ReadOnlyControls(explain),
-            ascii=shows_ascii(sys.stdout),
-            read_only=True,
-            where=proxy.url,
-        )
-        return 0 if console.run() == "quit" else 130
-    finally:
-        feed.close()
+    console = DeckLoop(
+        on, feed, ReadOnlyControls(explain), ascii=shows_ascii(sys.stdout), read_only=True, where=where
+    )
+    return 0 if console.run() == "quit" else 130
 
 
 def _print_pages(proxy: ProxyClient, interval: float) -> int:
+    feed = _feed(proxy, interval)
+    return _print_models(feed, interval, feed.fetch_once)
+
+
+def _print_models(feed: Feed, interval: float, before_each: Callable[[], None] = lambda: None) -> int:
     """Print a page whenever it differs from the one before, until Ctrl-C or a closed pipe."""
     from ..deck_page import deck_page
 
-    feed = _feed(proxy, interval)
     before: list[str] = []
     while True:
-        feed.fetch_once()
+        before_each()
         news = feed.take_notice()
         if news:
-            print(f"teamclaude: {news}", file=sys.stderr, flush=True)
+            note(f"teamclaude: {news}")
         lines = deck_page(feed.model(), sys.stdout)
         if lines != before:
             print("\n".join([*([""] if before else []), *lines]), flush=True)

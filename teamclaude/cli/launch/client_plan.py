@@ -20,17 +20,20 @@ from ..claude_code.environment import API_HOST, ClientTarget
 from ..claude_code.login import is_logged_in
 from ..claude_code.settings_files import SOURCES, Layer, SettingsError, layer_of, read_layers, settings_option
 from ..claude_code.trusted_file import VARIABLE as TRUSTED
-from ..claude_code.trusted_file import trusted_file
+from ..claude_code.trusted_file import trusted_beside, trusted_file
 from .claude_words import ClaudeWords, read_words
 from .obstacles import obstacles
 from .settings_option import settings_directory
 from .wiring import Finding, Reach, Wiring, is_on, wire
 
-__all__ = ["ClientPlan", "Wanted", "plan_client"]
+__all__ = ["ClientPlan", "Wanted", "about_agents", "plan_client"]
 
 
 class Wanted(NamedTuple):
-    """What a command asks for: the proxy at `url` with `key`, of the config file `file`."""
+    """What a command asks for: the proxy at `url` with `key`, of the config file `file`.
+
+    Of a server elsewhere there is no config; `trust` is the file of its certificates, if it needs one.
+    """
 
     config: Config
     file: Path
@@ -38,6 +41,9 @@ class Wanted(NamedTuple):
     key: str
     account: Optional[str] = None
     first_party: bool = False
+    is_elsewhere: bool = False
+    trust: Optional[Path] = None
+    write: bool = True  # files that the client is to trust are made if they are missing
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,8 @@ def plan_client(
     findings: list[Finding] = []
     trusting = {} if reach is Reach.SHELL else _without_project(layers)
     target = _target(wanted, {**env, **trusting}, findings)
+    if reach is not Reach.SHELL:  # a shell goes to other directories
+        target = target._replace(project=str(project))
     findings += _about_project_trust(target, layers, reach)
     wiring = wire(env, layers, target, logged_in, reach)
     findings += wiring.changes
@@ -87,11 +95,12 @@ def plan_client(
     if reach is Reach.PROCESS:
         findings += _about_session(read.words, seen, wanted.file)
     if service is not None and not has_environment(service, wiring.variables):
-        findings.append(_about_agents(service))
+        findings.append(about_agents(service))
     return ClientPlan(target, layers, logged_in, reach, read, theirs, wiring, findings, service)
 
 
-def _about_agents(service: BackgroundService) -> Finding:
+def about_agents(service: BackgroundService) -> Finding:
+    """Return what to know about a supervisor with another environment than a client's."""
     return Finding(
         f"Claude Code's background service (pid {service.pid}) has an environment of its own: agents in the "
         "background would not use the proxy; start them with teamclaude run, or end it: "
@@ -137,17 +146,23 @@ def _theirs(words: ClaudeWords, project: Path) -> dict[str, Any]:
 
 
 def _target(wanted: Wanted, seen: Mapping[str, str], findings: list[Finding]) -> ClientTarget:
-    if wanted.first_party:
+    if wanted.first_party and not wanted.is_elsewhere:
         _check_first_party(wanted)
     target = ClientTarget(wanted.url, wanted.key, None, wanted.account)
     try:
-        trusted = trusted_file(wanted.config, wanted.file, wanted.first_party, seen)
+        trusted = _trusted(wanted, seen)
     except ConfigError as error:
         findings.append(Finding(f"claude trusts only the proxy: {error}"))
-        trusted = trusted_file(wanted.config, wanted.file, wanted.first_party, {})
+        trusted = _trusted(wanted, {})
     if trusted is None:
         return target
     return target._replace(**{"ca_file" if wanted.first_party else "certificate": str(trusted)})
+
+
+def _trusted(wanted: Wanted, seen: Mapping[str, str]) -> Optional[Path]:
+    if wanted.is_elsewhere:
+        return trusted_beside(wanted.trust, wanted.file, seen, wanted.write) if wanted.trust else None
+    return trusted_file(wanted.config, wanted.file, wanted.first_party, seen, wanted.write)
 
 
 def _check_first_party(wanted: Wanted) -> None:

@@ -53,6 +53,7 @@ class _Obstacles:
                 f"{where} sets ANTHROPIC_BASE_URL to {shown_url(url)}, which overrides the environment: "
                 f"claude will not use the proxy; {cure}",
                 stops=True,
+                topic="base-url",
             )
 
     def _providers(self) -> Iterator[Finding]:
@@ -63,7 +64,7 @@ class _Obstacles:
             names.append(SOCKET)
         for name in names:
             yield Finding(
-                f"{self._sets(name)}: claude will not use the proxy; {self._cure(name)}", stops=True
+                f"{self._sets(name)}: claude will not use the proxy; {self._cure(name)}", True, "provider"
             )
 
     def _http_proxy(self) -> Iterator[Finding]:
@@ -74,6 +75,7 @@ class _Obstacles:
             f"{self._sets(name)} to {shown_url(self.texts[name])}, and claude would ask it for {host}: "
             f"prompts and the proxy's key would go there; {self._cure_of_lists(name, host)}",
             stops=True,
+            topic="http-proxy",
         )
 
     def _cure_of_lists(self, proxy: str, host: str) -> str:
@@ -93,6 +95,7 @@ class _Obstacles:
                 f"{self._sets(name)} to {shown_url(self.texts.get(name, ''))}: claude would reach the API "
                 f"through it, not through us; {self._cure(name)}",
                 stops=True,
+                topic="http-proxy",
             )
         for entry in strangely_excluded(self.texts, API_HOST, 443):
             place = next((each for each in EXCLUSIONS if entry in self.texts.get(each, "")), EXCLUSIONS[0])
@@ -100,6 +103,7 @@ class _Obstacles:
                 f"{self._sets(place)} with {entry}: claude would reach the API past the proxy; "
                 f"{self._cure(place, f'take {entry} out')}",
                 stops=True,
+                topic="http-proxy",
             )
 
     def _trust(self) -> Iterator[Finding]:
@@ -109,6 +113,7 @@ class _Obstacles:
                 f"{self._sets(TRUSTED)} to another file: claude would not trust the proxy; "
                 f"{self._cure(TRUSTED, f'set it to {needed}, which holds both')}",
                 stops=True,
+                topic="trust",
             )
 
     def _headers(self) -> Iterator[Finding]:
@@ -119,7 +124,7 @@ class _Obstacles:
             effect = (
                 "the account that was named would not be asked for" if pinned else "the proxy's key is lost"
             )
-            yield Finding(f"{self._sets(HEADERS)}: {effect}; {self._cure(HEADERS)}", stops=pinned)
+            yield Finding(f"{self._sets(HEADERS)}: {effect}; {self._cure(HEADERS)}", pinned, "headers")
 
     def _credential(self) -> Iterator[Finding]:
         for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
@@ -129,11 +134,10 @@ class _Obstacles:
                 continue
             instead = "your login" if self.logged_in else "the proxy's key"
             if self.logged_in or name == "ANTHROPIC_AUTH_TOKEN":
-                yield Finding(
-                    f"{self._sets(name)} and would be used instead of {instead}; {self._cure(name)}"
-                )
+                effect = f" and would be used instead of {instead}"
             else:
-                yield Finding(f"{self._sets(name)}, about which claude would ask; {self._cure(name)}")
+                effect = ", about which claude would ask"
+            yield Finding(f"{self._sets(name)}{effect}; {self._cure(name)}", topic="credential")
 
     # --- words ------------------------------------------------------------------------------------------
 
@@ -162,7 +166,11 @@ def obstacles(
     reach: Reach,
 ) -> list[Finding]:
     """Return what stands in the way of a client for which `effective` counts; files that are broken first."""
-    found = [Finding(f"{each.source} {each.problem}: claude ignores it") for each in layers if each.problem]
+    found = [
+        Finding(f"{each.source} {each.problem}: claude ignores it", topic="settings")
+        for each in layers
+        if each.problem
+    ]
     other = _other_mode(effective, target, logged_in)
     if other is not None:
         found.append(_about_mode(effective, other))
@@ -191,5 +199,5 @@ def _about_mode(effective: Mapping[str, Value], target: ClientTarget) -> Finding
     mode, option = ("in first-party mode", "") if target.ca_file else ("by its base URL", " --first-party")
     cure = "" if value.is_managed else f" (teamclaude setup claude{option} --write changes that)"
     return Finding(
-        f"{value.source} leads claude to the proxy {mode}, whatever the environment says{cure}", False
+        f"{value.source} leads claude to the proxy {mode}, whatever the environment says{cure}", topic="mode"
     )

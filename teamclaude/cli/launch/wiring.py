@@ -60,10 +60,14 @@ class Value(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """One line for the user; `stops`: the client would not use the proxy as it should."""
+    """One line for the user; `stops`: the client would not use the proxy as it should.
+
+    `topic`: what it is about, in one word, for who sorts findings.
+    """
 
     text: str
     stops: bool = False
+    topic: str = ""
 
 
 class Wiring(NamedTuple):
@@ -179,7 +183,9 @@ def _changes(
 ) -> Iterator[Finding]:
     url = seen.get("ANTHROPIC_BASE_URL")
     if url and url.source and not target.ca_file and not is_same_server(url.text, target.url):
-        yield Finding(f"claude runs without ANTHROPIC_BASE_URL of {url.source}: it uses the proxy")
+        yield Finding(
+            f"claude runs without ANTHROPIC_BASE_URL of {url.source}: it uses the proxy", topic="base-url"
+        )
     for name in unwanted:
         yield Finding(f"claude runs without {name}{_of(seen[name].source)}: {_reason(name)}")
     helper = next((layer for layer in reversed(below) if layer.api_key_helper), None)

@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 from ...deck.text.cells import clean
 from ...deck.text.format import epoch_seconds, format_duration
+from ...deck.view.capacity_page import lasting_text
+from ...outlook_views import LastingView
 from ...snapshot import CapacityView
 from ...typed_json import from_json
 from ..terminal import plural
@@ -19,6 +21,7 @@ from .tool import (
     iso_time,
     list_of,
     nullable,
+    number,
     object_of,
     text,
     truth,
@@ -29,6 +32,9 @@ __all__ = ["CAPACITY"]
 INPUT = object_of(
     {
         "sub_agents": integer("how many you want to start (1)", minimum=1, maximum=1000, default=1),
+        "for_minutes": integer(
+            "how long they will work: adds whether the pool lasts", minimum=1, maximum=4320
+        ),
         "model": text("the model they will use, if another than yours: an id or a family", maxLength=100),
     },
     optional=True,
@@ -47,6 +53,8 @@ OUTPUT = object_of(
         "model": nullable(text("the model asked for")),
         "held": integer("requests that wait for an account now"),
         "waitingFor": list_of(text(), "accounts that can take no new work now, and why"),
+        "lasts": nullable(text("yes, maybe, no or unknown: whether the pool lasts for_minutes")),
+        "chanceLasts": nullable(number("that it does, 0 to 1")),
         "paidKeys": list_of(text(), "API keys that would serve where no account of the pool can, for money"),
     }
 )
@@ -54,12 +62,17 @@ OUTPUT = object_of(
 
 def _run(ask: Ask, arguments: Mapping[str, Any], session: Optional[str]) -> ToolResult:
     model: Optional[str] = arguments["model"] or None
+    minutes: Optional[int] = arguments["for_minutes"]
     path = "/teamclaude/capacity" + (f"/{quote(model, safe='')}" if model else "")
-    view = from_json(CapacityView, ask(path))
-    return capacity_result(view, arguments["sub_agents"], model)
+    answer = ask(f"{path}?for={minutes}m" if minutes else path)
+    view = from_json(CapacityView, answer)
+    lasts = from_json(LastingView, answer.get("lasting") or {}) if minutes else None
+    return capacity_result(view, arguments["sub_agents"], model, lasts)
 
 
-def capacity_result(view: CapacityView, asked: int, model: Optional[str] = None) -> ToolResult:
+def capacity_result(
+    view: CapacityView, asked: int, model: Optional[str] = None, lasts: Optional[LastingView] = None
+) -> ToolResult:
     """Answer from the capacity of the pool, which counts the caller's own conversation as running."""
     room = max(0, view.headroom or 0)
     start_now = min(asked, room)
@@ -69,6 +82,8 @@ def capacity_result(view: CapacityView, asked: int, model: Optional[str] = None)
     now = epoch_seconds(view.at)
     waiting_for = [f"{clean(row.name)}: {_why(row.status, row.reason)}" for row in closed]
     lines = [_verdict(asked, start_now, room, view.verdict, model), *_when(view, start_now, asked, wait)]
+    if lasts is not None:
+        lines.append(lasting_text(lasts, now or 0.0))
     if view.verdict == "red" and paid:
         lines.append(f"Requests would be served by a paid API key ({', '.join(map(clean, paid))}).")
     structured = {
@@ -83,6 +98,8 @@ def capacity_result(view: CapacityView, asked: int, model: Optional[str] = None)
         "model": model,
         "held": view.held or 0,
         "waitingFor": waiting_for,
+        "lasts": None if lasts is None else clean(lasts.answer),
+        "chanceLasts": None if lasts is None or lasts.chance is None else round(lasts.chance, 2),
         "paidKeys": [clean(name) for name in paid],
     }
     return ToolResult("\n".join([*lines, *waiting_for]), structured)

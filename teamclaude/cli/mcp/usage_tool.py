@@ -1,12 +1,17 @@
-"""The tool `usage`: tokens and their cost at list prices, by account, model, issue and session."""
+"""The tool `usage`: tokens and their cost at list prices, by account, model, project, issue, session or day.
+
+They are the history's; a proxy without one (switched off, or an older version) answers from its status.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
+from urllib.parse import urlencode
 
 from ...deck.text.cells import clean
 from ...deck.text.format import UNKNOWN, format_dollars, format_tokens
+from ...errors import TeamClaudeError, UsageError
 from ...snapshot import BindingView, Snapshot, UsageView
 from .tool import (
     Ask,
@@ -24,12 +29,16 @@ from .tool import (
 
 __all__ = ["USAGE"]
 
-GROUPS = ("account", "model", "issue", "session")
+GROUPS = ("account", "model", "issue", "session", "project", "client", "day")
+UNASKED = GROUPS[:5]  # what is shown when no grouping is named
+OF_STATUS = GROUPS[:4]  # what a proxy without a history knows
+DEFAULT_SINCE = "30d"
 
 INPUT = object_of(
     {
-        "by": text("one grouping only (all four)", enum=list(GROUPS)),
+        "by": text("one grouping only (all but client and day)", enum=list(GROUPS)),
         "limit": integer("rows of each grouping, the largest first (10)", minimum=1, maximum=100, default=10),
+        "since": text(f"7d, 24h, yesterday, monday, 2026-11-29, all ({DEFAULT_SINCE})", maxLength=40),
     },
     optional=True,
 )
@@ -59,29 +68,79 @@ class _Use(NamedTuple):
     usage: UsageView
 
 
+class _Uses(NamedTuple):
+    """The rows of one grouping, and how many were left out."""
+
+    rows: Sequence[_Use]
+    more: int
+
+
 def _run(ask: Ask, arguments: Mapping[str, Any], session: Optional[str]) -> ToolResult:
-    seen = Snapshot.from_json(ask("/teamclaude/status"))
-    return usage_result(seen, arguments["by"], arguments["limit"], session)
+    by, since, limit = arguments["by"], arguments["since"], arguments["limit"]
+    try:
+        groups = {
+            group: _of_history(ask, group, since or DEFAULT_SINCE, limit)
+            for group in ((by,) if by else UNASKED)
+        }
+    except TeamClaudeError as error:
+        if error.status != 404:  # of an unknown path, and of a history that is off
+            raise
+        if since or by not in (None, *OF_STATUS):
+            raise UsageError(
+                "this proxy keeps no history: ask without since, by " + ", ".join(OF_STATUS)
+            ) from error
+        groups = _of_status(Snapshot.from_json(ask("/teamclaude/status")), by, limit)
+    return _result(groups, session)
 
 
-def usage_result(seen: Snapshot, by: Optional[str], limit: int, session: Optional[str]) -> ToolResult:
-    """Return the usage in the given grouping, or in all."""
-    groups: dict[str, list[_Use]] = {
+def _of_history(ask: Ask, group: str, since: str, limit: int) -> _Uses:
+    """Return the usage in one grouping; raise TeamClaudeError with status 404 without a history."""
+    asked = urlencode({"by": group, "since": since, "limit": limit})
+    answer = ask(f"/teamclaude/usage?{asked}")
+    uses = [_Use(row[group], row["requests"], _view(row)) for row in answer["rows"]]
+    return _Uses(uses, answer["more"])
+
+
+def _view(row: Mapping[str, Any]) -> UsageView:
+    return UsageView(
+        row["inputTokens"],
+        row["outputTokens"],
+        row["cacheReadTokens"],
+        row["cacheWriteTokens"],
+        row["tokens"],
+        row["unmeasured"],
+        row["cost"],
+        row["costEstimated"],
+        row["unpricedTokens"],
+    )
+
+
+def _of_status(seen: Snapshot, by: Optional[str], limit: int) -> dict[str, _Uses]:
+    """Return the usage in the given grouping, or in all, as far as the status knows it."""
+    found: dict[str, list[_Use]] = {
         "account": [_Use(a.name, a.usage.requests, a.usage.usage) for a in seen.accounts],
         "model": _summed(seen.session_bindings, lambda binding: binding.model),
         "issue": [_Use(issue.issue, issue.requests or 0, issue.usage) for issue in seen.usage_by_issue],
         "session": _summed(seen.session_bindings, lambda binding: binding.sid),
     }
+    for uses in found.values():
+        uses.sort(key=lambda use: (-(use.usage.cost or 0.0), -(use.usage.tokens or 0), use.name or ""))
+    return {
+        group: _Uses(uses[:limit], max(0, len(uses) - limit))
+        for group, uses in found.items()
+        if by in (None, group)
+    }
+
+
+def _result(groups: Mapping[str, _Uses], session: Optional[str]) -> ToolResult:
     structured: Json = dict.fromkeys(GROUPS)
     lines = []
-    for group, uses in groups.items():
-        if by in (None, group):
-            uses.sort(key=lambda use: (-(use.usage.cost or 0.0), -(use.usage.tokens or 0), use.name or ""))
-            rows = [_row(use, group == "session" and use.name == session) for use in uses[:limit]]
-            structured[group] = {"rows": rows, "more": len(uses) - len(rows)}
-            lines += [f"by {group}:", *map(_line, rows)]
-            if len(uses) > len(rows):
-                lines.append(f"  and {len(uses) - len(rows)} more")
+    for group, (uses, more) in groups.items():
+        rows = [_row(use, group == "session" and use.name == session) for use in uses]
+        structured[group] = {"rows": rows, "more": more}
+        lines += [f"by {group}:", *map(_line, rows)]
+        if more:
+            lines.append(f"  and {more} more")
     return ToolResult("\n".join(lines), structured)
 
 
@@ -143,10 +202,9 @@ USAGE = Tool(
     "usage",
     "Tokens and cost",
     "Show the tokens used through TeamClaude and their cost at list prices (what the API would charge; a "
-    "subscription costs nothing extra), by account, model, issue and session. Accounts count since the "
-    "records began, issues within the retention of the ledger, models and sessions the conversations that "
-    "are known now.",
-    "tokens and cost of this session, by model, account or issue",
+    "subscription costs nothing extra), by account, model, issue, session and project, or by client key or "
+    "day. They are of the last 30 days unless `since` says another time.",
+    "tokens and cost of this session, by model, account, project, issue or day",
     INPUT,
     OUTPUT,
     _run,

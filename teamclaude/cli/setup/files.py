@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ...accounts.importing.find_login import claude_directory
+from ...accounts.config.state_place import home_directory
+from ...accounts.importing.claude_files import claude_directory
 from ...errors import UsageError
 from ...programs import find_program
 from ..claude_code.settings_files import main_checkout
@@ -57,7 +58,7 @@ def editor_files(env: Mapping[str, str], project: Path, scope: str, platform: st
         return [SettingsFile("VS Code", scope, project / ".vscode" / "settings.json")]
     if scope != "user":
         raise UsageError("VS Code has no private settings of a project: --scope user or --scope project")
-    home = Path(env.get("HOME") or env.get("USERPROFILE") or os.path.expanduser("~"))
+    home = Path(home_directory(env))
     base = _editors_directory(env, home, platform)
     places = [(name, base / name / "User") for name in EDITORS]
     places += [(name.strip("."), home / name / "data" / "Machine") for name in REMOTE_EDITORS]

@@ -19,7 +19,7 @@ from ..claude_code.login import is_logged_in
 from ..claude_code.proxy_variables import both_lists, excluding, http_proxy
 from ..claude_code.server_urls import shown_url
 from ..claude_code.settings_files import Layer, layer_of, parse_settings, read_layers
-from ..claude_code.trusted_file import trusted_file
+from ..claude_code.trusted_file import trusted_beside, trusted_file
 from ..launch.obstacles import obstacles
 from ..launch.wiring import Reach, Value, overlay
 from ..settings_edit.edit_record import Edit
@@ -57,7 +57,10 @@ class FilePlan:
 
 @dataclass(frozen=True)
 class Planner:
-    """Plans files for the proxy `target`; `env` and `project` are those of the command."""
+    """Plans files for the proxy `target`; `env` and `project` are those of the command.
+
+    `trust`: the file of certificates of a server elsewhere, if it needs one.
+    """
 
     files: EditedFiles
     config_file: Path
@@ -65,6 +68,7 @@ class Planner:
     target: ClientTarget
     env: Mapping[str, str]
     project: Path
+    trust: Optional[Path] = None
 
     def plan(self, kind: str, place: SettingsFile, first_party: bool, write: bool) -> FilePlan:
         """Return the plan of one file; `kind` is one of edits.TARGETS.
@@ -105,7 +109,10 @@ class Planner:
         """Return the target with the file that its client must trust; it is made only with `write`."""
         if first_party and write:
             ensure_certificates(tls_directory(self.config_file), self.config.proxy.forward_hosts, time.time())
-        path = trusted_file(self.config, self.config_file, first_party, existing, write)
+        if self.trust is not None:
+            path: Optional[Path] = trusted_beside(self.trust, self.config_file, existing, write)
+        else:
+            path = trusted_file(self.config, self.config_file, first_party, existing, write)
         if path is None:
             return self.target
         return self.target._replace(**{"ca_file" if first_party else "certificate": str(path)})

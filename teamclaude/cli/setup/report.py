@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Optional
 
+from ...accounts.config.state_place import home_directory
 from ..settings_edit.edit_record import decoded
 from ..settings_edit.edited_files import Change
 
@@ -23,7 +24,7 @@ HIDDEN = "..."
 
 def shown_path(path: Path, env: Mapping[str, str]) -> str:
     """Return a path with ~ for the home directory."""
-    home = env.get("HOME") or env.get("USERPROFILE") or os.path.expanduser("~")
+    home = home_directory(env)
     text = str(path)
     return f"~{text[len(home) :]}" if home and text.startswith(home.rstrip(os.sep) + os.sep) else text
 

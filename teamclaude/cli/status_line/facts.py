@@ -50,6 +50,9 @@ class Facts(NamedTuple):
     live: Optional[float] = None
     total: Optional[float] = None
     room_in_sec: Optional[float] = None  # until an account is usable again
+    forecast_known: bool = False
+    dry_from: Optional[float] = None  # the range in which no account serves any more; None: not foreseen
+    dry_until: Optional[float] = None
     held_sec: Optional[float] = None  # None: no request of the session is held
     held_reason: str = ""
     held_account: str = ""
@@ -107,6 +110,9 @@ def facts_of(answer: Mapping[str, Any]) -> Facts:
         _number(pool, "live"),
         _number(pool, "total"),
         _number(pool, "soonestResetSec"),
+        pool.get("forecastKnown") is True,
+        _moment(pool, "dryFrom"),
+        _moment(pool, "dryUntil"),
         (_number(held, "sec") or 0.0) if held else None,
         _text(held, "reason"),
         _text(held, "account"),

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
-from ...accounts.importing.find_login import claude_directory
+from ...accounts.importing.claude_files import claude_directory
 from ...errors import TeamClaudeError
+from ...own_program import own_command
 from ..settings_edit.edit_record import Edit
 from ..settings_edit.edited_files import Change, EditedFiles
 from ..settings_edit.json_edit import JsonTextError, get_path
@@ -25,7 +25,6 @@ OWNER = "statusline"
 SCOPES = ("user", "project", "local")  # a later one overrides an earlier one
 REFRESH_SEC = 10  # a hold begins and ends without an event that makes Claude Code run the command
 KEY = ("statusLine",)
-MAIN = Path(__file__).resolve().parents[2] / "__main__.py"
 
 
 def settings_file(scope: str, env: Mapping[str, str], project: Path) -> Path:
@@ -51,7 +50,7 @@ def status_line_setting(theirs: Any, template: str, refresh_sec: int) -> dict[st
     kept = dict(theirs) if isinstance(theirs, dict) else {}
     command = kept.get("command")
     first = command if isinstance(command, str) and not _is_ours(command) else ""
-    words = [sys.executable or "python3", "-I", "-S", str(MAIN), "statusline"]
+    words = own_command("statusline", options=("-I", "-S"))
     words += ["--format", template] if template else []
     words += ["--first", first] if first.strip() else []
     ours = {**kept, "type": "command", "command": shell_command(words)}

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Optional
 
 from .facts import Facts, Input, Window
+from .outlook import forecast_spans, use_style
 from .spans import Span, Spans, cells_of, clipped, duration, joined, painted, safe_text, span
 
 __all__ = ["FIELDS", "State", "line_of", "unknown_field"]
 
 FIVE_HOURS_SEC, WEEK_SEC = 5 * 3600.0, 7 * 86400.0
 UNKNOWN = "-"
-TIGHT, FULL = 0.75, 0.9  # utilization from which on a window is shown in another colour
 AHEAD = 0.1  # of an even pace, likewise
 CACHE_WARNING_SEC = 300.0  # before the prompt cache ends
 CACHE_WARNING_TOKENS = 20_000  # that a cold cache costs: less is not worth a word
@@ -35,6 +35,7 @@ FIELDS: Mapping[str, str] = {
     "live": "accounts that take new work",
     "total": "accounts in the pool",
     "verdict": "green, yellow or red, as in `teamclaude capacity`",
+    "forecast": "when the pool runs dry (dry in 40m-2h), or lasts; - if unknown",
     "held": "how long a request is held, and for what; else empty",
     "alert": "held, failing over, no answer, direct...; else empty",
     "cost": "cost of this session, as the client counts it",
@@ -175,7 +176,7 @@ class _Parts:
         window = self._facts.windows.get(axis, Window())
         if window.used is None or self._is_over(window):
             return Part(())
-        use = (*span(f"{axis} ", "dim"), *span(f"{window.used:.0%}", _use_style(window.used)))
+        use = (*span(f"{axis} ", "dim"), *span(f"{window.used:.0%}", use_style(window.used)))
         pace, reset = self._pace_span(axis, " "), self._reset_span(axis, " ↻")
         forms = [(levels[0], (*use, *reset)), (levels[1], use)]
         return Part((*use, *pace, *reset), [*forms, (levels[2], ())])
@@ -255,6 +256,7 @@ class _Parts:
             "account": lambda: span(_name(facts.account) or UNKNOWN, "name"),
             "status": lambda: span("" if facts.account_status == "active" else self._status(), "bad"),
             "verdict": lambda: span(_name(facts.verdict) or UNKNOWN, ""),
+            "forecast": lambda: forecast_spans(facts, self._now),
             "held": lambda: () if facts.held_sec is None else self._held(facts.held_sec).full,
             "alert": lambda: self._alert().full,
             "cost": lambda: span(self._cost() or UNKNOWN, ""),
@@ -272,7 +274,7 @@ class _Parts:
             return self._reset_span(axis, "")
         if window.used is None or self._is_over(window):
             return ()
-        return span(f"{window.used:.0%}", _use_style(window.used))
+        return span(f"{window.used:.0%}", use_style(window.used))
 
 
 def _pieces(template: str) -> list[tuple[str, Optional[str]]]:
@@ -290,10 +292,6 @@ def _pieces(template: str) -> list[tuple[str, Optional[str]]]:
         else:
             text, at = text + char, at + 1
     return [*pieces, (text, None)]
-
-
-def _use_style(used: float) -> str:
-    return "bad" if used >= FULL else "warn" if used >= TIGHT else "good"
 
 
 def _name(text: str) -> str:

@@ -54,13 +54,18 @@ def proxy_address(env: Mapping[str, str]) -> Optional[ProxyAddress]:
     if base is not None and base.host != THE_API:
         token = env.get("ANTHROPIC_AUTH_TOKEN", "")
         key = _own_header(env.get("ANTHROPIC_CUSTOM_HEADERS", ""))
-        key = key or (token if token.startswith(OUR_KEY) else "")
+        key = key or (token if token.startswith(OUR_KEY) else "") or _named_key(env, base)
         return base._replace(key=key) if key or base.is_loopback else None
     for name in ("HTTPS_PROXY", "https_proxy"):
         proxy = _parse(env.get(name, ""), USER_OF_PROXY_URL)
         if proxy is not None and proxy.key:
             return proxy
     return None
+
+
+def _named_key(env: Mapping[str, str], base: ProxyAddress) -> str:
+    """Return TEAMCLAUDE_KEY if TEAMCLAUDE_URL names the same server: `run` and `env` set both."""
+    return env.get("TEAMCLAUDE_KEY", "").strip() if _parse(env.get("TEAMCLAUDE_URL", "")) == base else ""
 
 
 def uses_a_gateway(env: Mapping[str, str]) -> bool:
@@ -162,7 +167,9 @@ def _with_tls(sock: Any, host: str) -> Any:
     import ssl
 
     context = ssl.create_default_context()
-    extra = os.environ.get("NODE_EXTRA_CA_CERTS")
+    context.verify_flags |= ssl.VerifyFlags(0x80000)  # X509_V_FLAG_PARTIAL_CHAIN; has a name since 3.10
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # which clients don't ask for
+    extra = os.environ.get("NODE_EXTRA_CA_CERTS") or os.environ.get("TEAMCLAUDE_CA_FILE")
     if extra:
         context.load_verify_locations(extra)
     return context.wrap_socket(sock, server_hostname=host)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ...color import wants_color
+
 __all__ = [
     "COLORS",
     "Span",
@@ -35,12 +37,12 @@ Spans = tuple[Span, ...]
 
 
 def colors_for(env: Mapping[str, str]) -> int:
-    """Return how many colours to use: 0, 16 or 256 (https://no-color.org).
+    """Return how many colours to use: 0, 16 or 256.
 
     Claude Code shows colours although stdout is a pipe.
     """
     term = env.get("TERM", "")
-    if env.get("NO_COLOR") or term == "dumb":
+    if not wants_color(env, True):
         return 0
     rich = "256color" in term or env.get("COLORTERM", "") in ("truecolor", "24bit")
     return 256 if rich else 16

@@ -18,6 +18,8 @@ from teamclaude.cli.claude_code.environment import (
     export_statements,
     sdk_environment,
 )
+from teamclaude.proxy.forwarding.user_rules import project_told
+from teamclaude.routing.user_rules.patterns import normalized_path
 
 TARGET = ClientTarget("http://127.0.0.1:3456", "tc-FAKE")
 
@@ -40,6 +42,23 @@ def test_existing_headers_stay_and_ours_come_after_them() -> None:
     existing = {"ANTHROPIC_CUSTOM_HEADERS": "X-Team: red\nX-Two: 2\n"}
     headers = client_environment(TARGET, existing, logged_in=True)["ANTHROPIC_CUSTOM_HEADERS"]
     assert headers == "X-Team: red\nX-Two: 2\nx-teamclaude-key: tc-FAKE"
+
+
+def test_a_project_is_told_in_ascii_and_replaces_that_of_an_outer_run() -> None:
+    existing = {"ANTHROPIC_CUSTOM_HEADERS": "x-teamclaude-project: /outer"}
+    for place, told in (
+        ("/work/häß 100%\tx", "/work/h%C3%A4%C3%9F 100%25%09x"),
+        ("C:\\work\\a", "C:%5Cwork%5Ca"),
+    ):
+        target = TARGET._replace(project=place)
+        headers = client_environment(target, existing, logged_in=False)["ANTHROPIC_CUSTOM_HEADERS"]
+        assert headers == f"x-teamclaude-project: {told}"
+        assert project_told(told) == normalized_path(place)
+
+
+def test_no_path_of_this_machine_is_told_to_a_first_party_client() -> None:
+    target = TARGET._replace(project="/work", ca_file="/ca.pem")
+    assert "ANTHROPIC_CUSTOM_HEADERS" not in client_environment(target, {}, logged_in=True)
 
 
 def test_headers_of_an_outer_run_are_replaced_not_repeated() -> None:

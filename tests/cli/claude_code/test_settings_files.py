@@ -95,7 +95,7 @@ def test_variables_are_read_as_the_client_reads_them(data: bytes, variables: dic
     ("data", "problem"),
     [
         (b"// comment\n{}", "line 1, column 1"),
-        (b'{"env": {"A": "x",}}', "line 1, column 19"),
+        (b'{"env": {"A": "x",}}', "line 1, column 1[89]"),  # 3.13 names the comma
         (b'{"env": {}', "line 1, column 11"),
         (b'{"env": {"A": NaN}}', "is not JSON"),
         (b"\xfe\xff" + PLAIN.encode("utf-16-be"), "is not JSON"),

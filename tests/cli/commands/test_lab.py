@@ -5,7 +5,8 @@ import json
 import pytest
 
 from teamclaude.cli import main
-from teamclaude.cli.lab_options import parse_policies
+from teamclaude.cli.lab.options import parse_policies
+from teamclaude.proxy.records.traffic_recorder import hash_of_account
 
 SMALL = ["lab", "run", "--weeks", "1", "--users", "1", "--accounts", "2"]
 
@@ -14,7 +15,8 @@ def test_the_table_has_a_row_per_policy_and_is_the_same_every_time(capsys):
     words = [*SMALL, "--policy", "sticky", "price"]
     assert main(words) == 0
     first = capsys.readouterr()
-    assert [line.split()[0] for line in first.out.splitlines()] == ["policy", "sticky", "price"]
+    blocks = [[line.split()[0] for line in part.splitlines()] for part in first.out.split("\n\n")]
+    assert blocks == [["policy", "sticky", "price"]] * 2
     assert first.err == ""
     assert main(words) == 0
     assert capsys.readouterr().out == first.out
@@ -22,7 +24,7 @@ def test_the_table_has_a_row_per_policy_and_is_the_same_every_time(capsys):
 
 def test_json_holds_every_seed(capsys):
     assert main([*SMALL, "--policy", "sticky", "--seeds", "2", "--load", "0.5", "0.9", "--json"]) == 0
-    rows = json.loads(capsys.readouterr().out)
+    rows = json.loads(capsys.readouterr().out)["policies"]
     assert [(row["load"], sorted(row["seeds"])) for row in rows] == [(0.5, ["1", "2"]), (0.9, ["1", "2"])]
     assert 0 < rows[0]["mean"]["completed"] <= 1
 
@@ -136,6 +138,57 @@ def test_whatif_with_one_more_account(capsys, tmp_path, monkeypatch):
     assert capsys.readouterr().out.splitlines()[-1].startswith("3 times the work with 1 account would have ")
 
 
+def test_whatif_with_a_cap(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("TEAMCLAUDE_CONFIG", str(tmp_path / "teamclaude.json"))
+    words = ["lab", "whatif", "--traffic", str(recorded(tmp_path / "r"))]
+    assert main([*words, "--cap", "x=0.2", "--cap", "acct1:5h=0.1"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("A cap of 20 % on x and a cap of 10 % on acct1 (5h) would have cost ")
+    assert main([*words, "--cap", "acct1=0.2", "--json"]) == 0
+    before, after = json.loads(capsys.readouterr().out)["cases"]
+    assert (before["accounts"], after["accounts"]) == (1, 1)
+    assert (before["rules"], after["rules"]) == (None, "a cap of 20 % on acct1")
+    assert after["stall_hours"] > before["stall_hours"]
+    assert main([*words, "--reserve", "acct1=Mon-Sun:0.9", "--load", "2"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("2 times the work with 1 account, with a reserve of 90 % on acct1 (Mon-Sun), ")
+    assert main([*words, "--cap", "bob=0.2"]) == 2
+    assert 'no account "bob" is recorded, but acct1' in capsys.readouterr().err
+
+
+def test_whatif_knows_the_accounts_of_the_config_file_by_the_salt_of_the_recording(
+    capsys, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("TEAMCLAUDE_CONFIG", str(tmp_path / "teamclaude.json"))
+    account = {"name": "bob", "type": "oauth", "accessToken": "sk-ant-oat01-FAKE-bob"}
+    (tmp_path / "teamclaude.json").write_text(json.dumps({"accounts": [account]}))
+    directory = recorded(tmp_path / "teamclaude.traffic")
+    assert main(["lab", "whatif", "--cap", "bob=0.2"]) == 2  # no salt
+    capsys.readouterr()
+    (directory / ".salt").write_bytes(bytes(16))
+    hashed = hash_of_account(directory, "bob")
+    file = next(directory.glob("*.jsonl"))
+    file.write_text(file.read_text().replace('"a": "x"', f'"a": "{hashed}"'))
+    assert main(["lab", "whatif", "--cap", "bob=0.2"]) == 0
+    assert "A cap of 20 % on bob would have" in capsys.readouterr().out
+
+
+def test_a_capped_account_is_explained(capsys):
+    words = ["lab", "explain", *SMALL[2:], "--policy", "price", "--at", "Wed 15:00", "--cap", "acct1=0"]
+    assert main(words) == 0
+    assert "maxUsage 0%" in capsys.readouterr().out
+
+
+def test_run_with_caps_and_other_values(capsys):
+    words = [*SMALL, "--policy", "price", "--load", "1.2"]
+    assert main([*words, "--tuning", "gate_sec=0", "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)["policies"]
+    assert [row["policy"] for row in first] == ["price", "price gate_sec=0"]
+    assert main([*words, "--cap", "acct1=0.3", "--json"]) == 0
+    (capped,) = json.loads(capsys.readouterr().out)["policies"]
+    assert capped["mean"]["wanted"] < first[0]["mean"]["wanted"]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -144,6 +197,10 @@ def test_whatif_with_one_more_account(capsys, tmp_path, monkeypatch):
         (["lab", "explain", "--at", "Xyz 10:00"], "is no time"),
         (["lab", "explain", "--at", "5 Tue 10:00"], "the run ends before"),
         (["lab", "explain", "--at", "3", "--policy", "all"], "one policy"),
+        (["lab", "explain", "--at", "3", "--world", "team", "agents-2"], "one world"),
+        (["lab", "explain", "--at", "3", "--cap", "alice=0.5"], 'no account "alice"'),
+        (["lab", "explain", "--at", "3", "--without", "gate_sec"], "are of lab run"),
+        (["lab", "whatif", "--tuning", "gate_sec=1"], "are of lab run"),
     ],
 )
 def test_an_invalid_moment_is_one_line(capsys, words, told):

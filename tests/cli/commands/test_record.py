@@ -32,7 +32,7 @@ def test_a_running_proxy_switches_at_once(stub: Stub, cli: Callable[..., Ended])
 
 def test_status_changes_nothing(stub: Stub, cli: Callable[..., Ended]) -> None:
     stub.answers["GET /teamclaude/record"] = (200, STATE)
-    assert json.loads(cli("record", "status", "--json").out) == STATE
+    assert json.loads(cli("record", "status", "--json").out) == {"schema": 1, **STATE}
     assert stub.paths[-1] == "GET /teamclaude/record"
 
 

@@ -54,7 +54,16 @@ def test_status_shows_the_tunnels_to_other_hosts(stub: Stub, cli: Callable[..., 
 
 def test_status_json_is_what_the_proxy_said(stub: Stub, cli: Callable[..., Ended]) -> None:
     stub.answers["GET /teamclaude/status"] = (200, STATUS)
-    assert json.loads(cli("status", "--json").out) == STATUS
+    assert json.loads(cli("status", "--json").out) == {"schema": 1, **STATUS}
+
+
+def test_colours_go_through_a_pipe_when_they_are_forced(
+    stub: Stub, cli: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub.answers["GET /capacity"] = (200, CAPACITY)
+    assert "\x1b" not in cli("capacity").out
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[32mGREEN" in cli("capacity").out
 
 
 @pytest.mark.parametrize(("variable", "painted"), [(None, True), ("NO_COLOR", False), ("TERM", False)])
@@ -86,10 +95,52 @@ def test_capacity_of_one_model(stub: Stub, cli: Callable[..., Ended]) -> None:
     assert cli("capacity", "--model", "claude/opus").status == 20
 
 
+LASTS = {"sec": 7200, "answer": "yes", "chance": 0.97, "dryFrom": None, "dryUntil": None}
+
+
+@pytest.mark.parametrize(
+    ("lasting", "status"),
+    [
+        ({}, 0),
+        ({"answer": "maybe", "chance": 0.6}, 10),
+        ({"answer": "no", "chance": 0.02}, 20),
+        ({"answer": "unknown", "chance": None}, 10),  # the verdict's own
+    ],
+)
+def test_capacity_for_a_time_says_whether_it_lasts(
+    stub: Stub, cli: Callable[..., Ended], lasting: dict[str, Any], status: int
+) -> None:
+    answer = {**CAPACITY, "verdict": "yellow", "lasting": {**LASTS, **lasting}}
+    stub.answers["GET /capacity?for=2h"] = (200, answer)
+    ended = cli("capacity", "--for", "2h")
+    assert ended.status == status
+    assert " 2h" in ended.out.splitlines()[1]
+    ended = cli("capacity", "--for", "2h", "--json")
+    assert (ended.status, json.loads(ended.out)) == (status, {"schema": 1, **answer})
+
+
+def test_capacity_for_a_time_of_a_server_that_does_not_know_the_question(
+    stub: Stub, cli: Callable[..., Ended]
+) -> None:
+    stub.answers["GET /capacity?for=2h"] = (200, CAPACITY)
+    ended = cli("capacity", "--for", "2h")
+    assert ended.status == 0
+    assert "can't be told" in ended.out
+
+
+@pytest.mark.parametrize("span", ["2", "h", "-2h", "8d", "0m", "2h ", "1.5h"])
+def test_a_time_that_is_none_is_refused_before_anything_is_asked(
+    cli: Callable[..., Ended], span: str
+) -> None:
+    ended = cli("capacity", f"--for={span}")
+    assert ended.status == 2
+    assert "is no time such as 2h" in ended.err
+
+
 def test_capacity_without_a_server_is_red(down: Path, cli: Callable[..., Ended]) -> None:
     ended = cli("capacity", "--json")
     assert ended.status == 20
-    assert ended.out == '{"verdict":"red","headroom":0,"error":"proxy unreachable"}\n'
+    assert ended.out == '{"schema":1,"verdict":"red","headroom":0,"error":"proxy unreachable"}\n'
     ended = cli("capacity")
     assert (ended.status, ended.out) == (20, "")
     assert "teamclaude server" in ended.err
@@ -178,9 +229,29 @@ def test_explain_asks_for_the_last_request(stub: Stub, cli: Callable[..., Ended]
 
 def test_explain_asks_for_the_one_named(stub: Stub, cli: Callable[..., Ended]) -> None:
     stub.answers["GET /teamclaude/explain/a%2Fb"] = (200, RECORD)
-    assert json.loads(cli("explain", "a/b", "--json").out) == RECORD
+    assert json.loads(cli("explain", "a/b", "--json").out) == {"schema": 1, **RECORD}
 
 
 def test_an_unknown_request(stub: Stub, cli: Callable[..., Ended]) -> None:
     stub.answers["GET /teamclaude/explain/tc-0"] = (404, {"error": {"message": "No such request."}})
     assert cli("explain", "tc-0") == (1, "", "teamclaude: No such request.\n")
+
+
+def test_status_has_a_line_on_each_rule(stub: Stub, cli: Callable[..., Ended]) -> None:
+    rules = {
+        "accounts": [{"name": "alice", "rules": "maxUsage 60%"}, {"name": "bo\x1bb"}],
+        "spending": "~$3.20 of $20 today",
+        "routes": [{"place": "routes[0]", "match": "claude-opus-*", "accounts": ["alice"], "block": ""}],
+        "projectPins": [{"project": "/work/ac\x1bme", "account": "alice", "configured": True}],
+    }
+    stub.answers["GET /teamclaude/deck"] = (200, {**STATUS, **rules})
+    lines = cli("status").out.splitlines()
+    assert lines[lines.index("Rules") :] == [
+        "Rules",
+        "  alice         maxUsage 60%",
+        "  all accounts  ~$3.20 of $20 today",
+        "  routes[0]: claude-opus-*: only alice",
+        "  project /work/acme is pinned to alice",
+    ]
+    stub.answers["GET /teamclaude/deck"] = (200, STATUS)
+    assert "Rules" not in cli("status").out

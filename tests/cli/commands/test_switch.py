@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,14 @@ STATUS = {
     "currentAccount": "bob",
     "accounts": [{"name": "alice", "status": "active"}, {"name": "bob", "status": "benched"}],
     "pins": [{"session": None, "account": "alice"}, {"session": "3f2a91c0-1", "account": "bob"}],
+    "projectPins": [
+        {"project": "/work/acme", "account": "alice", "configured": True},
+        {"project": "/work/site", "account": "bob", "configured": False},
+    ],
+    "routes": [
+        {"place": "routes[0]", "match": "claude-opus-*", "accounts": ["alice"], "block": ""},
+        {"place": "routes[1]", "match": "sub-agents", "accounts": [], "block": "no agents"},
+    ],
     "sessionBindings": [{"sid": "3f2a91c0-1"}, {"sid": "3f2a91c0-1", "agent": "x"}, {"sid": "3fff-2"}],
 }
 
@@ -35,6 +44,10 @@ def test_the_list_shows_what_is_pinned(proxy: Stub, cli: Callable[..., Ended]) -
         "alice  active, all work is pinned to it",
         "bob  benched, used last",
         "session 3f2a91c0-1 is pinned to bob",
+        "project /work/acme is pinned to alice (config file)",
+        "project /work/site is pinned to bob",
+        "routes[0]: claude-opus-*: only alice",
+        "routes[1]: sub-agents: blocked (no agents)",
     ]
 
 
@@ -60,11 +73,39 @@ def test_pins_are_removed(proxy: Stub, cli: Callable[..., Ended]) -> None:
     assert sent(proxy) == {"account": None, "session": "3fff-2"}
 
 
+def test_a_pin_of_a_project_by_its_whole_path(
+    proxy: Stub, cli: Callable[..., Ended], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli("switch", "al", "--project") == (0, "", f"project {tmp_path} is pinned to alice\n")
+    assert sent(proxy) == {"account": "alice", "project": str(tmp_path)}
+    cli("switch", "al", "--project", "site/../a b/")
+    assert sent(proxy) == {"account": "alice", "project": f"{tmp_path}/a b"}
+    said = cli("switch", "--auto", "--project", "/work/site").err
+    assert (said, sent(proxy)) == (
+        "project /work/site is routed automatically again\n",
+        {"account": None, "project": "/work/site"},
+    )
+
+
+def test_a_pin_of_the_config_file_is_told_when_it_stays(proxy: Stub, cli: Callable[..., Ended]) -> None:
+    # While the other pin is there, the list leaves that of the config file out.
+    over = {**STATUS, "projectPins": [{"project": "/work/acme", "account": "bob", "configured": False}]}
+    proxy.answers["GET /teamclaude/status"] = (200, over)
+    proxy.answers["POST /teamclaude/switch"] = (200, {"projectPins": STATUS["projectPins"]})
+    assert cli("switch", "--auto", "--project", "/work/acme").err.splitlines() == [
+        "project /work/acme is routed automatically again",
+        "the config file still pins it to alice (pins)",
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["--auto", "bob"], "give one of them"),
         (["--session", "x"], "needs the NAME"),
+        (["--project", "x"], "needs the NAME"),
+        (["bob", "--project", "/x", "--session", "y"], "give one of them"),
         (["nobody"], "alice, bob"),
         (["bob", "--session", "3f"], "3f2a91c0-1, 3fff-2"),
     ],

@@ -14,8 +14,6 @@ from typing import Any
 import pytest
 
 from teamclaude.accounts.config.config_file import ConfigFile
-from teamclaude.cli.proxy_client import parse_address
-from teamclaude.errors import UsageError
 from teamclaude.proxy.server import ProxyServer
 from tests.cli.support import ALICE, KEY, Ended, Stub, free_port
 
@@ -124,9 +122,8 @@ def test_no_server_is_one_line(down: Path, cli: Callable[..., Ended]) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--url", "ftp://host"), "not the address of a proxy"),
-        (("--url", "http://host/path"), "not the address of a proxy"),
-        (("--url", "http://me:secret@host"), "not the address of a proxy"),
+        (("--url", "ftp://host"), "not the address of a server"),
+        (("--url", "http://me:secret@host"), "holds no name or key"),
         (("--url", "http://host", "--port", "1"), "leave --port out"),
         (("--interval", "0"), "number from"),
     ],
@@ -135,26 +132,6 @@ def test_contradicting_options(cli: Callable[..., Ended], words: tuple[str, ...]
     ended = cli("watch", *words)
     assert ended.status == 2
     assert said in ended.err
-
-
-@pytest.mark.parametrize(
-    ("text", "host", "port"),
-    [
-        ("http://host:1", "host", 1),
-        ("host:3456", "host", 3456),
-        ("https://host", "host", None),
-        ("http://[::1]:3456/", "::1", 3456),
-    ],
-)
-def test_addresses(text: str, host: str, port: Any) -> None:
-    found = parse_address(text)
-    assert (found.hostname, found.port) == (host, port)
-
-
-@pytest.mark.parametrize("text", ["", "http://", "http://host:99999", "http://host:0", "host?x=1"])
-def test_no_addresses(text: str) -> None:
-    with pytest.raises(UsageError):
-        parse_address(text)
 
 
 # --- on a terminal ----------------------------------------------------------------------------

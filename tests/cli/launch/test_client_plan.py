@@ -51,13 +51,15 @@ def test_how_far_a_command_reaches(plan: Plan, words: Optional[list[str]], reach
     assert plan(words).reach is reach
 
 
-def test_the_users_option_is_a_layer_below_the_managed_ones(plan: Plan, private_home: Path) -> None:
+def test_the_users_option_is_a_layer_below_the_managed_ones(
+    plan: Plan, private_home: Path, tmp_path: Path
+) -> None:
     put(private_home / ".claude" / "settings.json", {"env": {"ANTHROPIC_CUSTOM_HEADERS": "x-user: 1"}})
     put(private_home / ".claude" / "remote-settings.json", {"env": {}})
     words = ["--settings", '{"env": {"ANTHROPIC_CUSTOM_HEADERS": "x-flag: 2"}}', "-p"]
     found = plan(words, account="bob")
     assert [layer.scope for layer in found.layers] == ["user", "flag", "remote"]
-    headers = "x-flag: 2\nx-teamclaude-account: bob"
+    headers = f"x-flag: 2\nx-teamclaude-account: bob\nx-teamclaude-project: {tmp_path}/project"
     assert found.wiring.settings["env"]["ANTHROPIC_CUSTOM_HEADERS"] == headers
     assert found.theirs == {"env": {"ANTHROPIC_CUSTOM_HEADERS": "x-flag: 2"}}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from teamclaude.accounts.config.config_file import state_path
+from teamclaude.accounts.config.state_place import state_path
 from teamclaude.cli.commands.client.run import log_path
 from teamclaude.cli.launch.settings_option import (
     KEEP_SEC,

@@ -202,7 +202,11 @@ def test_the_cure_is_told() -> None:
 def test_a_broken_file_is_told_and_stops_nothing() -> None:
     layers = [Layer("user", "/u.json", problem="is not JSON (line 1, column 2: expecting value)")]
     _, (finding,) = decide({}, layers)
-    assert finding == ("/u.json is not JSON (line 1, column 2: expecting value): claude ignores it", False)
+    assert finding == (
+        "/u.json is not JSON (line 1, column 2: expecting value): claude ignores it",
+        False,
+        "settings",
+    )
 
 
 def test_a_lost_key_is_told_and_a_lost_account_stops() -> None:

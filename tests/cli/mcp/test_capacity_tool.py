@@ -47,6 +47,14 @@ def test_room_for_nine(asked: int, allowed: bool, now: int) -> None:
     assert facts(result, "answer") == (result.text.replace("\n", " "),)
 
 
+def test_whether_it_lasts_is_said_when_that_is_asked() -> None:
+    lasting = {"sec": 3600, "answer": "maybe", "chance": 0.634, "dryFrom": None, "dryUntil": None}
+    result = ask({**GREEN, "lasting": lasting}, "/teamclaude/capacity?for=60m", for_minutes=60)
+    assert facts(result, "lasts", "chanceLasts", "allowed") == ("maybe", 0.63, True)
+    assert "The pool may last 1h" in result.text
+    assert facts(ask(GREEN), "lasts", "chanceLasts") == (None, None)
+
+
 def test_one_is_asked_for_if_nothing_is_said() -> None:
     assert ask(GREEN).text == "Yes: start 1 sub-agent now. The pool has room for 9 more."
 

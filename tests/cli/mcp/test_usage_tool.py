@@ -1,4 +1,4 @@
-"""`usage`: tokens and cost by account, model, issue and session."""
+"""`usage`: tokens and cost, from the history or, without one, from the status."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import pytest
 
 from teamclaude.cli.mcp.tool import ToolResult, checked_arguments
 from teamclaude.cli.mcp.usage_tool import USAGE
+from teamclaude.errors import BadRequestError, NotFoundError, UsageError
+from teamclaude.history.reports.question import parse_question
+from teamclaude.history.reports.report import report_of
 from teamclaude.snapshot import (
     AccountUsage,
     AccountView,
@@ -18,6 +21,7 @@ from teamclaude.snapshot import (
 )
 from tests.cli.mcp.schema_check import faults
 from tests.cli.mcp.support import answers
+from tests.history.reports.support import AT, MadeUpHistory, facts
 
 
 def used(tokens: int, cost: Optional[float], estimated: bool = False) -> UsageView:
@@ -43,7 +47,11 @@ SEEN = Snapshot(
 
 
 def usage(seen: Snapshot = SEEN, session: Optional[str] = None, **arguments: Any) -> ToolResult:
-    ask = answers({"/teamclaude/status": seen.to_json(requests=False)})
+    def ask(path: str) -> Any:
+        if path.startswith("/teamclaude/usage"):
+            raise NotFoundError("that is not an endpoint of this proxy.")
+        return answers({"/teamclaude/status": seen.to_json(requests=False)})(path)
+
     result = USAGE.run(ask, checked_arguments(USAGE.input_schema, arguments), session)
     assert result.structured is not None
     assert faults(result.structured, USAGE.output_schema) == []
@@ -89,3 +97,64 @@ def test_the_session_that_asks_is_marked(session: Optional[str], marked: list[bo
 
 def test_nothing_was_used_yet() -> None:
     assert usage(Snapshot()).text == "by account:\nby model:\nby issue:\nby session:"
+
+
+@pytest.mark.parametrize("arguments", [{"since": "7d"}, {"by": "project"}, {"by": "day"}])
+def test_without_a_history_there_is_no_since_and_no_project(arguments: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="this proxy keeps no history: ask without since, by account, model"):
+        usage(**arguments)
+
+
+# --- from the history -------------------------------------------------------------------------------------
+
+
+class History:
+    """A proxy with a history: what it was asked, and rows of each grouping."""
+
+    def __init__(self, *names: Optional[str], more: int = 0) -> None:
+        self.names, self.more = names, more
+        self.asked: list[str] = []
+
+    def __call__(self, path: str) -> Any:
+        self.asked.append(path)
+        by = path.partition("by=")[2].partition("&")[0]
+        requests = [facts(account="", conversation=name or "") for name in self.names]
+        rows = report_of(MadeUpHistory(requests), parse_question("session", "all", None, AT)).to_json()[
+            "rows"
+        ]
+        return {"rows": [{**row, by: row["session"]} for row in rows], "more": self.more}
+
+
+def from_history(history: History, session: Optional[str] = None, **arguments: Any) -> ToolResult:
+    result = USAGE.run(history, checked_arguments(USAGE.input_schema, arguments), session)
+    assert result.structured is not None
+    assert faults(result.structured, USAGE.output_schema) == []
+    return result
+
+
+def test_one_grouping_is_one_question() -> None:
+    history = History("s1", more=3)
+    result = from_history(history, session="s1", by="session", since="yesterday", limit=5)
+    assert history.asked == ["/teamclaude/usage?by=session&since=yesterday&limit=5"]
+    assert result.text.splitlines() == [
+        "by session:",
+        "  s1 (this session): 300 tokens, $1.00, 1 requests",
+        "  and 3 more",
+    ]
+
+
+def test_all_groupings_of_the_last_30_days() -> None:
+    history = History(None)
+    result = from_history(history)
+    groups = ("account", "model", "issue", "session", "project")
+    assert history.asked == [f"/teamclaude/usage?by={by}&since=30d&limit=10" for by in groups]
+    assert (result.structured or {})["day"] is None
+    assert rows(result, "project") == [(None, 1, 300, 1.0)]
+
+
+def test_what_the_proxy_refuses_is_said() -> None:
+    def ask(path: str) -> Any:
+        raise BadRequestError('"soon" is no time')
+
+    with pytest.raises(BadRequestError, match="soon"):
+        USAGE.run(ask, checked_arguments(USAGE.input_schema, {"since": "soon"}), None)

@@ -13,7 +13,6 @@ import pytest
 
 from teamclaude.cli.settings_edit.edited_files import EditedFiles
 from teamclaude.cli.status_line.install import (
-    MAIN,
     OWNER,
     install,
     overriding,
@@ -22,7 +21,9 @@ from teamclaude.cli.status_line.install import (
     status_line_setting,
 )
 from teamclaude.errors import TeamClaudeError
+from teamclaude.own_program import program_path
 
+MAIN = Path(program_path())
 OURS = [sys.executable, "-I", "-S", str(MAIN), "statusline"]
 THEIRS = {"type": "command", "command": "~/.claude/line.sh --it 's $HOME'", "padding": 0}
 

@@ -38,6 +38,16 @@ BASE, HEADERS, TOKEN = "ANTHROPIC_BASE_URL", "ANTHROPIC_CUSTOM_HEADERS", "ANTHRO
         # A token that is none of ours goes nowhere, and a stranger is not asked.
         ({BASE: "http://127.0.0.1:4000", TOKEN: "sk-other"}, ProxyAddress("127.0.0.1", 4000)),
         ({BASE: "https://gateway.example", TOKEN: "sk-other"}, None),
+        (
+            {
+                BASE: "https://h:1/tc",
+                TOKEN: "any",
+                "TEAMCLAUDE_URL": "https://h:1/tc",
+                "TEAMCLAUDE_KEY": "any",
+            },
+            ProxyAddress("h", 1, True, "any", "/tc"),
+        ),
+        ({BASE: "https://h:1", TOKEN: "x", "TEAMCLAUDE_URL": "https://h:2", "TEAMCLAUDE_KEY": "any"}, None),
         ({BASE: "https://api.anthropic.com", TOKEN: "tc-k"}, None),
         (
             {"HTTPS_PROXY": "http://teamclaude:tc-k@127.0.0.1:3456"},

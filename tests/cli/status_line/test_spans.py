@@ -25,6 +25,7 @@ from teamclaude.cli.status_line.spans import (
         ({"TERM": "dumb", "COLORTERM": "truecolor"}, 0),
         ({"TERM": "xterm-256color", "NO_COLOR": "1"}, 0),
         ({"TERM": "xterm-256color", "NO_COLOR": ""}, 256),
+        ({"TERM": "xterm-256color", "FORCE_COLOR": "0"}, 0),
     ],
 )
 def test_the_environment_decides_about_colours(env: dict[str, str], colors: int) -> None:

@@ -68,6 +68,8 @@ def _lines(plan: ClientPlan) -> Iterator[tuple[str, str]]:
     yield "client", _client(plan, texts)
     if target.account is not None:
         yield "account", f"{target.account}, no other"
+    if target.project is not None and not target.ca_file:
+        yield "project", f"{target.project} (for routes and pins)"
     title = "settings"
     for layer in plan.layers:
         yield title, f"{layer.source}: {_summary(layer)}"

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 from ....errors import UsageError
-from ...arguments import add_port_option
 from ...claude_code.environment import SHELLS, ClientTarget, export_statements, sdk_environment
 from ...launch.client_plan import Wanted, plan_client
+from ...remote.chosen import add_proxy_arguments, client_variables, named_proxy
 from ...terminal import note
 from ...user_config import read_config, required_proxy_key, server_url
 
@@ -28,7 +28,7 @@ def env_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="claude keeps api.anthropic.com, and the proxy is its HTTPS proxy",
     )
-    add_port_option(parser)
+    add_proxy_arguments(parser)
 
 
 def env(args: argparse.Namespace) -> int:
@@ -38,18 +38,28 @@ def env(args: argparse.Namespace) -> int:
       teamclaude env --shell fish | source                      fish
       teamclaude env --shell powershell | Out-String | iex      PowerShell
 
-    It contains the proxy's key, never the credential of an account.
+    It contains the proxy's key, never the credential of an account. With --url it
+    also has TEAMCLAUDE_URL and TEAMCLAUDE_KEY, by which the commands in that shell
+    find the same server.
     """
-    file, config = read_config()
-    url, key = server_url(config.proxy, args.port), required_proxy_key(file, config)
+    if args.api_key and args.first_party:
+        raise UsageError("--api-key is for SDKs, which know only a base URL: leave --first-party out")
+    remote = named_proxy(args)
+    if remote is None:
+        file, config = read_config(or_url=True)
+        url, key = server_url(config.proxy, args.port), required_proxy_key(file, config)
+        wanted = Wanted(config, file.path, url, key, None, args.first_party)
+        variables = {}
+    else:
+        from ...remote.launching import wanted_there
+
+        wanted = wanted_there(remote, None, args.first_party)
+        variables = client_variables(remote)
     if args.api_key:
-        if args.first_party:
-            raise UsageError("--api-key is for SDKs, which know only a base URL: leave --first-party out")
-        print(export_statements(sdk_environment(ClientTarget(url, key)), args.shell))
+        print(export_statements(sdk_environment(ClientTarget(wanted.url, wanted.key)), args.shell))
         return 0
-    wanted = Wanted(config, file.path, url, key, None, args.first_party)
     plan = plan_client(wanted, os.environ, Path.cwd(), None)
-    print(export_statements(plan.wiring.variables, args.shell))
+    print(export_statements({**plan.wiring.variables, **variables}, args.shell))
     for finding in plan.findings:
         note(f"teamclaude: {finding.text}")
     return 0

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn, Optional
 
 from ....errors import UsageError
-from ...arguments import add_port_option
+from ...remote.chosen import add_proxy_arguments, named_proxy
 from ...terminal import note
 
 if TYPE_CHECKING:
@@ -27,10 +27,7 @@ SESSION_META = "claudecode/sessionId"  # the same, of one call, if the client sa
 
 def mcp_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `teamclaude mcp`."""
-    parser.add_argument(
-        "--url", metavar="U", help="another server's address; its key is taken from TEAMCLAUDE_KEY"
-    )
-    add_port_option(parser)
+    add_proxy_arguments(parser)
 
 
 def mcp(args: argparse.Namespace) -> int:
@@ -58,7 +55,7 @@ def mcp(args: argparse.Namespace) -> int:
 
     if sys.stdin.isatty():
         note("teamclaude mcp talks to a client on stdin, not to a person; Claude Code starts it after:")
-        note("  claude mcp add teamclaude -- teamclaude mcp")
+        note(f"  claude mcp add teamclaude -- {_own_words()} mcp")
     source, target = sys.stdin.fileno(), sys.stdout.fileno()
     # Nothing but the protocol may come out of stdout: whatever is printed by mistake goes to stderr.
     with _ends_quietly(), contextlib.redirect_stdout(sys.stderr):
@@ -71,16 +68,26 @@ def mcp(args: argparse.Namespace) -> int:
     return 0
 
 
+def _own_words() -> str:
+    """Return what starts this program: its name where that is on the PATH."""
+    import shlex
+
+    from ....own_program import own_command
+    from ....programs import find_program
+
+    return "teamclaude" if find_program("teamclaude") else shlex.join(own_command())
+
+
 def _connection(args: argparse.Namespace) -> Callable[[], ProxyClient]:
     """Return what makes a client of the proxy for one call: the config may have changed since the last."""
-    from ...proxy_client import KEY_VARIABLE, RemoteProxyClient, configured_proxy, parse_address
+    from ...proxy_client import configured_proxy
 
-    if args.url is None:
-        return lambda: configured_proxy(args.port, PATIENCE_SEC)
-    if args.port is not None:
-        raise UsageError("--url names the port: leave --port out")
-    at = parse_address(args.url)
-    return lambda: RemoteProxyClient(at, os.environ.get(KEY_VARIABLE, ""), PATIENCE_SEC)
+    if "-" in (args.key_file or ()):
+        raise UsageError("--key-file - is not for this command: its stdin belongs to the client")
+    remote = named_proxy(args, PATIENCE_SEC)
+    if remote is not None:
+        return lambda: remote
+    return lambda: configured_proxy(args.port, PATIENCE_SEC, or_url=True)
 
 
 class _Stopped(BaseException):

@@ -10,23 +10,27 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
-from ....accounts.config.config_file import path_beside
 from ....accounts.config.file_lock import FileLock
 from ....accounts.config.identity import find_account
-from ....errors import TeamClaudeError
+from ....accounts.config.state_place import state_place
+from ....errors import TeamClaudeError, UsageError
+from ....own_program import own_command
 from ....programs import find_program
-from ...arguments import add_port_option
 from ...launch.claude_words import with_settings
 from ...launch.client_plan import ClientPlan, Wanted, plan_client
 from ...launch.settings_option import merged_settings, write_settings_file
 from ...launch.wiring import Reach
 from ...proxy_client import ProxyClient
+from ...remote.chosen import add_proxy_arguments, client_variables, named_proxy
 from ...terminal import note
 from ...user_config import read_config, required_proxy_key
 
-OPTIONS_WITH_VALUE = ("--account", "--port")
+if TYPE_CHECKING:
+    from ...remote.client import RemoteProxyClient
+
+OPTIONS_WITH_VALUE = ("--account", "--port", "--url", "--key-file", "--ca-file")
 FLAGS = ("--auto", "--check", "--first-party", "--force", "-h", "--help")
 START_S = 15.0
 POLL_S = 0.05
@@ -45,7 +49,7 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
         "--check", action="store_true", help="say how claude would be led here, prove it, and start nothing"
     )
     parser.add_argument("--force", action="store_true", help="start claude even if it goes past the proxy")
-    add_port_option(parser)
+    add_proxy_arguments(parser)
     parser.add_argument("words", nargs="*", metavar="ARGS", help="passed to claude as they are")
 
 
@@ -74,22 +78,49 @@ def run(args: argparse.Namespace) -> int:
     know goes to claude, and so does everything after `--`. The exit status is
     claude's. If something that can't be changed here leads claude past the proxy,
     one line says what, and nothing is started (--force starts it).
+
+    With --url (or TEAMCLAUDE_URL and TEAMCLAUDE_KEY) it is a server elsewhere. What
+    claude starts then finds the same server: teamclaude capacity, mcp and others.
     """
-    file, config = read_config()
-    account = find_account(config.accounts, args.account).name if args.account else None
-    program = _claude()
-    proxy = ProxyClient(config, file.path, args.port)
-    _ensure_server(proxy, file.path, args)
-    # The server may have added the key just now.
-    key = required_proxy_key(file, config if config.proxy.api_key else file.load())
-    wanted = Wanted(config, file.path, proxy.url, key, account, args.first_party)
+    remote = named_proxy(args)
+    if remote is None:
+        wanted, program = _wanted_here(args)
+        variables = {}
+    else:
+        wanted, program = _wanted_there(remote, args)
+        variables = client_variables(remote)
     plan = plan_client(wanted, os.environ, Path.cwd(), args.words)
     if args.check:
         from .check import check
 
         return check(plan)
     report_findings(plan, args.force)
-    return _exec(program, _words(plan, file.path), plan.wiring.environment)
+    return _exec(program, _words(plan, wanted.file), {**plan.wiring.environment, **variables})
+
+
+def _wanted_here(args: argparse.Namespace) -> tuple[Wanted, str]:
+    """Return what claude needs for the server of the config file, and the program."""
+    file, config = read_config(or_url=True)
+    account = find_account(config.accounts, args.account).name if args.account else None
+    program = _claude()
+    proxy = ProxyClient(config, file.path, args.port)
+    _ensure_server(proxy, file.path, args)
+    # The server may have added the key just now.
+    key = required_proxy_key(file, config if config.proxy.api_key else file.load())
+    return Wanted(config, file.path, proxy.url, key, account, args.first_party), program
+
+
+def _wanted_there(remote: RemoteProxyClient, args: argparse.Namespace) -> tuple[Wanted, str]:
+    """Return what claude needs for a server elsewhere, and the program; ask the server whether it may."""
+    from ...remote.launching import account_there, wanted_there
+
+    if args.auto:
+        raise UsageError("--auto starts a server on this machine: leave it out with --url and TEAMCLAUDE_URL")
+    wanted_there(remote, None, args.first_party)  # complain before anything is asked
+    program = _claude()
+    remote.require_sender()
+    account = account_there(remote, args.account) if args.account else None
+    return wanted_there(remote, account, args.first_party), program
 
 
 def _claude() -> str:
@@ -120,7 +151,9 @@ def report_findings(plan: ClientPlan, force: bool) -> None:
             note(f"teamclaude: {finding.text}")
     for finding in plan.findings:
         if stops and finding.stops:
-            raise TeamClaudeError(f"{finding.text} (--force starts it all the same)")
+            raise TeamClaudeError(
+                f"{finding.text} (--force starts it all the same; teamclaude doctor says more)"
+            )
 
 
 def _words(plan: ClientPlan, config: Path) -> list[str]:
@@ -174,14 +207,18 @@ def _wait_for(child: subprocess.Popen[bytes]) -> int:
 
 
 def log_path(config: Path) -> Path:
-    """Return the log file of a background server: `X.json` -> `X.server.log`, in the same directory."""
-    return path_beside(config, "server.log")
+    """Return the log file of a background server."""
+    return state_place(config, "server.log")
 
 
 def start_background_server(
     proxy: ProxyClient, config: Path, port: Optional[int], sleep: Callable[[float], None] = time.sleep
 ) -> None:
     """Start a detached server and wait until it answers; raise TeamClaudeError with its last message."""
+    from ....proxy.lifecycle.state_move import prepare_state_directory
+
+    # Not left to the server: its log would be renamed while it is read here.
+    prepare_state_directory(config, os.environ, proxy.is_up, lambda line: None)
     log = log_path(config)
     note(f"teamclaude: starting a server in the background (at most {START_S:.0f} s) ...")
     with _turn_of(log):
@@ -211,14 +248,15 @@ def _start_and_wait(
         ended = child.poll() is not None and not proxy.is_up()
         if ended or time.monotonic() > deadline:
             child.terminate()
-            raise TeamClaudeError(f"the server did not start: {_last_message(log)} (log: {log})")
+            raise TeamClaudeError(
+                f"the server did not start: {_last_message(log)} (log: {log}; teamclaude doctor says more)"
+            )
         sleep(POLL_S)
     note(f"teamclaude: a server answers at {proxy.url}; it stays until: kill {child.pid} (log: {log})")
 
 
 def _spawn_detached(config: Path, log: Path, port: Optional[int]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "teamclaude", "server", "--headless"]
-    command += ["--port", str(port)] if port else []
+    command = own_command("server", "--headless", *(["--port", str(port)] if port else []))
     # A new session: the terminal's signals and hang-up must not reach the server.
     options: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
@@ -230,14 +268,19 @@ def _spawn_detached(config: Path, log: Path, port: Optional[int]) -> subprocess.
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                # The package's parent directory: `-m teamclaude` works there even if it was only copied, and
-                # the server keeps no other directory from being unmounted or removed.
-                cwd=Path(__file__).resolve().parents[4],
-                env={**os.environ, "TEAMCLAUDE_CONFIG": str(config)},
+                # The server keeps no other directory from being unmounted or removed.
+                cwd=config.absolute().parent,
+                env={**_own_environment(), "TEAMCLAUDE_CONFIG": str(config.absolute())},
                 **options,
             )
     except OSError as error:
         raise TeamClaudeError(f"can't start a server in the background: {error}") from error
+
+
+def _own_environment() -> dict[str, str]:
+    """Return the environment without what a service manager told the program that runs this command."""
+    theirs = ("NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
 
 
 def _last_message(log: Path) -> str:

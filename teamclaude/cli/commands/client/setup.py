@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ....accounts.config.identity import find_account
 from ....errors import TeamClaudeError, UsageError
-from ...arguments import add_port_option
 from ...claude_code.environment import ClientTarget
 from ...proxy_client import ProxyClient
+from ...remote.chosen import add_proxy_arguments, named_proxy
 from ...settings_edit.edited_files import Change, EditedFiles
 from ...setup.edits import TARGETS
 from ...setup.files import SCOPES, SettingsFile, claude_file, editor_files
@@ -22,6 +24,9 @@ from ...setup.report import diff_of, shown_path, undone
 from ...setup.snippets import actions_text, sdk_text
 from ...terminal import note, shown
 from ...user_config import open_config, read_config, required_proxy_key
+
+if TYPE_CHECKING:
+    from ...remote.client import RemoteProxyClient
 
 SNIPPETS = ("actions", "sdk")
 
@@ -50,7 +55,7 @@ def setup_arguments(parser: argparse.ArgumentParser) -> None:
         help="the client keeps api.anthropic.com, and the proxy is its HTTPS proxy",
     )
     parser.add_argument("--account", metavar="NAME", help="let only this account serve it")
-    add_port_option(parser)
+    add_proxy_arguments(parser)
 
 
 def setup(args: argparse.Namespace) -> int:
@@ -66,6 +71,8 @@ def setup(args: argparse.Namespace) -> int:
     Nothing else in the files is touched. The original is kept beside the config
     file until --undo, which gives the same bytes back; a file that was changed
     meanwhile only loses what setup has put in.
+
+    With --url (or TEAMCLAUDE_URL and TEAMCLAUDE_KEY) it is a server elsewhere.
     """
     if args.target in SNIPPETS:
         return _print_snippet(args)
@@ -77,15 +84,9 @@ def setup(args: argparse.Namespace) -> int:
 
 def _change(args: argparse.Namespace) -> int:
     kind = args.target or "claude"
-    file, config = read_config()
-    account = find_account(config.accounts, args.account).name if args.account else None
-    proxy = ProxyClient(config, file.path, args.port)
-    tls = config.proxy.tls
-    target = ClientTarget(
-        proxy.url, required_proxy_key(file, config), os.path.abspath(tls.cert) if tls else None, account
-    )
-    files = EditedFiles(file.path)
-    planner = Planner(files, file.path, config, target, os.environ, Path.cwd())
+    remote = named_proxy(args)
+    planner, proxy = _here(args) if remote is None else (_there(remote, args), remote)
+    files, config = planner.files, planner.config_file
     places = _places(kind, args.scope or "user")
     for place in places:  # refuse before anything is written
         planner.plan(kind, place, args.first_party, write=False)
@@ -93,16 +94,41 @@ def _change(args: argparse.Namespace) -> int:
     is_done = True
     for plan in plans:
         if args.write:
-            _write(files, file.path, kind, plan, args.first_party)
+            _write(files, config, kind, plan, args.first_party)
         else:
-            is_done &= not _preview(plan, files, file.path, args)
+            is_done &= not _preview(plan, files, config, args)
     print(f"take it back with: teamclaude setup {kind} --undo" if is_done else _to_do(args, kind))
-    if args.write:
+    if args.write and remote is None:
         _reload(proxy)
     for line in dict.fromkeys(line for plan in plans for line in plan.notes):
         note(f"teamclaude: {line}")
     _note_if_down(proxy)
     return 0
+
+
+def _here(args: argparse.Namespace) -> tuple[Planner, ProxyClient]:
+    """Return what plans for the server of the config file, and its client."""
+    file, config = read_config(or_url=True)
+    account = find_account(config.accounts, args.account).name if args.account else None
+    proxy = ProxyClient(config, file.path, args.port)
+    tls = config.proxy.tls
+    target = ClientTarget(
+        proxy.url, required_proxy_key(file, config), os.path.abspath(tls.cert) if tls else None, account
+    )
+    return Planner(EditedFiles(file.path), file.path, config, target, os.environ, Path.cwd()), proxy
+
+
+def _there(proxy: RemoteProxyClient, args: argparse.Namespace) -> Planner:
+    """Return what plans for a server elsewhere."""
+    from ...remote.launching import account_there, wanted_there
+
+    if args.first_party:
+        raise UsageError("--first-party needs the server's config file: use teamclaude run --first-party")
+    wanted = wanted_there(proxy, None, False)
+    account = account_there(proxy, args.account) if args.account else None
+    target = ClientTarget(proxy.url, proxy.key, str(wanted.trust) if wanted.trust else None, account)
+    files = EditedFiles(wanted.file)
+    return Planner(files, wanted.file, wanted.config, target, os.environ, Path.cwd(), wanted.trust)
 
 
 def _places(kind: str, scope: str) -> list[SettingsFile]:
@@ -149,6 +175,9 @@ def _to_do(args: argparse.Namespace, kind: str) -> str:
     words += ["--first-party"] if args.first_party else []
     words += [f"--account {args.account}"] if args.account else []
     words += [f"--port {args.port}"] if args.port else []
+    words += [f"--url {shlex.quote(each)}" for each in args.url or ()]
+    words += [f"--key-file {shlex.quote(each)}" for each in args.key_file or ()]
+    words += [f"--ca-file {shlex.quote(args.ca_file)}"] if args.ca_file else []
     return f"nothing was changed; do it with: {' '.join(words)} --write"
 
 
@@ -201,13 +230,17 @@ def _print_snippet(args: argparse.Namespace) -> int:
             "sdk": "programs have no settings file that they share",
         }
         raise UsageError(f"{args.target} is only printed: {why[args.target]}")
-    file, config = read_config()
-    url = ProxyClient(config, file.path, args.port).url
+    remote = named_proxy(args)
+    if remote is None:
+        file, config = read_config(or_url=True)
+        url, tls = ProxyClient(config, file.path, args.port).url, config.proxy.tls
+        cert = tls.cert if tls else None
+    else:
+        url, cert = remote.url, remote.ca_file if remote.address.is_tls else None
     if args.target == "actions":
         print(actions_text(url, urlsplit(url).hostname or ""), end="")
     else:
-        tls = config.proxy.tls
-        more = [("NODE_EXTRA_CA_CERTS", os.path.abspath(tls.cert))] if tls else []
+        more = [("NODE_EXTRA_CA_CERTS", os.path.abspath(cert))] if cert else []
         print(sdk_text(url, more), end="")
     return 0
 

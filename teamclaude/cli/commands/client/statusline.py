@@ -100,7 +100,18 @@ def _uninstall(args: argparse.Namespace) -> int:
 
 
 def _configured_proxy() -> ProxyAddress:
-    """Return the proxy of the config file, for a line outside of Claude Code; raise ConfigError."""
-    _, config = read_config()
+    """Return the proxy for a line outside of Claude Code; raise ConfigError or UsageError.
+
+    It is that of TEAMCLAUDE_URL, else of the config file.
+    """
+    named = os.environ.get("TEAMCLAUDE_URL", "").strip()
+    if named:
+        from ...remote.address import parse_address
+
+        at = parse_address(named)
+        return ProxyAddress(
+            at.host, at.port, at.is_tls, os.environ.get("TEAMCLAUDE_KEY", "").strip(), at.prefix
+        )
+    _, config = read_config(or_url=True)
     proxy = config.proxy
     return ProxyAddress(server_host(proxy), proxy.port, proxy.tls is not None, proxy.api_key or "")

@@ -157,7 +157,7 @@ def test_a_client_that_reads_no_more_ends_it_without_a_word(mcp: Callable[..., S
 def test_words_that_name_no_proxy_are_refused_at_the_start(cli: Callable[..., Ended]) -> None:
     ended = cli("mcp", "--url", "ftp://x")
     assert (ended.status, ended.out) == (2, "")
-    assert "is not the address of a proxy" in ended.err
+    assert "is not the address of a server" in ended.err
     assert "leave --port out" in cli("mcp", "--url", "http://x", "--port", "1").err
 
 

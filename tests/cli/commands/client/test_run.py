@@ -99,6 +99,7 @@ def test_claude_gets_its_words_and_the_proxy(stub: Stub, claude: Path, tmp_path:
     assert given["env"] == {
         "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{stub.port}",
         "ANTHROPIC_AUTH_TOKEN": KEY,
+        "ANTHROPIC_CUSTOM_HEADERS": f"x-teamclaude-project: {tmp_path}",
     }
     assert (err, status) == ("", 0)
 
@@ -114,14 +115,15 @@ def test_a_logged_in_client_stays_in_subscription_mode(
     )
     assert given["env"] == {
         "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{stub.port}",
-        "ANTHROPIC_CUSTOM_HEADERS": f"X-Two: 2\nx-teamclaude-key: {KEY}",
+        "ANTHROPIC_CUSTOM_HEADERS": f"X-Two: 2\nx-teamclaude-key: {KEY}\nx-teamclaude-project: {tmp_path}",
     }
     assert err == "teamclaude: claude runs without ANTHROPIC_API_KEY: the accounts of the proxy serve it\n"
 
 
 def test_an_account_is_named_by_its_beginning(stub: Stub, claude: Path, tmp_path: Path) -> None:
     given, _, _ = run("--account", "ali", cwd=tmp_path)
-    assert given["env"]["ANTHROPIC_CUSTOM_HEADERS"] == "x-teamclaude-account: alice@example.com"
+    headers = f"x-teamclaude-account: alice@example.com\nx-teamclaude-project: {tmp_path}"
+    assert given["env"]["ANTHROPIC_CUSTOM_HEADERS"] == headers
 
 
 def test_an_unknown_account(stub: Stub, claude: Path, cli: Callable[..., Ended]) -> None:
@@ -207,6 +209,7 @@ def test_the_settings_say_the_same_as_the_environment(
             "no_proxy": "intra.example,127.0.0.1",
             "ANTHROPIC_BASE_URL": url,
             "ANTHROPIC_AUTH_TOKEN": KEY,
+            "ANTHROPIC_CUSTOM_HEADERS": f"x-teamclaude-project: {tmp_path}",
         }
     }
     file = Path(given["words"][1])
@@ -229,7 +232,7 @@ def test_the_users_settings_are_merged(stub: Stub, claude: Path, tmp_path: Path,
     settings = settings_of(given)
     assert (settings["model"], settings["env"]["MINE"]) == ("opus", "1")
     assert settings["env"]["ANTHROPIC_AUTH_TOKEN"] == KEY
-    assert settings["env"]["ANTHROPIC_CUSTOM_HEADERS"] == "x-team: red"
+    assert settings["env"]["ANTHROPIC_CUSTOM_HEADERS"] == f"x-team: red\nx-teamclaude-project: {tmp_path}"
     assert err == ""
 
 
@@ -386,7 +389,8 @@ def test_managed_settings_that_lead_elsewhere_start_nothing(
     assert (ended.status, ended.out) == (1, "")
     assert ended.err == (
         f"teamclaude: {managed} sets CLAUDE_CODE_USE_BEDROCK: claude will not use the proxy; "
-        "only who manages this machine can change that (--force starts it all the same)\n"
+        "only who manages this machine can change that (--force starts it all the same; "
+        "teamclaude doctor says more)\n"
     )
     checked = cli("run", "--check")
     assert checked.status == 1

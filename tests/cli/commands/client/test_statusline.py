@@ -207,6 +207,20 @@ def test_by_hand_it_shows_the_pool_of_the_config_file(
     assert stub.asked[0].headers["x-teamclaude-key"] == KEY
 
 
+@pytest.mark.usefixtures("by_hand")
+def test_by_hand_it_shows_the_pool_of_a_server_elsewhere(
+    stub: Stub, private_home: Path, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (private_home / ".config" / "teamclaude.json").unlink()
+    stub.answers["GET /tc/teamclaude/statusline/"] = (200, FACTS)
+    monkeypatch.setenv("TEAMCLAUDE_URL", f"127.0.0.1:{stub.port}/tc/")
+    monkeypatch.setenv("TEAMCLAUDE_KEY", "tc-elsewhere")
+    assert "pool 2/3" in cli("statusline").out
+    assert stub.asked[-1].headers["x-teamclaude-key"] == "tc-elsewhere"
+    monkeypatch.setenv("TEAMCLAUDE_URL", "ftp://x")
+    assert "not the address of a server" in cli("statusline").err
+
+
 @pytest.mark.usefixtures("by_hand", "down")
 def test_by_hand_errors_are_one_line(cli: Callable[..., Any]) -> None:
     ended = cli("statusline", "--format", "{x}")

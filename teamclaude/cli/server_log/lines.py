@@ -1,0 +1,127 @@
+"""Format what happened as one line: text for a person, or one JSON object for a program.
+
+Called in the printing threads.  Nothing here has a colour unless the stream is a terminal; text of others
+(models, reasons, names) can't begin a line of its own: what is not printable is replaced or escaped.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO, Union
+
+from ..deck_page import shows_ascii
+from ..terminal import has_color
+
+if TYPE_CHECKING:
+    from ...proxy.records.exchange import Exchange
+    from ...proxy.records.notices import Notice
+
+__all__ = ["Ended", "Line", "Message", "Told", "dated_line", "json_line", "text_line"]
+
+WARNING, MESSAGE, TEXT = "warning", "message", "text"
+
+
+class Ended(NamedTuple):
+    """A request that has ended at `at`."""
+
+    exchange: Exchange
+    at: float
+
+
+class Told(NamedTuple):
+    """What happened at `at` to an account, a held request or the server."""
+
+    notice: Notice
+    at: float
+
+
+class Message(NamedTuple):
+    """A line of our own: a warning, a message, or a finished text such as the banner."""
+
+    kind: str
+    text: str
+    at: float
+
+
+Line = Union[Ended, Told, Message]
+
+
+def text_line(stream: TextIO, is_file: bool = False) -> Callable[[Line], str]:
+    """Return the function that formats a line of text for `stream`, in its colours and characters.
+
+    `is_file`: without colours, even if the environment asks for them everywhere.
+    """
+
+    @cache
+    def request_formatter() -> Callable[[Exchange], str]:
+        # Loaded with the first request, after its response: 1.5 ms.
+        from ...deck.view.activity_line import activity_line
+        from ...proxy.records.journal import activity_of
+
+        color, ascii = not is_file and has_color(stream), shows_ascii(stream)
+        return lambda exchange: activity_line(activity_of(exchange), color, ascii)
+
+    def format_notice(notice: Notice, at: float) -> str:
+        from ...deck.text.cells import ascii_text
+        from ...proxy.records.notices import clock_line
+
+        line = clock_line(notice, at)
+        return ascii_text(line) if shows_ascii(stream) else line
+
+    def line(of: Line) -> str:
+        if isinstance(of, Message):
+            return of.text if of.kind == TEXT else f"teamclaude: {of.text}"
+        return format_notice(*of) if isinstance(of, Told) else request_formatter()(of.exchange)
+
+    return line
+
+
+def dated_line(stream: TextIO) -> Callable[[Line], str]:
+    """Return the same for a file: every line has its date, a message also its time."""
+    plain = text_line(stream, is_file=True)
+
+    def line(of: Line) -> str:
+        if isinstance(of, Message):
+            text = "".join(char if char.isprintable() else " " for char in of.text)
+            return f"{_local('%Y-%m-%d %H:%M:%S', of.at)} {of.kind.upper()} {text}"
+        # The time in the line is that of the request's beginning.
+        at = of.exchange.at if isinstance(of, Ended) else of.at
+        return f"{_local('%Y-%m-%d', at)} {plain(of)}"
+
+    return line
+
+
+def json_line(of: Line) -> str:
+    """Return a JSON object in ASCII: `type`, `time` (ISO 8601), and the record of the request or notice."""
+    return json.dumps({"type": _type(of), "time": _iso(of.at), **_record(of)}, separators=(",", ":"))
+
+
+def _type(of: Line) -> str:
+    if isinstance(of, Message):
+        return of.kind
+    return "notice" if isinstance(of, Told) else "request"
+
+
+def _record(of: Line) -> dict[str, Any]:
+    if isinstance(of, Message):
+        return {"text": of.text}
+    if isinstance(of, Told):
+        kind, subject, text, account = of.notice
+        return {"kind": kind, "subject": subject, "text": text, "account": account or None}
+    from ...proxy.records.journal import activity_of
+    from ...typed_json import to_json
+
+    return to_json(activity_of(of.exchange))
+
+
+def _iso(at: float) -> str:
+    moment = datetime.fromtimestamp(at, timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _local(pattern: str, at: float) -> str:
+    return time.strftime(pattern, time.localtime(at))
