@@ -48,6 +48,10 @@ class SnapshotError(TeamClaudeError):
     """What a proxy answered is no snapshot; names the place of the wrong value."""
 
 
+class HistoryError(TeamClaudeError):
+    """The history file is missing or can't be read; names the file and what to do."""
+
+
 # --- the client: its request is wrong or not allowed, and no account is used -------------------------
 
 
@@ -87,6 +91,12 @@ class ForbiddenError(ClientError):
     kind = "permission_error"
 
 
+class BlockedError(ForbiddenError):
+    """A route of the user's lets no account, or not this one, serve the request."""
+
+    client_may_retry = False
+
+
 class NotFoundError(ClientError):
     """The path names nothing here."""
 
@@ -121,16 +131,49 @@ class BodyTooLargeError(ClientError):
     kind = "request_too_large"
 
 
+class BusyError(ClientError):
+    """What was asked for is being done already, or can't be done in this state of the server."""
+
+    status = 409
+
+
 class MisdirectedRequestError(ClientError):
     """The Host header names a host that is not ours (DNS rebinding)."""
 
     status = 421
 
 
+class TooManyTriesError(ClientError):
+    """Too many wrong keys came from this address in a short time."""
+
+    status = 429
+    kind = "rate_limit_error"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ClientLimitError(ClientError):
+    """A client key is at a limit of its own (proxy.clients[]); `limit` is the setting's name."""
+
+    status = 429
+    kind = "rate_limit_error"
+
+    def __init__(self, message: str, limit: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.retry_after = retry_after
+
+
 class HeadTooLargeError(ClientError):
     """The request's head is over the limits for lines and fields."""
 
     status = 431
+
+
+class RestartFailedError(TeamClaudeError):
+    """The new program can't serve; the running one goes on."""
 
 
 class NotSupportedError(ClientError):
@@ -228,16 +271,24 @@ class TokenEndpointUnavailableError(TeamClaudeError):
 
     `pause_sec`: seconds it asked for, None when it did not.  `may_be_spent`: the request reached it
     and the answer was lost, so a single-use token that was sent may be worthless now; False when the
-    request certainly did not reach it or was turned away.
+    request certainly did not reach it or was turned away.  `answered`: the status of a refusal.
     """
 
     status = 503
     kind = "overloaded_error"
 
-    def __init__(self, message: str, *, pause_sec: Optional[float] = None, may_be_spent: bool) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        pause_sec: Optional[float] = None,
+        may_be_spent: bool,
+        answered: Optional[int] = None,
+    ) -> None:
         super().__init__(message)
         self.pause_sec = pause_sec
         self.may_be_spent = may_be_spent
+        self.answered = answered
 
 
 class NoAccountAvailableError(TeamClaudeError):

@@ -1,13 +1,16 @@
-"""Requests, clients and tunnels as the snapshot has them; the rules of `snapshot.py` hold here, too."""
+"""Requests, clients and tunnels as the snapshot has them; the rules of `snapshot.py` hold here, too.
+
+AccountTrend stands beside the snapshot, in GET /teamclaude/deck.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
-from .typed_json import Dollars, Flat, Moment, RoundedDown, Tenths
+from .typed_json import Dollars, Flat, Fraction, Moment, RoundedDown, Tenths
 
-__all__ = ["Activity", "ClientView", "HeldView", "InflightView", "TunnelView", "WaitView"]
+__all__ = ["AccountTrend", "Activity", "ClientView", "HeldView", "InflightView", "TunnelView", "WaitView"]
 
 
 class Activity(NamedTuple):
@@ -37,6 +40,7 @@ class Activity(NamedTuple):
     unmeasured: bool = False  # it was answered, and how many tokens that took could not be read
     waited_sec: Optional[float] = None  # in all, for an account or to try again; None: not at all
     wait_reason: str = ""  # what it waited for last
+    client_ip: str = ""  # the address it came from, behind trusted proxies the caller's
 
     @property
     def tokens(self) -> int:
@@ -83,7 +87,7 @@ class HeldView(NamedTuple):
 
 @dataclass(frozen=True)
 class ClientView:
-    """What the bearer of a named client key has used since the server started."""
+    """What the bearer of a named client key has used since it was first counted, and its limits."""
 
     name: str = ""
     inflight: int = 0
@@ -93,6 +97,17 @@ class ClientView:
     cost: Optional[Dollars] = None
     cost_estimated: bool = False
     unpriced_tokens: int = 0
+    since: Optional[Moment] = None  # since when it is counted
+    configured: bool = True  # False: its key is no longer in the config file
+    tokens_today: int = 0  # that count against windows, since local midnight
+    max_inflight: Optional[int] = None
+    daily_tokens: Optional[int] = None
+    share: Optional[float] = None
+    share_used_5h: Optional[Fraction] = None  # of what all can use of the accounts' windows; None: unknown
+    share_used_7d: Optional[Fraction] = None
+    refused: int = 0  # requests, by its own limits
+    limit: str = ""  # the one that its next message would be refused by; empty: none
+    limit_until: Optional[Moment] = None  # when that ends; None: with one of its requests, or no limit
 
 
 class TunnelView(NamedTuple):
@@ -106,3 +121,11 @@ class TunnelView(NamedTuple):
     bytes_down: int = 0
     last_at: Optional[Moment] = None  # when the last one was asked for
     problem: str = ""  # why the last one could not be made; empty if it was
+
+
+class AccountTrend(NamedTuple):
+    """One account's last minutes, the oldest first, ending with the current one; at most 60."""
+
+    at: Moment = 0.0  # the beginning of the current minute
+    burn: tuple[int, ...] = ()  # tokens that count against the windows; from the start of the server on
+    used_5h: tuple[Fraction, ...] = ()  # shorter when it has been known for less than an hour

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
 
+from .outlook_views import BandPoint, ForecastView, NeedsYouView
 from .request_views import Activity, ClientView, HeldView, InflightView, TunnelView, WaitView
 from .typed_json import (
     Dollars,
@@ -41,15 +42,22 @@ __all__ = [
     "AccountUsage",
     "AccountView",
     "Activity",
+    "BandPoint",
     "BindingView",
     "CapacityView",
     "ClientView",
+    "ForecastView",
     "HeldView",
+    "HistoryView",
     "InflightView",
     "IssueView",
     "LastResort",
+    "NeedsYouView",
     "PinView",
+    "ProbeView",
+    "ProjectPinView",
     "QuotaView",
+    "RouteView",
     "SessionTotals",
     "Snapshot",
     "SystemView",
@@ -76,6 +84,13 @@ class UsageView(NamedTuple):
     cost: Optional[Dollars] = None  # of the tokens with a known price; None when there are none
     cost_estimated: bool = False  # a part of the cost is by the price of another version of the model
     unpriced_tokens: int = 0
+
+    @property
+    def burn(self) -> Optional[int]:
+        """The tokens that count against an account's windows: cache reads hardly do; None: unknown."""
+        kinds = (self.input_tokens, self.output_tokens, self.cache_write_tokens)
+        known = [count for count in kinds if count is not None]
+        return sum(known) if known else None
 
 
 NO_USAGE = UsageView()
@@ -135,6 +150,14 @@ class TokenView:
     reason: Optional[str] = None
 
 
+class ProbeView(NamedTuple):
+    """How asking the usage endpoint for an account's quota goes (quotaProbeSec)."""
+
+    at: Optional[Moment] = None  # when it was asked last
+    problem: str = ""  # why that failed
+    next_at: Optional[Moment] = None  # while there is a problem: when it is asked again
+
+
 @dataclass(frozen=True)
 class AccountView:
     """One account."""
@@ -144,6 +167,8 @@ class AccountView:
     priority: int = 0
     enabled: bool = True
     last_resort: bool = False  # a paid key that serves only what nothing else can
+    rules: str = ""  # what its owner allows: `maxUsage 60% of 7d`, `~$3.20 of $20 today`
+    usable_parts: Mapping[str, float] = field(default_factory=dict)  # by axis, where its owner limits it now
     status: str = ""  # `active`, `benched`, `auth_failed` (needs a login) or `disabled`
     status_reason: Optional[str] = None
     usable: bool = False  # it would be given a request now
@@ -158,10 +183,13 @@ class AccountView:
     burn_5h: int = 0  # tokens that count against the running 5h window
     cap_est_5h: Optional[Whole] = None  # tokens that the window is estimated to allow
     cap_est_7d: Optional[Whole] = None
+    used_elsewhere_per_hour: Optional[Fraction] = None  # of the 5h window, by others; None: little or unknown
     quota: QuotaView = QuotaView()
     pace: WeeklyPace = field(default_factory=WeeklyPace)
     usage: AccountUsage = AccountUsage()
     token: Optional[TokenView] = None  # None for an API key
+    quota_probe: Optional[ProbeView] = None  # None: it is not asked for
+    forecast: Mapping[str, ForecastView] = field(default_factory=dict)  # by axis, as far as it can be told
 
 
 @dataclass(frozen=True)
@@ -220,6 +248,25 @@ class PinView:
     account: str = ""
 
 
+@dataclass(frozen=True)
+class ProjectPinView:
+    """A directory whose work is pinned to an account."""
+
+    project: str = ""
+    account: str = ""
+    configured: bool = False  # by the config file, else by `switch`
+
+
+@dataclass(frozen=True)
+class RouteView:
+    """A route of the config file, with the accounts that there are."""
+
+    place: str = ""  # its path in the file
+    match: str = ""  # in words
+    accounts: tuple[str, ...] = ()
+    block: str = ""  # why nobody serves it
+
+
 class BindingView(NamedTuple):
     """One conversation with the account that serves it."""
 
@@ -241,6 +288,7 @@ class BindingView(NamedTuple):
     usage: Flat[UsageView] = NO_USAGE
     model: Optional[str] = None
     cached_prefix_tokens: int = 0  # of its prompt, as the cache holds them
+    cache_life_sec: Optional[Whole] = None  # of its cache writes; None: unknown
 
 
 @dataclass(frozen=True)
@@ -257,13 +305,22 @@ class SessionTotals:
 
 @dataclass(frozen=True)
 class IssueView:
-    """What one issue has used within the retention of the ledger."""
+    """What one issue has used within ledgerRetentionHours."""
 
     issue: Optional[str] = None  # None: of sessions without a known issue
     sessions: int = 0
     requests: Optional[int] = None
     usage: Flat[UsageView] = NO_USAGE
     last_seen: Optional[Moment] = None
+
+
+class EndingView(NamedTuple):
+    """A process that ends, or has handed over to another one and finishes what it has begun."""
+
+    pid: int = 0
+    phase: str = ""  # `announced`, `draining` or `handed over`
+    requests: int = 0  # that run or wait
+    left_sec: Optional[Whole] = None  # until what still runs is cut
 
 
 @dataclass(frozen=True)
@@ -281,6 +338,22 @@ class SystemView:
     draining: bool = False
     upstream: str = ""
     held: int = 0
+    other_servers: tuple[str, ...] = ()  # that run with the same config file, in words
+    ending: Optional[EndingView] = None  # of this process
+    predecessors: tuple[EndingView, ...] = ()  # from which this one took over
+
+
+class HistoryView(NamedTuple):
+    """The history file, as of its last write."""
+
+    on: bool = False  # it is written, or will be
+    bytes: int = 0
+    rows: Optional[int] = None  # of usage, as counted last: within the last hour
+    since: Optional[Moment] = None  # the oldest usage
+    problem: str = ""  # why it is not written at the moment, or not at all
+
+
+NO_HISTORY = HistoryView()
 
 
 @dataclass(frozen=True)
@@ -290,10 +363,14 @@ class Snapshot:
     current_account: Optional[str] = None  # name of the account that served last
     switch_threshold: Optional[float] = None
     policy: str = ""
+    spending: str = ""  # what all paid requests together have cost of their limit, in words
     at: Moment = 0.0
     capacity: CapacityView = CapacityView()
     system: SystemView = SystemView()
+    history: HistoryView = NO_HISTORY
     pins: tuple[PinView, ...] = ()
+    project_pins: tuple[ProjectPinView, ...] = ()
+    routes: tuple[RouteView, ...] = ()  # the first that matches counts
     accounts: tuple[AccountView, ...] = ()
     session_bindings: tuple[BindingView, ...] = ()
     session_aggregate: SessionTotals = SessionTotals()
@@ -301,6 +378,8 @@ class Snapshot:
     held: tuple[HeldView, ...] = ()  # in the order they came
     clients: tuple[ClientView, ...] = ()
     tunnels: tuple[TunnelView, ...] = ()  # the host used last first
+    forecast: Optional[ForecastView] = None  # of the pool: when no account serves any more
+    needs_you: tuple[NeedsYouView, ...] = ()  # the longest first
     activity: tuple[Activity, ...] = ()  # finished requests, newest first
     inflight: tuple[InflightView, ...] = ()  # newest first
 

@@ -143,7 +143,7 @@ def _kind(hint: Any) -> _Kind:
             lambda value, place: tuple([read(v, (place, n)) for n, v in enumerate(_list(value, place))]),
         )
     return _Kind(
-        lambda rows: {key: to_json(row) for key, row in rows.items()},
+        dict if write is None else lambda rows: {key: write(row) for key, row in rows.items()},
         lambda value, place: {key: read(v, (place, key)) for key, v in _object(value, place).items()},
     )
 

@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TextIO
+from urllib.parse import urlsplit
 
 from ..accounts.config.config_file import ConfigFile
 from ..fakeapi.api import FakeApi
@@ -195,6 +196,10 @@ class _Demo:
             f"fake sessions ({options.sessions}) → the proxy on {self.server.urls[0]} → a fake API"
         )
         self.event_log.add_line(f"accounts: {names} · one second here is {options.speed:.0f} seconds to them")
+        port = urlsplit(self.server.urls[0]).port
+        self.event_log.add_line(
+            f"its page: teamclaude web --port {port} · its metrics: {self.server.urls[0]}/metrics"
+        )
         self.event_log.add_line("")
 
     def _start_sessions(self) -> None:
