@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.bench import client_tls, rounds, routes, run, small, table, uploads
+from tests.bench import client_tls, observed, rounds, routes, run, small, table, uploads
 
 
 def took(*values: Any) -> list[Any]:
@@ -20,6 +20,10 @@ def test_a_figure_is_the_median_of_its_rounds_and_what_is_added_of_their_differe
     assert rounds.medians(found, "p50") == {"direct": 20, "ours": 29}
     assert rounds.added(found, "p50") == {"ours": 5}
     assert rounds.medians({"ours": took(1, None)}, "p50") == {}
+
+
+def test_what_watching_costs_is_the_median_of_the_rounds_ratios() -> None:
+    assert observed.more_percent([110, 300, 20], [100, 100, 20]) == pytest.approx(10)
 
 
 def test_errors_are_told() -> None:

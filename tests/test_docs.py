@@ -113,7 +113,7 @@ def test_the_page_of_the_lab_lists_every_policy() -> None:
 @pytest.mark.parametrize("page", ["config", "security"])
 def test_every_file_beside_the_config_file_is_listed(page: str) -> None:
     sources = [path.read_text("utf-8") for path in sorted((ROOT / "teamclaude").rglob("*.py"))]
-    pattern = r'\{stem\}\.([a-z.]+)"|path_beside\(\w+, "([a-z.]+)"\)|"teamclaude\.(spool)"'
+    pattern = r'\{stem\}\.([a-z.]+)"|(?:path_beside|state_place)\([\w.]+, "([a-z.]+)"\)|"teamclaude\.(spool)"'
     made = {"." + "".join(groups) for text in sources for groups in re.findall(pattern, text)}
     assert {".state.json", ".tls", ".undo", ".spool", ".tokens"} <= made
     text = (ROOT / "teamclaude" / "manual" / f"{page}.md").read_text("utf-8")

@@ -16,9 +16,11 @@ CLASSES = [
     if inspect.isclass(each) and issubclass(each, TeamClaudeError) and each is not TeamClaudeError
 ]
 PARTS: dict[str, dict[str, Any]] = {
+    "ClientLimitError": {"limit": "share", "retry_after": 8},
     "MethodNotAllowedError": {"allow": ["GET", "HEAD"]},
     "NoAccountAvailableError": {"retry_after": 7},
     "OverloadedError": {"retry_after": 1},
+    "TooManyTriesError": {"retry_after": 9},
     "TokenEndpointUnavailableError": {"may_be_spent": False},
 }
 
@@ -49,6 +51,8 @@ def test_an_error_has_a_status_a_kind_a_reason_and_a_name(each: type[TeamClaudeE
         ("OverloadedError", {"Retry-After": "1"}),
         ("DrainingError", {"Retry-After": "1"}),
         ("NoAccountAvailableError", {"Retry-After": "7"}),
+        ("TooManyTriesError", {"Retry-After": "9"}),
+        ("ClientLimitError", {"Retry-After": "8"}),
         ("AccountError", {"x-should-retry": "false"}),
         ("DiskFullError", {"x-should-retry": "false"}),
     ],
@@ -59,7 +63,7 @@ def test_headers_tell_the_client_whether_and_when_to_retry(name: str, headers: d
 
 def test_all_other_errors_have_no_headers() -> None:
     with_headers = {each.__name__ for each in CLASSES if make(each).headers()}
-    assert len(with_headers) == 11
+    assert len(with_headers) == 14
 
 
 @pytest.mark.parametrize(("seconds", "retries"), [(60, True), (61, False)])

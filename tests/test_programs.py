@@ -1,13 +1,16 @@
-"""Programs are found on the PATH alone."""
+"""Programs are found on the PATH alone, and killed with all that they have started."""
 
 from __future__ import annotations
 
 import os
+import select
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from teamclaude.programs import find_program
+from teamclaude.programs import find_program, kill_program
 
 
 def program(directory: Path, name: str = "claude") -> Path:
@@ -37,3 +40,22 @@ def test_on_windows_the_working_directory_is_no_place(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", os.pathsep.join([entry, str(tmp_path / "none")]))
     assert find_program("claude", "win32") is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="process groups")
+def test_a_program_is_killed_with_its_group() -> None:
+    child = subprocess.Popen(
+        ["sh", "-c", "sleep 60 & echo started; wait"],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "started\n"
+    kill_program(child)
+    assert child.returncode == -signal.SIGKILL
+    # The end comes when nobody has the pipe any more.
+    assert select.select([child.stdout], [], [], 10)[0]
+    assert child.stdout.read() == ""
+    child.stdout.close()
+    kill_program(child)  # it has ended: nothing is done

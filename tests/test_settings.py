@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from teamclaude.accounts.config.config import parse_config
-from teamclaude.accounts.config.config_file import state_path
 from teamclaude.accounts.config.settings_table import SettingRow, settings_table
+from teamclaude.accounts.config.state_place import alert_state_path, state_path
 from teamclaude.accounts.tokens.refresh_journal import token_side_path
 from teamclaude.cli import main
 from teamclaude.cli.commands.client.run import log_path
@@ -23,7 +23,9 @@ from teamclaude.cli.launch.settings_option import settings_directory
 from teamclaude.cli.settings_edit.edited_files import undo_directory
 from teamclaude.manual import page
 from teamclaude.proxy.connect.certificates import tls_directory
+from teamclaude.proxy.lifecycle.server_presence import presence_directory
 from teamclaude.proxy.records.traffic_recorder import trace_directory
+from teamclaude.proxy.reporting.live_history import history_path
 from teamclaude.proxy.runtime import SPOOL_NAME
 from teamclaude.settings import Settings, config_key, setting
 
@@ -123,9 +125,12 @@ def test_the_files_that_the_manual_names_are_the_ones_that_are_written() -> None
         undo_directory(config),
         tls_directory(config),
         Path(token_side_path(config, "x")).parent,
+        presence_directory(config),
         Path(SPOOL_NAME),
     }
-    written = {state_path(config).name, log_path(config).name, *(f"{path.name}/" for path in directories)}
+    files = {state_path(config).name, alert_state_path(config).name, log_path(config).name}
+    files.add(history_path(config).name)
+    written = files | {f"{path.name}/" for path in directories}
     listed = set(re.findall(r"^  (teamclaude\.\S+)", page("config"), re.M))
     assert listed == written | {"teamclaude.json.lock"}
 

@@ -12,16 +12,22 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
 
+from teamclaude.accounts.config.config import ClientKey
 from teamclaude.errors import SnapshotError
-from teamclaude.proxy.clients import ClientUsage
+from teamclaude.history.issue_totals import IssueTotals
+from teamclaude.history.rows import UsageTotals
+from teamclaude.proxy.clients.usage import ClientUsage
+from teamclaude.proxy.http.path_kinds import PathKind
 from teamclaude.proxy.records.request_wait import RequestWait
-from teamclaude.routing.quota.usage import UNMEASURED, Usage
+from teamclaude.routing.quota.usage import NO_USAGE, UNMEASURED, Usage
 from teamclaude.routing.state.account import AccountSpec
 from teamclaude.routing.state.decision import Decision, Wait
+from teamclaude.routing.user_rules.routes import RouteMatch, RouteSpec
 from teamclaude.routing.view import snapshot_of
 from teamclaude.snapshot import (
     Activity,
     HeldView,
+    HistoryView,
     InflightView,
     Snapshot,
     SystemView,
@@ -51,9 +57,9 @@ def busy_pool() -> Pool:
         pool.quota("u1", axis, used, left, status)
     pool.quota("k", "tokens", 0.25, 61.5)
     pool.quota("k", "requests", None, None)
-    lease = pool.lease("s1", pin="u1", model=OPUS, issue="ENG-1")
+    lease = pool.lease("s1", pin="u1", model=OPUS)
     pool.settle(lease, Usage(1200, 8400, 50_000, 2000, 300), OPUS, served=True)
-    lease = pool.lease("s1", agent="a1", pin="u1", model=OPUS, issue="ENG-1")
+    lease = pool.lease("s1", agent="a1", pin="u1", model=OPUS)
     pool.settle(lease, Usage(10, 20, 30), "claude-opus-9", served=True)
     pool.wait(100.5)
     pool.settle(pool.lease("s2", pin="u1"), Usage(5, 5), "gpt-5", served=True)
@@ -64,6 +70,13 @@ def busy_pool() -> Pool:
     pool.fleet.mark_account_auth_failed("u4", "401: revoked")
     pool.fleet.pin("u1", "s1")
     pool.fleet.pin("u2")
+    opus, agents = RouteMatch("claude-opus-*", ("/work",)), RouteMatch(agent="true")
+    routes = [
+        RouteSpec("routes[0]", opus, ("alice", "bob")),
+        RouteSpec("routes[1]", agents, block="no agents"),
+    ]
+    pool.fleet.user_rules.use(routes, {"/work/acme": "alice"})
+    pool.fleet.user_rules.pin("/work/site", "u2")
     pool.lease("s5", pin="u1", model=OPUS)
     pool["u1"].cap_5h.ceiling = 34_000.6
     pool.wait(12.345)
@@ -82,10 +95,12 @@ def rich() -> Snapshot:
         HeldView("tc-9", "s9", "", OPUS, 71.9, "no account usable", "two of two", "bob", now + 227.6551),
         HeldView("tc-8", held_sec=3.2, reason="waits for room"),
     )
-    clients = ClientUsage()
+    clients = ClientUsage(clock=lambda: now)
+    clients.configure([ClientKey("ci", "key", 3, 1_000_000, 0.5)])
     for usage, cost in ((Usage(1, 2, 3), 0.0123456789), (UNMEASURED, None)):
-        exchange: Any = SimpleNamespace(usage=usage, cost=cost, cost_estimated=True)
-        with clients.count_request("ci", exchange, ()):
+        route = SimpleNamespace(kind=PathKind.INFERENCE)
+        exchange: Any = SimpleNamespace(route=route, usage=usage, cost=cost, cost_estimated=True, attempts=[])
+        with clients.count_request("ci", exchange):
             pass
     system = SystemView(
         version="1.2.3", pid=4711, port=3456, proxy_rss_mb=41.26, proxy_uptime_sec=90.4, threads=7,
@@ -94,7 +109,7 @@ def rich() -> Snapshot:
     finished = Activity(
         "tc-1", now - 50.25, "POST", "/v1/messages", OPUS, "high", "s1", "a1", "ci", ("alice", "bob"), 200,
         1.4, 12.1, 1200, 8400, 50_000, 0, 0.25, True, "served", "own account", False, 12.5,
-        "no account usable",
+        "no account usable", "10.0.0.7",
     )  # fmt: skip
     running = Activity("tc-2", now - 3.2, "GET", "/v1/models")
     wait = RequestWait(Wait(Decision("u2", "kept warm", "detail"), account="u2"), now - 2.34, lambda: now, 1)
@@ -103,11 +118,30 @@ def rich() -> Snapshot:
         found,
         capacity=dataclasses.replace(found.capacity, held=2, held_sec=71.9),
         system=system,
+        history=HistoryView(True, 52_428_800, 1234, now - 86_400.5, "the disk is full"),
+        usage_by_issue=issue_totals(pool).view(),
         held=held,
         clients=clients.view(),
         activity=(finished,),
         inflight=(InflightView(running), InflightView(running, wait.view({"u2": "bob"}))),
     )
+
+
+def issue_totals(pool: Pool) -> IssueTotals:
+    """What the conversations of a busy pool used: s1 works on an issue."""
+    totals = IssueTotals(86_400.0)
+    for binding in pool.fleet.bindings.values():
+        if binding.usage != NO_USAGE:
+            used = UsageTotals(
+                binding.requests,
+                binding.usage,
+                binding.cost,
+                binding.cost_estimated,
+                binding.unpriced_tokens,
+                last_at=binding.last_used,
+            )
+            totals.add_totals("ENG-1" if binding.session == "s1" else "", binding.conversation, used)
+    return totals
 
 
 # --- the keys of scripts ------------------------------------------------------------------------

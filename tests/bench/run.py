@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.bench.client_tls import client_tls_rows
 from tests.bench.load import generator
+from tests.bench.observed import observed_rows
 from tests.bench.rounds import Bench
 from tests.bench.routing import decision_rows
 from tests.bench.servers import nginx_version
@@ -39,6 +40,7 @@ GROUPS: dict[str, Callable[[Bench], list[Row]]] = {
     "large": large_rows,
     "tls": tls_rows,
     "client-tls": client_tls_rows,
+    "observed": observed_rows,
     "startup": startup_rows,
     "routing": decision_rows,
 }

@@ -170,11 +170,12 @@ def configured(
     inflight: int = 5,
     ca: Path | None = None,
     more: Mapping[str, object] = {},
+    document: Mapping[str, object] = {},
 ) -> tuple[int, dict[str, str]]:
     """Write a config file for a proxy in front of `upstream_port`; return the proxy's port and environment.
 
     `inflight` is `maxInflightPerAccount`; with `ca` the upstream is reached by TLS, and trusted for that;
-    `more` is for the section `proxy`.
+    `more` is for the section `proxy`, `document` for the top level.
     """
     port = free_port()
     config = directory / "teamclaude.json"
@@ -183,14 +184,15 @@ def configured(
         for n in range(ACCOUNTS)
     ]
     proxy = {"host": "127.0.0.1", "port": port, "apiKey": KEY, **more}
-    document = {
+    whole = {
         "proxy": proxy,
         "upstream": f"{'http' if ca is None else 'https'}://127.0.0.1:{upstream_port}",
         "accounts": accounts,
         "maxInflightPerAccount": inflight,
         **({} if ca is None else {"upstreamCaFile": str(ca)}),
+        **document,
     }
-    config.write_text(json.dumps(document))
+    config.write_text(json.dumps(whole))
     config.chmod(0o600)
     env = {
         "PATH": os.environ.get("PATH", ""),
@@ -207,9 +209,10 @@ def teamclaude(
     inflight: int = 5,
     ca: Path | None = None,
     more: Mapping[str, object] = {},
+    document: Mapping[str, object] = {},
 ) -> Server:
     """Start the proxy as a user does, `configured` in `directory`, which is its home."""
-    port, env = configured(directory, upstream_port, inflight, ca, more)
+    port, env = configured(directory, upstream_port, inflight, ca, more, document)
     command = [sys.executable, "-m", "teamclaude", "server", "--headless"]
     return Server(command, port, "/health", env=env, tls="tls" in more)
 

@@ -38,6 +38,9 @@ def test_a_short_run_shows_bindings_a_limit_a_failover_and_a_reset(scratch: Path
     assert re.search(r"LIMIT alice: the 5h window is full \(102%\)", text)
     assert re.search(r"· (failover alice → \w+|moved alice → \w+): ", text)
     assert "RESET alice" in text
+    assert re.search(
+        r"^its page: teamclaude web --port (\d+) · its metrics: http://\S+:\1/metrics$", text, re.M
+    )
     assert re.search(r"client-visible errors       0 \(0 while an account was usable\)", text)
     requests, served = (
         int(re.search(rf"^  {name} +([\d,]+)$", text, re.M).group(1).replace(",", ""))  # type: ignore[union-attr]

@@ -17,7 +17,7 @@ from teamclaude.proxy.http.content_coding import Inflater
 from teamclaude.proxy.http.framing import LAST_CHUNK, BodyKind, Framing, request_framing
 from teamclaude.proxy.messages import response_facts
 from teamclaude.proxy.messages.usage_tap import UsageTap
-from teamclaude.proxy.net import client_connection, transport
+from teamclaude.proxy.net import client_connection, connections, transport
 from teamclaude.proxy.net.event_loop import LoopState
 from teamclaude.proxy.net.relay import CLIENT_END, EPOLL_READ, EPOLL_WRITE, StreamTask, relay
 from teamclaude.proxy.net.socket_wait import ClientWatch
@@ -181,7 +181,11 @@ def no_second_connection() -> Patches:
 
 
 def silent_shutdown() -> Patches:
-    return [mock.patch.object(router.Router, "drain", return_value=None)]
+    # Without the time for new connections, in which an account of the schedule comes back.
+    return [
+        mock.patch.object(router.Router, "drain", return_value=None),
+        mock.patch.object(connections, "NEW_SEC", 0.0),
+    ]
 
 
 def messages_with_secrets() -> Patches:

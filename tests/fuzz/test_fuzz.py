@@ -45,7 +45,7 @@ def test_a_failing_case_is_shown_with_the_command_that_repeats_it(monkeypatch: p
         ("retry_afters", "teamclaude.routing.quota.rate_limit_headers.MAX_WAIT_SEC", float("inf")),
         (
             "hosts",
-            "teamclaude.proxy.messages.access._AUTHORITY",
+            "teamclaude.proxy.messages.web_origin._AUTHORITY",
             r"(?:\[([^\]]*)\]|([0-9A-Za-z._-]+))(?::([0-9]*))?.*",
         ),
         ("connect_targets", "teamclaude.proxy.connect.target._NUMERIC", r"$nothing^"),
@@ -62,9 +62,9 @@ def test_the_targets_see_bugs(target: str, where: str, bug: object, monkeypatch:
     import re
 
     from teamclaude.proxy.http import header_rewrite
-    from teamclaude.proxy.messages import access
+    from teamclaude.proxy.messages import web_origin
 
-    cached = (header_rewrite._lower_if_forwarded, access._parse_authority)
+    cached = (header_rewrite._lower_if_forwarded, web_origin._parse_authority)
     for each in cached:
         each.cache_clear()
     monkeypatch.setattr(where, re.compile(bug) if isinstance(bug, (str, bytes)) else bug)

@@ -221,7 +221,7 @@ def failed_for_an_account(seen: Seen, attempts: list[Heard]) -> bool:
 
 def _own_limit(seen: Seen) -> bool:
     """Return whether a named client exceeded its own limit, which no account can change."""
-    return bool(seen.client.key) and b"its limit" in seen.payload
+    return bool(seen.client.key) and b"refused by the limit of client" in seen.payload
 
 
 def _held_out(seen: Seen) -> bool:

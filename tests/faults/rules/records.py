@@ -159,6 +159,8 @@ def _true_outcomes(evidence: Evidence, seen: Seen) -> set[str]:
 
 def _own_outcome(seen: Seen) -> set[str]:
     message = str((own_error(seen) or {}).get("message", ""))
+    if "limit of client" in message:
+        return {"refused"}
     if seen.status == 429 or "already waiting" in message:
         return {"held out"}
     if seen.status == 503 and "shutting down" not in message:
