@@ -1,20 +1,27 @@
-# Targets: demo test coverage test-all lint types faults fuzz soak bench bench-deck bench-limits screenshot e2e e2e-modes clean.
+# Targets: demo test coverage test-all lint types faults fuzz soak bench bench-deck bench-page bench-limits bench-history bench-restart lab-table screenshot e2e e2e-modes test-prometheus test-machines test-web web-screenshots man zipapp sdist wheel test-sdist ci-ready clean.
 # Each makes the virtual environment it needs.
 
 PYTHON ?= python3
 VENV ?= .venv
 TOOLS := .venvs/tools
+WEB := .venvs/web
+DIST := .venvs/dist
+SHOTS ?=
+CHROMIUM := "chromium chromedriver" chromium chromium-driver fonts-dejavu-core
 DEMO ?= --headless --seconds 20
 BENCH ?=
+LAB ?=
+TRAFFIC ?=
 TESTS ?=
 N ?=
 SEED ?=
 CONFIRM ?=
+STREAMS ?=
 MINUTES ?= 10
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := test
-.PHONY: demo test coverage test-all lint types faults fuzz soak bench bench-deck bench-limits screenshot e2e e2e-modes clean
+.PHONY: demo test coverage test-all lint types faults fuzz soak bench bench-deck bench-page bench-limits bench-history bench-restart lab-table screenshot e2e e2e-modes test-prometheus test-machines test-web web-screenshots man zipapp sdist wheel test-sdist ci-ready clean
 
 demo:
 	@$(PYTHON) -m teamclaude demo $(DEMO)
@@ -23,13 +30,15 @@ test: $(VENV)/.ready
 	@$(if $(TESTS),$(VENV)/bin/python -m pytest $(TESTS),.ci/shards $(VENV)/bin/python)
 
 # Branch coverage of the whole suite, threads and started programs included; fails below pyproject.toml's fail_under.
+# RC=.ci/coverage-lines.ini: of lines alone, for a fifth of the time where Python is 3.12 or newer.
 # A killed program may leave a data file that can't be read: `combine` says so and takes the others.
+RC ?= pyproject.toml
 coverage: $(VENV)/.ready
 	@rm -f .coverage .coverage.*
-	@.ci/shards $(VENV)/bin/python -m coverage run
-	@$(VENV)/bin/python -m coverage combine --quiet
+	@.ci/shards $(VENV)/bin/python -m coverage run --rcfile=$(RC)
+	@$(VENV)/bin/python -m coverage combine --rcfile=$(RC) --quiet
 	@rm -f .coverage.*
-	@$(VENV)/bin/python -m coverage report
+	@$(VENV)/bin/python -m coverage report --rcfile=$(RC)
 
 test-all:
 	@.ci/interpreters >/dev/null
@@ -60,8 +69,22 @@ bench:
 bench-deck:
 	@$(PYTHON) -m tests.bench.deck
 
+bench-page:
+	@$(PYTHON) -m tests.bench.page
+
 bench-limits:
 	@$(PYTHON) -m tests.bench.limits
+
+# Streams and small requests during a restart, a drain and a kill: errors, moved conversations, slowest request.
+bench-restart: $(VENV)/.ready
+	@$(VENV)/bin/python -m tests.bench.restart $(STREAMS)
+
+bench-history:
+	@$(PYTHON) -m tests.bench.history
+
+# The default table of the lab as the manual shows it: five held-out seeds, and TRAFFIC's unseen half of the sessions.
+lab-table:
+	@$(PYTHON) -m teamclaude lab run --seeds 5 $(if $(TRAFFIC),--traffic $(TRAFFIC)) $(LAB)
 
 screenshot: $(VENV)/.ready
 	@$(VENV)/bin/python -m tests.deck.screenshot
@@ -69,9 +92,59 @@ screenshot: $(VENV)/.ready
 e2e: $(VENV)/.ready
 	@$(VENV)/bin/python -m pytest tests/e2e -m e2e $(TESTS)
 
+# A real Prometheus scrapes the proxy.
+test-prometheus: $(VENV)/.ready
+	@.ci/programs "prometheus promtool" prometheus
+	@$(VENV)/bin/python -m pytest tests/metrics tests/e2e/test_e2e_prometheus.py -m "e2e or not e2e" $(TESTS)
+
+# Half of them beside the others: most of it is waiting.
+MACHINES = $(VENV)/bin/python -m pytest -p no:cacheprovider -m "e2e or not e2e"
+BESIDE := tests/machines/test_nginx.py tests/machines/test_systemd.py
+
+# Several machines and the service: the recipes of the manual, with the real HAProxy, nginx and systemd, on loopback.
+test-machines: $(VENV)/.ready
+	@.ci/programs "haproxy nginx openssl systemctl" haproxy nginx-light openssl systemd
+	@$(if $(TESTS),$(MACHINES) $(TESTS),$(MACHINES) $(BESIDE) & \
+	    $(MACHINES) tests/machines $(addprefix --ignore=,$(BESIDE)); status=$$?; wait $$! && exit $$status)
+
 # What the newest client does behind a base URL, in first-party mode and without a proxy, as a table.
 e2e-modes: $(VENV)/.ready
 	@$(VENV)/bin/python -m tests.e2e.compare_modes
+
+# What `.ci/run` needs of the network: environments and programs, as far as they can be installed.
+ci-ready: $(VENV)/.ready $(WEB)/.ready $(DIST)/.ready
+	@.ci/programs "prometheus promtool" prometheus || true
+	@.ci/programs "haproxy nginx openssl systemctl" haproxy nginx-light openssl systemd || true
+	@.ci/programs $(CHROMIUM) || true
+
+# The page in a real Chromium.
+test-web: $(WEB)/.ready
+	@.ci/programs $(CHROMIUM)
+	@$(WEB)/bin/python -m pytest $(or $(TESTS),tests/web/in_browser)
+
+# Pictures of the page in both themes and three widths, in a temporary directory or in SHOTS.
+web-screenshots: $(WEB)/.ready
+	@.ci/programs $(CHROMIUM)
+	@$(WEB)/bin/python -m tests.web.in_browser.screenshots $(SHOTS)
+
+# The page of all commands, for man: dist/teamclaude.1.
+man:
+	@mkdir -p dist
+	@$(PYTHON) -c 'from teamclaude.cli.parsers.man_page import render_man_page; print(render_man_page(), end="")' >dist/teamclaude.1
+	@echo dist/teamclaude.1
+
+# The whole program as one file, dist/teamclaude.pyz; the same bytes wherever it is built.
+zipapp:
+	@$(PYTHON) .ci/packing/make_zipapp.py
+
+sdist wheel: $(DIST)/.ready
+	@rm -f dist/*$(if $(filter sdist,$@),.tar.gz,.whl)
+	@$(DIST)/bin/python -m build --no-isolation --$@ . | tail -1
+	@$(DIST)/bin/python -m twine check --strict dist/*$(if $(filter sdist,$@),.tar.gz,.whl)
+
+# The source distribution, unpacked: its tests run, and a wheel is built from it and installed.
+test-sdist: $(DIST)/.ready
+	@$(DIST)/bin/python -m pytest tests/packing -m "e2e or not e2e" $(TESTS)
 
 clean:
 	rm -rf .venv .venvs .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info
@@ -83,3 +156,9 @@ $(VENV)/.ready: pyproject.toml
 # The versions stand in pyproject.toml alone.
 $(TOOLS)/.ready: pyproject.toml
 	@.ci/environment "$(PYTHON)" "$(TOOLS)" $$(sed -n 's/^\(lint\|types\) = \[\(.*\)\]$$/\2/p' pyproject.toml | tr -d '",')
+
+$(DIST)/.ready: pyproject.toml
+	@.ci/environment "$(PYTHON)" "$(DIST)" $$(sed -n 's/^dist = \[\(.*\)\]$$/\1/p' pyproject.toml | tr -d '",')
+
+$(WEB)/.ready: pyproject.toml
+	@.ci/environment "$(PYTHON)" "$(WEB)" $$(sed -n 's/^web = \[\(.*\)\]$$/\1/p' pyproject.toml | tr -d '",')
