@@ -180,6 +180,44 @@ def test_a_server_that_run_starts_goes_on_when_the_archive_is_replaced(
     assert "Traceback" not in log.read_text()
 
 
+@posix
+def test_a_server_needs_nothing_of_its_archive_once_it_answers(
+    archive: Path, home: Path, tmp_path: Path
+) -> None:
+    configure(home, PAID)
+    program = f"""
+import os, signal, sys
+sys.path.insert(0, {str(archive)!r})
+sys.argv = ["teamclaude", "server", "--headless"]
+from teamclaude.cli import main
+from teamclaude.cli.server_log.outputs import ServerLog
+from teamclaude.proxy.server import ProxyServer
+
+def start(self, begin=ProxyServer.start):
+    with open({str(archive)!r}, "wb") as file:
+        file.write(b"another version")
+    begin(self)
+
+def banner(self, text, shown=ServerLog.banner):
+    shown(self, text)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+ProxyServer.start = start
+ServerLog.banner = banner
+sys.exit(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"HOME": str(home), "PATH": "/usr/bin:/bin"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, "error" in done.stderr) == (0, False), done.stderr
+    assert "1 account: paid" in done.stdout
+
+
 def is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)

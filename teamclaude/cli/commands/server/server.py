@@ -125,7 +125,7 @@ def _serve(args: argparse.Namespace) -> int:
 
     def begin() -> bool:
         if is_archive():
-            _load_the_rest()
+            _load_the_rest()  # before it serves: who waits for it may replace the archive at once
         if predecessor is not None:
             _load_restart()  # before it serves: whatever is broken is found while the other one goes on
         proxy.start()
@@ -208,9 +208,8 @@ def _load_the_rest() -> None:
     """Load what requests and the end will need: a newer archive may be put in this one's place (0.2 s)."""
     from ....web.document import page_document
 
-    load_folders(
-        "accounts", "alerts", "deck", "dial", "forecast", "history", "metrics", "proxy", "routing", "web"
-    )
+    load_folders("accounts", "alerts", "cli.remote", "deck", "dial", "forecast", "history", "metrics")
+    load_folders("proxy", "routing", "web")
     page_document()
 
 
