@@ -97,15 +97,14 @@ test-prometheus: $(VENV)/.ready
 	@.ci/programs "prometheus promtool" prometheus
 	@$(VENV)/bin/python -m pytest tests/metrics tests/e2e/test_e2e_prometheus.py -m "e2e or not e2e" $(TESTS)
 
-# Half of them beside the others: most of it is waiting.
-MACHINES = $(VENV)/bin/python -m pytest -p no:cacheprovider -m "e2e or not e2e"
-BESIDE := tests/machines/test_nginx.py tests/machines/test_systemd.py
-
 # Several machines and the service: the recipes of the manual, with the real HAProxy, nginx and systemd, on loopback.
+# In two parts: most of it is waiting.
+EVERY := PYTEST_ADDOPTS='-m "e2e or not e2e"'
+NGINX := tests/machines/test_nginx.py tests/machines/test_systemd.py
 test-machines: $(VENV)/.ready
 	@.ci/programs "haproxy nginx openssl systemctl" haproxy nginx-light openssl systemd
-	@$(if $(TESTS),$(MACHINES) $(TESTS),$(MACHINES) $(BESIDE) & \
-	    $(MACHINES) tests/machines $(addprefix --ignore=,$(BESIDE)); status=$$?; wait $$! && exit $$status)
+	@$(EVERY) .ci/beside "$(VENV)/bin/python -m pytest" \
+	    $(if $(TESTS),"$(TESTS)","tests/machines $(addprefix --ignore=,$(NGINX))" "$(NGINX)")
 
 # What the newest client does behind a base URL, in first-party mode and without a proxy, as a table.
 e2e-modes: $(VENV)/.ready
