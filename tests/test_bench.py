@@ -8,7 +8,19 @@ from typing import Any
 
 import pytest
 
-from tests.bench import client_tls, observed, rounds, routes, run, small, table, uploads
+from tests.bench import (
+    client_tls,
+    load,
+    observed,
+    rounds,
+    routes,
+    run,
+    slots,
+    small,
+    streams,
+    table,
+    uploads,
+)
 
 
 def took(*values: Any) -> list[Any]:
@@ -38,9 +50,9 @@ def test_errors_are_told() -> None:
 @pytest.mark.parametrize(
     ("figures", "verdict"),
     [
-        ({"direct": 10.0, "teamclaude": 15.0}, "≤ 1.5 × direct: holds"),
-        ({"direct": 10.0, "teamclaude": 15.1}, "≤ 1.5 × direct: MISSED"),
-        ({"teamclaude": 15.0}, "≤ 1.5 × direct"),
+        ({"direct": 10.0, "nginx": 20.0, "teamclaude": 22.0}, "≤ 1.1 × nginx: holds"),
+        ({"direct": 10.0, "nginx": 20.0, "teamclaude": 22.1}, "≤ 1.1 × nginx: MISSED"),
+        ({"teamclaude": 15.0}, "≤ 1.1 × nginx"),
         ({"direct": 10.0}, ""),
     ],
 )
@@ -52,17 +64,48 @@ def test_a_target_says_whether_it_holds(figures: dict[str, float], verdict: str)
 @pytest.mark.parametrize(
     ("ours", "nginx", "peer", "holds"),
     [
-        (90.0, 30.0, 95.0, True),
-        (91.0, 30.0, 95.0, False),
-        (90.0, 30.0, 89.0, False),
-        (121.0, 90.0, 900.0, False),
+        (75.0, 30.0, 80.0, True),
+        (76.0, 30.0, 80.0, False),
+        (75.0, 30.0, 74.0, False),
+        (91.0, 90.0, 900.0, False),
     ],
 )
 def test_what_is_added_is_compared_with_nginx_and_every_peer(
     ours: float, nginx: float, peer: float, holds: bool
 ) -> None:
-    figures = {"nginx": nginx, "teamclaude": ours, "peer": peer}
+    figures = {"nginx": nginx, "node": 1.0, "teamclaude": ours, "peer": peer}
     assert small.ADDED.holds(figures) is holds
+
+
+@pytest.mark.parametrize(
+    ("ours", "nginx", "node", "holds"),
+    [
+        (30.0, 100.0, 30.0, True),
+        (29.0, 100.0, 20.0, False),
+        (30.0, 90.0, 31.0, False),
+    ],
+)
+def test_the_rate_is_compared_with_nginx_and_a_plain_proxy_on_node(
+    ours: float, nginx: float, node: float, holds: bool
+) -> None:
+    assert small.RATE.holds({"nginx": nginx, "node": node, "teamclaude": ours}) is holds
+
+
+def test_more_connections_than_slots_are_compared_with_enough_slots_for_all() -> None:
+    assert slots.KEEPS_PACE.holds({"teamclaude": 90.0, "16 accounts": 100.0})
+    assert not slots.KEEPS_PACE.holds({"teamclaude": 89.0, "16 accounts": 100.0})
+
+
+def test_streams_stay_steady_while_they_are_watched() -> None:
+    assert streams.STEADY.holds({"teamclaude": 3.0, "watched": 3.0})
+    assert not streams.STEADY.holds({"teamclaude": 1.0, "watched": 3.1})
+
+
+def test_context_switches_are_divided_by_the_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    server: Any = SimpleNamespace(port=1, switches_per_sec=lambda after, during: 500.0)
+    for name in ("_wrk", "_python"):
+        monkeypatch.setattr(load, name, lambda *args: load.Load(1.0, 2.0, 250.0, 0))
+    assert load.measure(routes.Route("ours", server), 1, 1.0).switches == 2.0
 
 
 def test_a_row_is_a_line_and_what_has_no_column_stands_below_it() -> None:

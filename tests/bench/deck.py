@@ -98,8 +98,8 @@ def fill(home: Path) -> None:
 class Shown:
     """The server with its Deck on a pseudo-terminal whose output is read."""
 
-    def __init__(self, home: Path, directory: Path, upstream_port: int) -> None:
-        self.port, env = servers.configured(directory, upstream_port)
+    def __init__(self, home: Path, directory: Path, upstream_port: int, inflight: int = 5) -> None:
+        self.port, env = servers.configured(directory, upstream_port, inflight)
         master, slave = pty.openpty()
         shown = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
         size = {"COLUMNS": str(SIZE[0]), "LINES": str(SIZE[1])}
@@ -119,6 +119,9 @@ class Shown:
                 self.painted += len(os.read(master, 1 << 16))
             except OSError:
                 return
+
+    def switches_per_sec(self, after: float, during: float) -> None:
+        """Return None: they are not counted here."""
 
     def idle_share(self, seconds: float) -> float:
         """Return the share of one core, measured after the disk has been read for the first time."""

@@ -23,7 +23,8 @@ from typing import Any, NamedTuple, Optional
 
 from teamclaude.proxy.net.peer_user import Address, same_user
 from tests.bench.load import ROOT
-from tests.bench.servers import KEY, MESSAGE, Server, free_port
+from tests.bench.responder import MESSAGE
+from tests.bench.servers import KEY, Server, free_port
 
 FAR = 4_102_444_800_000
 CLIENT_KEY = "tc-FAKEclientkeyFAKEclientkey"

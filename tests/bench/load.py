@@ -17,8 +17,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from tests.bench.responder import message_end
 
@@ -61,6 +62,8 @@ class Load(NamedTuple):
     p99: float
     per_second: float
     errors: int
+    switches: Optional[float] = None
+    """Context switches of the server for each request."""
 
 
 def generator() -> str:
@@ -70,7 +73,12 @@ def generator() -> str:
 
 def measure(route: Route, connections: int, seconds: float, padding: int = 0) -> Load:
     """Put load on a route from a separate process; `padding` bytes are added to each body."""
-    return (_wrk if shutil.which("wrk") else _python)(route, connections, seconds, padding)
+    put = _wrk if shutil.which("wrk") else _python
+    with ThreadPoolExecutor(1) as beside:
+        counted = beside.submit(route.server.switches_per_sec, 0.2 * seconds, 0.6 * seconds)
+        load = put(route, connections, seconds, padding)
+    switches = counted.result()
+    return load._replace(switches=switches / load.per_second if switches and load.per_second else None)
 
 
 def body(padding: int = 0) -> str:

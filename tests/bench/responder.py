@@ -10,7 +10,23 @@ import selectors
 import socket
 import sys
 
-__all__ = ["message_end", "respond"]
+__all__ = ["MESSAGE", "message_end", "respond"]
+
+MESSAGE = {
+    "id": "msg_fake00000001",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-opus-4-8",
+    "content": [{"type": "text", "text": "ok"}],
+    "stop_reason": "end_turn",
+    "stop_sequence": None,
+    "usage": {
+        "input_tokens": 10,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "output_tokens": 1,
+    },
+}
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 

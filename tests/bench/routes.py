@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from tests.bench.servers import Server, nginx_proxy, teamclaude
+from tests.bench.servers import Server, nginx_proxy, node_proxy, teamclaude
 
-__all__ = ["Route", "routes_to"]
+__all__ = ["Route", "node_route", "routes_to"]
 
 
 class Route(NamedTuple):
@@ -38,3 +38,9 @@ def routes_to(
     home.mkdir()
     routes.append(Route("teamclaude", running.enter_context(teamclaude(home, api.port, inflight, ca))))
     return routes
+
+
+def node_route(api: Server, running: ExitStack) -> list[Route]:
+    """Start a plain proxy on Node; an empty list without Node."""
+    other = node_proxy(api.port)
+    return [] if other is None else [Route("node", running.enter_context(other))]

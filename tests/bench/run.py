@@ -15,10 +15,12 @@ from pathlib import Path
 
 from tests.bench.client_tls import client_tls_rows
 from tests.bench.load import generator
+from tests.bench.mixed import mixed_rows
 from tests.bench.observed import observed_rows
 from tests.bench.rounds import Bench
 from tests.bench.routing import decision_rows
 from tests.bench.servers import nginx_version
+from tests.bench.slots import slot_rows
 from tests.bench.small import small_rows, tls_rows
 from tests.bench.startup import startup_rows
 from tests.bench.streams import stream_rows
@@ -35,8 +37,10 @@ except ImportError:  # Windows
 
 GROUPS: dict[str, Callable[[Bench], list[Row]]] = {
     "small": small_rows,
+    "slots": slot_rows,
     "uploads": upload_rows,
     "streams": stream_rows,
+    "mixed": mixed_rows,
     "large": large_rows,
     "tls": tls_rows,
     "client-tls": client_tls_rows,

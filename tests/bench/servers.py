@@ -12,23 +12,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
 from tests.bench import sse
 from tests.bench.load import ROOT
+from tests.bench.responder import MESSAGE
 
 __all__ = [
     "KEY",
-    "MESSAGE",
     "Pem",
     "Server",
+    "accounts",
     "certificate",
     "configured",
     "free_port",
     "nginx_proxy",
     "nginx_version",
+    "node_proxy",
     "stream_upstream",
     "teamclaude",
     "upstream",
@@ -40,22 +43,6 @@ START_SEC = 20.0
 FAR = 4_102_444_800_000
 
 _NO_CLOSE = 'proxy_set_header Connection "";'
-
-MESSAGE = {
-    "id": "msg_fake00000001",
-    "type": "message",
-    "role": "assistant",
-    "model": "claude-opus-4-8",
-    "content": [{"type": "text", "text": "ok"}],
-    "stop_reason": "end_turn",
-    "stop_sequence": None,
-    "usage": {
-        "input_tokens": 10,
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
-        "output_tokens": 1,
-    },
-}
 
 
 class Pem(NamedTuple):
@@ -145,6 +132,27 @@ class Server:
         except (OSError, ValueError):
             return None
 
+    def switches_per_sec(self, after: float, during: float) -> float | None:
+        """Wait `after` seconds; return the context switches per second of the `during` seconds that follow.
+
+        Of threads that exist at the end.  None without /proc.
+        """
+        time.sleep(after)
+        before, began = self._switches(), time.perf_counter()
+        time.sleep(during)
+        now, lasted = self._switches(), time.perf_counter() - began
+        return sum(count - before.get(thread, 0) for thread, count in now.items()) / lasted if now else None
+
+    def _switches(self) -> dict[str, int]:
+        """Return the context switches of each thread so far."""
+        found = {}
+        for task in Path(f"/proc/{self._child.pid}/task").glob("*/status"):
+            with suppress(OSError):  # it has ended
+                lines = task.read_text().splitlines()
+                counts = [line.split()[1] for line in lines if "voluntary_ctxt_switches" in line]
+                found[task.parent.name] = sum(map(int, counts))
+        return found
+
     def stop(self) -> None:
         self._child.terminate()
         try:
@@ -164,6 +172,14 @@ class Server:
         self.stop()
 
 
+def accounts(count: int) -> list[dict[str, object]]:
+    """Return `count` accounts as they stand in a config file."""
+    return [
+        {"name": f"a{n}", "type": "oauth", "accessToken": f"sk-ant-oat01-FAKE-{n}", "expiresAt": FAR}
+        for n in range(count)
+    ]
+
+
 def configured(
     directory: Path,
     upstream_port: int,
@@ -179,15 +195,11 @@ def configured(
     """
     port = free_port()
     config = directory / "teamclaude.json"
-    accounts = [
-        {"name": f"a{n}", "type": "oauth", "accessToken": f"sk-ant-oat01-FAKE-{n}", "expiresAt": FAR}
-        for n in range(ACCOUNTS)
-    ]
     proxy = {"host": "127.0.0.1", "port": port, "apiKey": KEY, **more}
     whole = {
         "proxy": proxy,
         "upstream": f"{'http' if ca is None else 'https'}://127.0.0.1:{upstream_port}",
-        "accounts": accounts,
+        "accounts": accounts(ACCOUNTS),
         "maxInflightPerAccount": inflight,
         **({} if ca is None else {"upstreamCaFile": str(ca)}),
         **document,
@@ -254,6 +266,16 @@ def nginx_proxy(directory: Path, upstream_port: int, ca: Path | None = None) -> 
         trust = f"proxy_ssl_trusted_certificate {ca}; proxy_ssl_verify on; proxy_ssl_name localhost;"
     serve = f"location / {{ proxy_pass {scheme}://api; proxy_http_version 1.1; {trust} {_NO_CLOSE} }}"
     return _start_nginx(directory, port, f"{behind} server {{ listen 127.0.0.1:{port}; {serve} }}")
+
+
+def node_proxy(upstream_port: int) -> Server | None:
+    """Start a plain reverse proxy on Node's own `http`; None without Node."""
+    node = shutil.which("node")
+    if node is None:
+        return None
+    port = free_port()
+    script = Path(__file__).with_name("node_proxy.js")
+    return Server([node, str(script), str(port), str(upstream_port)], port, "/")
 
 
 def certificate(directory: Path) -> Pem | None:

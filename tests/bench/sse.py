@@ -4,7 +4,8 @@
     python -m tests.bench.sse load PORT STREAMS EVENTS PER_SECOND [CA [HOST]]
                                               its figures as JSON; 0: unpaced; by TLS, through CONNECT HOST
 
-Every event carries the moment it was sent; CLOCK_MONOTONIC is the same in all processes of a machine.
+A request that names no number of events gets one small JSON answer.  Every event carries the moment it was
+sent; CLOCK_MONOTONIC is the same in all processes of a machine.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.bench.load import HEADERS, PATH, ROOT, body, session
+from tests.bench.responder import MESSAGE
 
 __all__ = ["Secure", "Streams", "command", "measure_streams", "open_tunnel"]
 
@@ -31,6 +33,11 @@ _WANTED = re.compile(rb"x-bench: (\d+)/([\d.]+)", re.IGNORECASE)
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 _SENT = re.compile(rb'"sent":([\d.]+)')
 _TEXT = "x" * 40
+_BODY = json.dumps(MESSAGE).encode()
+_SMALL = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+    len(_BODY),
+    _BODY,
+)
 
 
 class Streams(NamedTuple):
@@ -76,7 +83,10 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
         while head := await reader.readuntil(b"\r\n\r\n"):
             length, wanted = _LENGTH.search(head), _WANTED.search(head)
             await reader.readexactly(int(length[1]) if length else 0)
-            events, rate = (int(wanted[1]), float(wanted[2])) if wanted else (1, 0.0)
+            if wanted is None:
+                writer.write(_SMALL)
+                continue
+            events, rate = int(wanted[1]), float(wanted[2])
             writer.write(
                 b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
             )

@@ -18,8 +18,8 @@ __all__ = ["startup_rows"]
 
 STARTS = 5
 IDLE_SEC = 10.0  # by then each thread has done its first work; at the first answer none has
-SOON = Target("≤ 200 ms", lambda figures: figures["teamclaude"] <= 200)
-SMALL = Target("≤ 34 MB", lambda figures: figures["teamclaude"] <= 34)
+SOON = Target("≤ 120 ms", lambda figures: figures["teamclaude"] <= 120)
+SMALL = Target("≤ 30 MB", lambda figures: figures["teamclaude"] <= 30)
 
 
 def startup_rows(bench: Bench) -> list[Row]:

@@ -24,7 +24,7 @@ LARGE_ROUNDS = 3
 POLL_SEC = 0.002
 TIMEOUT_SEC = 60.0
 
-QUICK = Target("≤ 1.5 × direct", lambda figures: figures["teamclaude"] <= 1.5 * figures["direct"])
+QUICK = Target("≤ 1.1 × nginx", lambda figures: figures["teamclaude"] <= 1.1 * figures["nginx"])
 LEAN = Target("≤ 2.2 × the body", lambda figures: figures["teamclaude"] <= 2.2 * LARGE / 1e6)
 AWAKE = Target("≤ 20 ms", lambda figures: figures["teamclaude"] <= 20)
 
