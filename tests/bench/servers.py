@@ -98,6 +98,10 @@ class Server:
             time.sleep(0.001)
 
     @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
     def threads(self) -> float | None:
         """Return the present number of threads; None without /proc."""
         return self._status("Threads")

@@ -1,0 +1,237 @@
+"""What one warm small request takes, counted: Python calls, calls of C functions, system calls.
+
+    python -m tests.bench.calls     print the counts, and what is called how often
+
+The proxy runs as a user starts it, with history and metrics, in front of a minimal API.  Unlike times, counts
+do not depend on the load of the machine: a function counts as often as it is called per request, rounded, so
+that timers, which run beside the requests, do not count.  "afterwards" is what other threads do with a
+finished request later: its line in the log, history, metrics, trends, forecasts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import Any, ClassVar, NamedTuple
+
+from teamclaude.proxy import server
+from teamclaude.proxy.reporting.reporter import Reporter
+from tests.bench.load import HEADERS, PATH, ROOT, body, session
+from tests.bench.responder import message_end
+from tests.bench.servers import Server, configured, teamclaude, upstream
+
+__all__ = ["Counts", "RequestCost", "count"]
+
+WARM_UP = 300  # requests
+REQUESTS = 100
+PRINTED_SEC = 0.3  # until what has ended is printed
+SERVING = "event-loop"  # the thread that serves warm small requests
+
+Counts = Mapping[str, int]  # per request, by function
+
+
+class RequestCost(NamedTuple):
+    """What one request takes; `system` is empty where strace can't be used."""
+
+    python: Counts
+    c: Counts
+    afterwards: Counts  # Python calls
+    system: Counts
+
+
+def count(with_system_calls: bool = True) -> RequestCost:
+    """Start the servers and count; system calls only where strace is there."""
+    with tempfile.TemporaryDirectory() as name, ExitStack() as running:
+        directory = Path(name)
+        api = running.enter_context(upstream(directory))
+        homes = directory / "counted", directory / "plain"
+        for home in homes:
+            home.mkdir()
+        proxy = _CountingProxy(homes[0], api.port)
+        running.enter_context(proxy)
+        client = running.enter_context(_Client(proxy.port))
+        client.ask(WARM_UP)
+        time.sleep(PRINTED_SEC)
+        proxy.take()
+        client.ask(REQUESTS)
+        time.sleep(PRINTED_SEC)
+        python, c, afterwards = proxy.take()
+        system = _system_calls(homes[1], api.port) if with_system_calls else {}
+        return RequestCost(python, c, afterwards, system)
+
+
+def main() -> None:
+    cost = count()
+    for title, counts in zip(("Python calls", "calls of C functions", "Python calls afterwards"), cost):
+        _show(title, counts)
+    if cost.system:
+        _show("system calls", cost.system)
+    else:
+        print("system calls are not counted: it takes strace")
+
+
+def _show(title: str, counts: Counts) -> None:
+    print(f"{sum(counts.values())} {title} per warm small request")
+    for name, times in sorted(counts.items(), key=lambda each: (-each[1], each[0])):
+        print(f"{times:6} {name}")
+    print()
+
+
+class _Client:
+    """One connection that stays open, and sends one small request after the other."""
+
+    def __init__(self, port: int) -> None:
+        self._sock = socket.create_connection(("127.0.0.1", port))
+        content = body()
+        fields = {**HEADERS, "X-Claude-Code-Session-Id": session(1)}
+        lines = [f"POST {PATH} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+        lines += [f"Host: 127.0.0.1:{port}", f"Content-Length: {len(content)}", "", content]
+        self._request = "\r\n".join(lines).encode()
+
+    def ask(self, times: int) -> None:
+        for _ in range(times):
+            self._sock.sendall(self._request)
+            answer = b""
+            while message_end(answer) < 0:
+                data = self._sock.recv(65536)
+                assert data, "the proxy closed the connection"
+                answer += data
+            assert answer.startswith(b"HTTP/1.1 200 "), answer
+
+    def __enter__(self) -> _Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._sock.close()
+
+
+class _CountingProxy(Server):
+    """The proxy in a process that counts the calls of its threads."""
+
+    def __init__(self, home: Path, upstream_port: int) -> None:
+        port, env = configured(home, upstream_port)
+        ask, answer = home / "ask", home / "answer"
+        os.mkfifo(ask)
+        os.mkfifo(answer)
+        self._ask, self._answer = ask, answer
+        command = [sys.executable, "-m", "tests.bench.calls", str(ask), str(answer)]
+        super().__init__(command, port, "/health", env=env)
+
+    def take(self) -> tuple[Counts, Counts, Counts]:
+        """Return the counts since the last time, per request: Python, C, and afterwards."""
+        self._ask.write_text("\n")
+        python, c, afterwards = json.loads(self._answer.read_text())
+        return _per_request(python), _per_request(c), _per_request(afterwards)
+
+
+def _per_request(counts: Counts) -> Counts:
+    return {name: per for name, times in counts.items() if (per := round(times / REQUESTS))}
+
+
+def _system_calls(home: Path, upstream_port: int) -> Counts:
+    """Return the system calls by name; {} where strace is missing, or may not watch a process."""
+    if shutil.which("strace") is None:
+        return {}
+    with teamclaude(home, upstream_port) as proxy, _Client(proxy.port) as client:
+        client.ask(WARM_UP)
+        watch = ["strace", "-f", "-c", "-p", str(proxy.pid)]
+        strace = subprocess.Popen(watch, stderr=subprocess.PIPE, text=True)
+        assert strace.stderr is not None
+        if "attached" in strace.stderr.readline():
+            client.ask(REQUESTS)
+        strace.terminate()
+        _, said = strace.communicate(timeout=20)
+    lines = [words for line in said.splitlines() if (words := line.split())[3:4] and words[3].isdigit()]
+    return _per_request({words[-1]: int(words[3]) for words in lines if words[-1] != "total"})
+
+
+# --- the process that counts ------------------------------------------------------------------------
+
+
+class _Profile:
+    """Counts of one thread; each thread has its own, so that none is lost."""
+
+    all: ClassVar[list[_Profile]] = []
+
+    def __init__(self) -> None:
+        self.afterwards = threading.current_thread().name != SERVING
+        self.python: Counter[Any] = Counter()
+        self.c: Counter[Any] = Counter()
+        self.all.append(self)
+
+    def __call__(self, frame: FrameType, event: str, argument: Any) -> None:
+        if event == "call":
+            self.python[frame.f_code] += 1
+        elif event == "c_call":
+            self.c[argument.__qualname__] += 1
+
+    @staticmethod
+    def begin(frame: FrameType, event: str, argument: object) -> None:
+        """Profile the thread in which it is called."""
+        sys.setprofile(_Profile())
+
+
+def _code_name(code: Any) -> str:
+    path = Path(code.co_filename)
+    parts = path.relative_to(ROOT).parts[1:] if path.is_relative_to(ROOT) else path.parts[-1:]
+    return f"{'/'.join(parts)} {getattr(code, 'co_qualname', code.co_name)}"
+
+
+class _KnownReporter(Reporter):
+    """The reporter of the server: it hands over what waits when counts are asked for."""
+
+    all: ClassVar[list[Reporter]] = []
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.all.append(self)
+
+
+def _answer_counts(ask: Path, answer: Path) -> None:
+    profile = _Profile()
+    while True:
+        ask.read_text()
+        sys.setprofile(profile)
+        for reporter in _KnownReporter.all:
+            reporter.flush()
+        sys.setprofile(None)
+        python: Counter[str] = Counter()
+        c: Counter[str] = Counter()
+        afterwards: Counter[str] = Counter()
+        for profile in list(_Profile.all):
+            named = afterwards if profile.afterwards else python
+            for code, times in list(profile.python.items()):
+                named[_code_name(code)] += times
+            c.update({} if profile.afterwards else dict(profile.c))
+            profile.python.clear()
+            profile.c.clear()
+        answer.write_text(json.dumps([python, c, afterwards]))
+
+
+def _serve(ask: Path, answer: Path) -> None:
+    from teamclaude.__main__ import main as serve
+
+    setattr(server, "Reporter", _KnownReporter)  # noqa: B010 - mypy takes it for a type
+    threading.Thread(target=_answer_counts, args=(ask, answer), name="counts", daemon=True).start()
+    threading.setprofile(_Profile.begin)
+    sys.argv = ["teamclaude", "server", "--headless"]
+    serve()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        _serve(Path(sys.argv[1]), Path(sys.argv[2]))
+    else:
+        main()
