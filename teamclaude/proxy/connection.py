@@ -102,7 +102,8 @@ class ConnectionHandler:
         try:
             with suppress(ClientGoneError):
                 # Idle before `draining` is read: a drain closes idle connections, or is noticed here.
-                while not self._runtime.draining and self._serve_next():
+                # The first request is read all the same: this thread may start late, and a close resets it.
+                while (self._series is None or not self._runtime.draining) and self._serve_next():
                     self._client.idle = not self._client.has_buffered
             if self._has_unread_body:
                 self._client.idle = True
@@ -162,7 +163,7 @@ class ConnectionHandler:
             self._series = head.series
         monotonic = self._runtime.context.monotonic
         exchange = Exchange(head, memo.route, self._runtime.clock(), memo=memo, monotonic=monotonic)
-        exchange.closes = self._runtime.life.handed_over
+        exchange.closes = self._runtime.draining or self._runtime.life.handed_over
         return exchange
 
     # --- forwarded requests -----------------------------------------------------------------------

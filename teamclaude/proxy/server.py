@@ -262,8 +262,7 @@ class ProxyServer:
             for listener in self._listeners:
                 listener.server_close()
             self._saver.begin_end()
-            runtime.connections.end_idle()
-            runtime.connections.wait_empty(max(limit, MIN_DRAIN_SEC))
+            runtime.connections.drain(max(limit, MIN_DRAIN_SEC))
             self._finish(self._saver.stop)
 
     def _drain_limit(self, drain_sec: Optional[float]) -> float:

@@ -16,7 +16,7 @@ __all__ = ["Haproxy", "Nginx"]
 
 def _listens(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        socket.create_connection(("127.0.0.1", port), timeout=20).close()
     except OSError:
         return False
     return True
@@ -38,7 +38,7 @@ class _Balancer:
     def close(self) -> None:
         """End it."""
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(60)
 
 
 class Haproxy(_Balancer):
@@ -61,7 +61,7 @@ class Haproxy(_Balancer):
     def servers(self) -> dict[str, tuple[str, int]]:
         """Return status and weight of each server, by the order of the pool: a, b, c."""
         with socket.socket(socket.AF_UNIX) as admin:
-            admin.settimeout(5)
+            admin.settimeout(60)
             admin.connect(self._admin)
             admin.sendall(b"show stat\n")
             text = b""
@@ -107,4 +107,4 @@ class Nginx(_Balancer):
     def close(self) -> None:
         """End the master, which ends its workers."""
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(60)

@@ -28,7 +28,8 @@ from tests.proxy.conftest import TOKEN, Pem, account_json
 __all__ = ["EVENT_SEC", "Machine", "Pool", "until"]
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_SEC = 30.0
+PATIENCE_SEC = 120.0
+ANSWER_SEC = 60.0  # also of a restart, which answers when the new process serves
 EVENTS, EVENT_SEC = 8, 0.06  # of a stream
 
 
@@ -88,9 +89,9 @@ class Machine:
     def get(self, path: str, method: str = "GET") -> tuple[int, Any]:
         """Return status and JSON of a request past the balancer; (0, None) when nobody answers."""
         port, tls = self.address.port, self._context
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SEC)
         if tls is not None:
-            connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=tls)
+            connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=ANSWER_SEC, context=tls)
         try:
             connection.request(method, path, headers={"x-teamclaude-key": self.key})
             answer = connection.getresponse()
@@ -128,7 +129,8 @@ class Machine:
     def agent(self) -> str:
         """Return what its agent port says, "" when nobody answers."""
         try:
-            with socket.create_connection(("127.0.0.1", self.address.agent_port), timeout=5) as connection:
+            address = ("127.0.0.1", self.address.agent_port)
+            with socket.create_connection(address, timeout=ANSWER_SEC) as connection:
                 return connection.recv(100).decode()
         except OSError:
             return ""

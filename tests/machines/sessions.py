@@ -29,6 +29,7 @@ MAX_REPEATS = 10
 FIRST_PAUSE_SEC = 0.5  # doubled each time, as Claude Code does
 MAX_BETWEEN_SEC = 0.2
 SERVERS = 3
+PATIENCE_SEC = 180.0
 BODY = json.dumps(
     {
         "model": "claude-opus-4-8",
@@ -138,7 +139,7 @@ def spread_sessions(port: int, key: str, trust: str, count: int) -> list[Session
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(PATIENCE_SEC)
         for each in new:
             placed = Counter(other.server for other in found)
             if len(found) < count and placed[each.server] <= count // SERVERS:
@@ -173,7 +174,7 @@ class Load:
     def settle(self, turns: int = 2) -> None:
         """Return when each session has been served so often again, or has failed."""
         wanted = [(each, each.served + len(each.errors) + turns) for each in self.sessions]
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_SEC
         while any(each.served + len(each.errors) < least for each, least in wanted):
             assert time.monotonic() < deadline, "a session is not served any more"
             time.sleep(0.02)
@@ -184,7 +185,7 @@ class Load:
 
     def wait_until_placed(self, wanted: Mapping[str, str]) -> None:
         """Return when each session is served by this server."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_SEC
         while self.placed() != wanted:
             assert time.monotonic() < deadline, f"elsewhere: {moved(wanted, self.placed())}"
             time.sleep(0.02)
@@ -214,7 +215,7 @@ class Load:
         """Finish the requests that run."""
         self._over.set()
         for thread in self._threads:
-            thread.join(60)
+            thread.join(PATIENCE_SEC)
 
 
 def moved(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, tuple[str, str]]:

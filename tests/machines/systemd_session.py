@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 LOGIN = {"claudeAiOauth": {"accessToken": "sk-ant-oat01-FAKE", "refreshToken": "sk-ant-ort01-FAKE"}}
-PATIENCE_SEC = 60.0
+PATIENCE_SEC = 180.0
+# So long that a slow machine makes the five attempts within it.
+ATTEMPTS = "[Unit]\nStartLimitIntervalSec=600\n"
 
 
 class Callers(threading.Thread):
@@ -36,7 +39,7 @@ class Callers(threading.Thread):
             begun = time.monotonic()
             self.asked += 1
             try:
-                connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+                connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120)
                 connection.request("GET", "/health")
                 connection.getresponse().read()
                 connection.close()
@@ -63,12 +66,12 @@ class Session:
     def ours(self, *words: str, stdin: str = "") -> dict[str, Any]:
         """Run a command of ours; return how it ended."""
         done = subprocess.run(
-            [sys.executable, self._program, *words], input=stdin, capture_output=True, text=True, timeout=120
+            [sys.executable, self._program, *words], input=stdin, capture_output=True, text=True, timeout=300
         )
         return {"status": done.returncode, "out": done.stdout, "err": done.stderr}
 
     def systemctl(self, *words: str) -> str:
-        done = subprocess.run(["systemctl", "--user", *words], capture_output=True, text=True, timeout=120)
+        done = subprocess.run(["systemctl", "--user", *words], capture_output=True, text=True, timeout=300)
         return done.stdout.strip()
 
     def shown(self, name: str, unit: str = "teamclaude.service") -> str:
@@ -82,7 +85,7 @@ class Session:
             time.sleep(0.05)
 
     def ready(self) -> int:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120)
         try:
             connection.request("GET", "/health/ready")
             return connection.getresponse().status
@@ -142,9 +145,15 @@ class Session:
         config = Path(os.environ["HOME"], ".config", "teamclaude.json")
         text = config.read_text()
         config.write_text("{")
+        units = Path(os.environ["HOME"], ".config", "systemd", "user", "teamclaude.service.d")
+        units.mkdir()
+        (units / "attempts.conf").write_text(ATTEMPTS)
+        self.systemctl("daemon-reload")
         self.systemctl("start", "teamclaude.service")
         self.until(lambda: self.shown("ActiveState") == "failed", "the end of the attempts")
         config.write_text(text)
+        shutil.rmtree(units)
+        self.systemctl("daemon-reload")
         self.systemctl("reset-failed")
         self.systemctl("restart", "teamclaude.socket", "teamclaude.service")
         self.until(lambda: self.ready() == 200, "a start with the mended file")

@@ -99,7 +99,7 @@ def ask(haproxy: Haproxy, pem: Pem, path: str, source: str = "127.0.0.1", **fiel
     connection = http.client.HTTPSConnection(
         "127.0.0.1",
         haproxy.port,
-        timeout=10,
+        timeout=60,
         source_address=(source, 0),
         context=ssl.create_default_context(cafile=pem.cert),
     )

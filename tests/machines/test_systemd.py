@@ -37,7 +37,7 @@ export XDG_RUNTIME_DIR=/run/user/0
 SYSTEMD --user --unit=basic.target >/dev/null 2>&1 &
 tries=0
 until systemctl --user show --property=Version >/dev/null 2>&1; do
-    tries=$((tries + 1)); [ $tries -lt 200 ] || exit 9; sleep 0.05
+    tries=$((tries + 1)); [ $tries -lt 1200 ] || exit 9; sleep 0.05
 done
 "$@"
 """
@@ -106,7 +106,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         env={"PATH": os.environ["PATH"], "HOME": str(home), "GROUP": group},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
     remove_groups(group)
     if done.returncode in (1, 32) and "mount" in done.stderr + done.stdout:

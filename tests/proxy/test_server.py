@@ -17,6 +17,7 @@ from teamclaude.fakeapi import wire
 from teamclaude.fakeapi.fault import Fault
 from teamclaude.proxy.http.head import RequestHead
 from teamclaude.proxy.server import ProxyServer
+from teamclaude.proxy.socket_handler import SocketHandler
 
 Build = Callable[..., Any]
 STREAM = json.dumps(
@@ -114,6 +115,32 @@ def test_a_request_on_an_open_connection_meets_the_drain_readably(stage: Build) 
     in_background(lambda: s.service.stop(5))
     assert raw.answer().status == 200
     assert raw.rest()[0] == b"", "the pipelined one was not taken on"
+
+
+@pytest.mark.parametrize(("path", "status"), [("/health", 200), ("/v1/models", 503)])
+def test_a_request_that_was_accepted_before_the_drain_is_answered_however_late_its_thread_begins(
+    stage: Build, monkeypatch: pytest.MonkeyPatch, path: str, status: int
+) -> None:
+    s = stage("a")
+    begin = threading.Event()
+    begun = SocketHandler.setup
+
+    def late(self: SocketHandler) -> None:
+        begin.wait(20)
+        begun(self)
+
+    monkeypatch.setattr(SocketHandler, "setup", late)
+    raw = s.raw().request(path, method="GET")
+    s.until(lambda: len(s.service.runtime.connections) == 1)
+    drain = in_background(lambda: s.service.stop(20))
+    s.until(lambda: refuses_connections(s))
+    s.service.runtime.connections.close_idle()
+    begin.set()
+    answer = raw.answer()
+    assert (answer.status, answer.headers["connection"]) == (status, "close")
+    assert raw.rest() == (b"", "fin")
+    drain.join(20)
+    assert not drain.is_alive()
 
 
 def test_stopping_twice_and_without_a_start_is_harmless(tmp_path: Path) -> None:

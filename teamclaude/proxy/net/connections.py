@@ -10,11 +10,15 @@ Rules that hold in this file:
 3. At the total limit an idle connection is closed for the new one: of our own user one that has never asked
    anything, else the oldest of somebody else's, also a silent tunnel: whoever has a key can't keep our user
    out.  Where there is none the new one is refused: a request in progress is never cut.
+4. A shutdown answers every request that has arrived.  A connection whose first request was not admitted yet
+   has NEW_SEC from its accept on, one with something to be read is left to its thread, and of the others only
+   the reading side is shut down: its thread may have received a request without having come to say so.
 """
 
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -38,7 +42,10 @@ GRACE_SEC = 1.0
 # Descriptors that connections leave to others: listening sockets, files, epoll, connections being refused.
 RESERVED_DESCRIPTORS = 96
 MIN_CONNECTIONS = 8
-NEW_SEC = 0.3  # within it a client sends the request for which it has connected
+NEW_SEC = 1.0  # within it a client sends the request for which it has connected
+LOOK_SEC = 0.1  # between two looks for connections that have become idle in a shutdown
+# On Windows it would not wake the thread that waits for a request.
+_END_OF_INPUT = socket.SHUT_RDWR if sys.platform == "win32" else socket.SHUT_RD
 
 
 class ConnectionLimits(NamedTuple):
@@ -229,19 +236,31 @@ class Connections:
     # --- shutdown -----------------------------------------------------------------------------------
 
     def close_idle(self) -> None:
-        """Shut down the connections that are between requests."""
-        self._shut_down_matching(lambda each: each.idle)
+        """End the connections that are between requests: their threads find an end of input (rule 4)."""
+        with self._changed:
+            on_the_way = {*self._unadmitted.values(), *self._own_user.values()}
+            before = self._monotonic() - NEW_SEC
+            chosen = [
+                each
+                for each in self._open.values()
+                if each.is_silent and not (each in on_the_way and each.accepted_at > before)
+            ]
+        self.end(chosen)
 
-    def end_idle(self) -> None:
-        """Shut down the same, but give NEW_SEC to those whose first request has arrived, or may at once."""
-        since = self._monotonic() - NEW_SEC
-        self._shut_down_matching(lambda each: each.is_silent and each.accepted_at <= since)
-        self.wait_empty(NEW_SEC)
-        self.close_idle()
+    def drain(self, seconds: float) -> None:
+        """Wait up to `seconds` until there is no connection, and end those that are between requests."""
+        end = self._monotonic() + seconds
+        while True:
+            self.close_idle()
+            left = end - self._monotonic()
+            if left <= 0 or self.wait_empty(min(left, LOOK_SEC)):
+                return
 
     def close_all(self) -> None:
         """Shut down all connections, also within a request."""
-        self._shut_down_matching(lambda each: True)
+        with self._changed:
+            chosen = list(self._open.values())
+        self.close(chosen)
 
     def idle(self) -> list[AcceptedConnection]:
         """Return the connections that are between requests."""
@@ -253,20 +272,20 @@ class Connections:
         for each in connections:
             _shut_down(each)
 
+    def end(self, connections: Iterable[AcceptedConnection]) -> None:
+        """Have these connections end, unless a request has just been read of them (rule 4)."""
+        for each in connections:
+            # Of a tunnel that is passed on both: it would wait for its other end.
+            _shut_down(each, _END_OF_INPUT if each.may_go_on is None else socket.SHUT_RDWR)
+
     def wait_empty(self, timeout: float) -> bool:
         """Return True once there is no connection, False after `timeout` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._open, timeout)
 
-    def _shut_down_matching(self, which: Callable[[AcceptedConnection], bool]) -> None:
-        with self._changed:
-            chosen = [each for each in self._open.values() if which(each)]
-        for each in chosen:
-            _shut_down(each)
 
-
-def _shut_down(connection: AcceptedConnection) -> None:
+def _shut_down(connection: AcceptedConnection, how: int = socket.SHUT_RDWR) -> None:
     # The thread that uses the socket sees the end and closes it; no other thread may.
     # Not SSLSocket.shutdown, which takes the TLS object away while that thread uses it.
     with suppress(OSError):
-        socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+        socket.socket.shutdown(connection.sock, how)

@@ -75,7 +75,7 @@ class Departure:
         self._idle_since = {each: self._idle_since.get(each, now) for each in idle}
         over = [each for each, since in self._idle_since.items() if now - since >= IDLE_SEC]
         if over:
-            self._connections.close(each for each in over if each.is_silent)
+            self._connections.end(each for each in over if each.is_silent)
 
     def tell(self, now: Optional[float] = None) -> None:
         """Tell the successor what was learned, and how much is left, unless that was just done."""

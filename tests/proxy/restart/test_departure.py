@@ -23,7 +23,7 @@ class FakeConnections:
     def idle(self) -> list[FakeConnection]:
         return self.now_idle
 
-    def close(self, chosen: Iterable[FakeConnection]) -> None:
+    def end(self, chosen: Iterable[FakeConnection]) -> None:
         self.closed += chosen
 
     def __len__(self) -> int:
