@@ -1,10 +1,10 @@
-"""A thread is started as soon as the system has one."""
+"""A thread is started as soon as the system has one, and woken by a signal."""
 
 from __future__ import annotations
 
 import threading
 
-from teamclaude.threads import start_with_retry
+from teamclaude.threads import Signal, start_with_retry
 
 
 class Scarce(threading.Thread):
@@ -30,3 +30,24 @@ def test_retrying_ends_after_ten_seconds() -> None:
     pauses: list[float] = []
     assert not start_with_retry(Scarce(999), pauses.append)
     assert 10 <= sum(pauses) < 11
+
+
+def test_a_signal_wakes_who_waits_for_it_until_it_is_cleared() -> None:
+    signal = Signal()
+    woken = threading.Event()
+
+    def wait() -> None:
+        signal.wait()
+        woken.set()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert not signal.is_set
+    assert not woken.is_set()
+    signal.set()
+    assert woken.wait(5)
+    assert signal.is_set
+    signal.clear()
+    assert not signal.is_set
+    signal.wait(0.0)  # it returns, although nothing sets it
+    thread.join(5)

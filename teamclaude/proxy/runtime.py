@@ -30,6 +30,7 @@ from ..routing.pool.fair_share import PoolWindow, pool_windows
 from ..routing.quota.usage import Price
 from ..routing.switch_price import SwitchPrice, switch_price
 from ..snapshot import HeldView, NeedsYouView, ProbeView, Snapshot, SystemView
+from ..threads import Signal
 from ..typed_json import to_json
 from .answers.page import Page
 from .clients.usage import ClientUsage
@@ -76,7 +77,7 @@ class Runtime:
         journal: Journal,
         clock: Callable[[], float],
         warn: Callable[[str], None],
-        changed: threading.Event,
+        changed: Signal,
         listens_on: str = "",
     ) -> None:
         self._config_file = config_file

@@ -46,7 +46,7 @@ class Fleet:
 
     def __init__(self, rules: Rules, policy: Policy, prices: Optional[Mapping[str, Pricing]] = None) -> None:
         self.policy = policy
-        self._rules = policy.adapt_rules(rules)
+        self.rules = policy.adapt_rules(rules)  # the configured ones as the policy wants them
         self.prices = PriceTable(prices or {})
         self.accounts: dict[str, Account] = {}
         self.bindings = Conversations()
@@ -63,17 +63,12 @@ class Fleet:
         self.all_accounts: tuple[Account, ...] = ()  # given to policies that learn
         self._serial, self._last_now = 0, 0.0  # a smaller `now` means that the clock moved back
 
-    @property
-    def rules(self) -> Rules:
-        """The configured rules as the policy wants them."""
-        return self._rules
-
     def set_policy(self, rules: Rules, policy: Policy) -> None:
         """Use these rules and this policy; a policy of the same name keeps what it has learned."""
         if policy.name != self.policy.name:
             self.policy = policy
             self.gate_queue = GateQueue(policy.place_life_sec)
-        self._rules = self.policy.adapt_rules(rules)
+        self.rules = self.policy.adapt_rules(rules)
 
     # --- configuration ------------------------------------------------------------------------
 
@@ -107,7 +102,7 @@ class Fleet:
             self.spending.account_removed(account)
         self.spending.update(self.all_accounts, self._last_now)
         for binding in self.bindings.values():
-            self._refresh_binding(binding)
+            self.bindings.update_expiry(binding, self.accounts, self.rules)
         return Changes(tuple(added), tuple(account.name for account in gone), tuple(updated))
 
     def credentials_changed(self, keys: Iterable[str], now: float) -> None:
@@ -141,38 +136,40 @@ class Fleet:
         choice = Choice(self, request, now, waited)
         decision = choice.decide()
         if self.gate_queue or decision.account is None:
-            self.gate_queue.record_decision(request.conversation, decision, now - waited, now)
+            self.gate_queue.record_decision(choice.conversation, decision, now - waited, now)
         if decision.account is None:
             return Wait(decision, NEVER if decision.retry_at is None else decision.retry_at)
         account = self.accounts[decision.account]
-        if request.needs_slot and not choice.has_slot(account, waited):
+        if request.needs_slot and choice.with_slot is not account and not choice.has_slot(account, waited):
             return Wait(decision, choice.next_attempt_at, account.key)
-        return self._grant(account, request, decision, now)
+        return self._grant(account, choice, decision, now)
 
     # --- leases -------------------------------------------------------------------------------
 
-    def _grant(self, account: Account, request: RoutingRequest, decision: Decision, now: float) -> Lease:
+    def _grant(self, account: Account, choice: Choice, decision: Decision, now: float) -> Lease:
         self._serial += 1
-        slot = request.needs_slot
-        lease = Lease(self._serial, account.key, account.generation, request, decision, now, slot)
+        request, conversation = choice.request, choice.conversation
+        slot, generation = request.needs_slot, account.generation
+        lease = Lease(self._serial, account.key, generation, request, decision, now, slot, conversation)
         self._open_leases.add(lease.id)
         if self.gate_queue.places.by_conversation:
-            self.gate_queue.places.discard(request.conversation)
-        if request.needs_slot:
-            for axis in account.probed_axes(request.model, self._rules, now):
+            self.gate_queue.places.discard(conversation)
+        if slot:
+            full = account.windows.peak >= self.rules.full
+            for axis in account.probed_axes(request.model, self.rules, now) if full else ():
                 account.windows.mark_probed(axis, now)
                 account.last_reading = None
             if account.scoped_refusals or account.bench_until > now:
                 apply_response.begin_probe(account, lease, now)
             account.inflight += 1
-            if account.extra_usage and account.is_costly(request.model, self._rules, now):
+            if account.extra_usage and account.is_costly(request.model, self.rules, now):
                 self.spending.extra_usage_leases.add(lease.id)
             if not request.detour:  # a detour does not say where work goes
                 account.last_picked, self.last_account = now, account.key
-            if request.conversation is not None:
-                self.bindings.bind(request, account, decision, self.accounts, self._rules, now)
+            if conversation is not None:
+                self.bindings.bind(conversation, request, account, decision, self.accounts, self.rules, now)
                 if decision.reason != Reason.KEPT and decision.reason != Reason.THREAD:
-                    self.policy.record_entry(account, request.conversation, now)
+                    self.policy.record_entry(account, conversation, now)
         return lease
 
     def settle_lease(
@@ -197,11 +194,11 @@ class Fleet:
         if lease.id not in self._open_leases:
             return
         self._open_leases.remove(lease.id)
-        account = self._leased_account(lease)
+        account = self._by_generation.get(lease.generation)  # None: it was removed
         is_billed = lease.id in self.spending.extra_usage_leases
         if is_billed:  # a call less for all others
             self.spending.extra_usage_leases.discard(lease.id)
-        binding = self.bindings.get(lease.request.conversation or "") if lease.holds_slot else None
+        binding = self.bindings.get(lease.conversation or "") if lease.holds_slot else None
         if account is not None and lease.holds_slot:
             account.inflight -= 1
         if account is not None and (served or usage != NO_USAGE):
@@ -211,7 +208,7 @@ class Fleet:
             self._count_usage(lease, account, binding, usage, model or lease.request.model, served, now)
         if binding is not None:
             binding.inflight -= 1
-            self._refresh_binding(binding)
+            self.bindings.update_expiry(binding, self.accounts, self.rules)
 
     def _count_usage(
         self,
@@ -224,12 +221,13 @@ class Fleet:
         now: float,
     ) -> None:
         price = self.prices[model]
-        dollars, estimated = usage.cost(price), usage.is_estimated(price)
-        account.burn.add(usage.burn, now, account.windows.resets.get("5h"))
-        conversation = lease.request.conversation
+        dollars = usage.cost(price)
+        estimated = price is not None and price.estimated and usage.is_estimated(price)
+        burned, conversation = usage.burn, lease.conversation
+        account.burn.add(burned, now, account.windows.resets.get("5h"))
         if served and lease.holds_slot:
             self.policy.record_response(self.all_accounts, account, conversation, usage, now, model)
-            account.observe_windows(now, model, usage.burn)
+            account.observe_windows(now, model, burned)
         for owner in (account, binding):
             if owner is None:
                 continue
@@ -257,16 +255,14 @@ class Fleet:
 
     def restore_binding(self, binding: Binding) -> None:
         """Take back a conversation saved before a restart."""
-        self.bindings.restore_binding(binding, self.accounts, self._rules)
-
-    def _refresh_binding(self, binding: Binding) -> None:
-        self.bindings.update_expiry(binding, self.accounts, self._rules)
+        self.bindings.restore_binding(binding, self.accounts, self.rules)
 
     def _advance_clock(self, now: float) -> None:
         if now < self._last_now:
             self.clock_moved_back(now)
         self._last_now = now
-        self.bindings.evict_idle(self.accounts, now)
+        if now >= self.bindings.idle.next_expiry:
+            self.bindings.evict_idle(self.accounts, now)
         if now >= self.prefix_caches.next_expiry:
             self.prefix_caches.drop_expired(now)
         if self.gate_queue:
@@ -276,7 +272,7 @@ class Fleet:
         """Treat what happened after `now` as if it happened now: the clock moved back."""
         for account in self.accounts.values():
             account.clock_moved_back(now)
-        self.bindings.clock_moved_back(self.accounts, self._rules, now)
+        self.bindings.clock_moved_back(self.accounts, self.rules, now)
         self.gate_queue.clock_moved_back(now)
 
     # --- responses -------------------------------------------------------------------
@@ -312,7 +308,10 @@ class Fleet:
     ) -> None:
         """Record and settle a response that came whole, of a status that needs no body (`needs_body`)."""
         self._advance_clock(now)
-        self._record_response(lease, status, reading, now, jitter, "")
+        account = self._by_generation.get(lease.generation)
+        changes = account is None or reading is not account.last_reading
+        if changes or status >= UNSERVED_FROM or not lease.holds_slot:
+            self._record_response(lease, status, reading, now, jitter, "")
         self._settle_lease(lease, now, usage, model, served, unseen)
 
     def _record_response(
@@ -339,7 +338,7 @@ class Fleet:
         account.last_reading = None
         if kind is not ResponseKind.SIDE_429 and kind is not ResponseKind.OUTAGE:
             apply_response.apply_windows(account, reading, lease.request.needs_slot, now)
-        apply_response.apply_kind(account, lease, kind, reading, self._rules, now, jitter, message)
+        apply_response.apply_kind(account, lease, kind, reading, self.rules, now, jitter, message)
         if kind is ResponseKind.BARE:
             self.policy.record_bare_429(account, now)
         if lease.holds_slot and kind in FAILURE_KINDS:
@@ -372,7 +371,7 @@ class Fleet:
         self._advance_clock(now)
         account = self.accounts.get(key)
         if account is not None:
-            apply_response.reset_benches(account, self._rules, now)
+            apply_response.reset_benches(account, self.rules, now)
 
     def confirm_account_429(self, lease: Lease, now: float, jitter: float = 1.0) -> None:
         """Record that a bare 429 was about the account: another one served the same request."""

@@ -29,6 +29,7 @@ from ...routing.state.decision import Decision, Lease, RoutingRequest
 from ...routing.view import snapshot_of
 from ...routing.wait_queue import NO_WAIT, Waiter, WaitLimits, WaitQueue
 from ...snapshot import Snapshot, TokenView
+from ...threads import Signal
 
 __all__ = ["NO_WAIT", "NoUsableAccountError", "Router", "WaitLimits"]
 
@@ -61,13 +62,13 @@ class Router:
         clock: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
         max_held: int = 256,
-        changed: Optional[threading.Event] = None,
+        changed: Optional[Signal] = None,
     ) -> None:
         self._fleet = fleet
         self._clock = clock
         self._jitter = jitter
         self._max_held = max_held
-        self._changed = threading.Event() if changed is None else changed
+        self._changed = Signal() if changed is None else changed
         self.user_rules = fleet.user_rules  # read without the lock: its tables are replaced as a whole
         self.changes = 0  # of what it holds, since the start
         self._lock = threading.Lock()
@@ -120,7 +121,7 @@ class Router:
             if self._queue.waiters or not request.hold_sec:
                 return self._try_enter(request, limits_of(), now).lease
             lease = self._fleet.admit(request, now)
-            if not isinstance(lease, Lease):
+            if type(lease) is not Lease:
                 return None
             self._record_change()
             return lease
@@ -277,7 +278,7 @@ class Router:
 
     def _record_change(self) -> None:
         self.changes += 1
-        if not self._changed.is_set():  # which takes no lock
+        if not self._changed.is_set:
             self._changed.set()
 
     # --- the operator ---------------------------------------------------------------------------

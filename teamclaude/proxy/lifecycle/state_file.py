@@ -20,6 +20,7 @@ from ...accounts.config.atomic_write import make_private_directory, write_privat
 from ...accounts.config.file_lock import FileLock
 from ...routing.persistence import LazyRows
 from ...routing.state_merge import LateChanges, late_changes, merge_states, plain_state
+from ...threads import Signal
 
 __all__ = ["StateFile", "StateSaver"]
 
@@ -226,7 +227,7 @@ class StateSaver:
         self._warn = warn
         self._interval = interval
         self.name = f"{os.getpid()}-{secrets.token_hex(4)}"  # of this server, in what it saves
-        self.changed = threading.Event()
+        self.changed = Signal()
         self._saved: Optional[dict[str, Any]] = None  # when the end began
         self._stopping = threading.Event()
         self._broken = False

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from ...threads import Signal
+
 __all__ = ["BackgroundQueue"]
 
 T = TypeVar("T")
@@ -27,7 +29,7 @@ class BackgroundQueue(Generic[T]):
     def __init__(self, name: str, consume: Callable[[deque[T]], None], max_items: int) -> None:
         self._consume = consume
         self._items: deque[T] = deque(maxlen=max_items)
-        self._has_items = threading.Event()
+        self._has_items = Signal()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -36,7 +38,7 @@ class BackgroundQueue(Generic[T]):
         """Queue an item.  Any thread."""
         self._items.append(item)
         # If it is set already, it is cleared before the items are taken: this one is among them.
-        if not self._has_items.is_set():
+        if not self._has_items.is_set:
             self._has_items.set()
 
     def close(self, timeout_s: float = CLOSE_TIMEOUT_SEC) -> None:

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Optional, Union
 
+from ...threads import Signal
 from ..records.exchange import Exchange
 from ..records.notices import Notice
 
@@ -53,7 +54,7 @@ class Reporter:
         self._warn = warn
         self._observers: list[Observer] = []
         self._waiting: deque[Union[Exchange, tuple[Notice, float]]] = deque(maxlen=MAX_WAITING)
-        self._wake = threading.Event()
+        self._wake = Signal()
         self._closed = threading.Event()
         self._deliver_lock = threading.Lock()  # one delivery at a time
         self._delivering: Optional[int] = None  # the thread that delivers
@@ -82,7 +83,7 @@ class Reporter:
         """Queue a finished request."""
         self._waiting.append(exchange)
         # If it is set already, it is cleared before the queue is emptied: this one is among them.
-        if not self._wake.is_set():
+        if not self._wake.is_set:
             self._wake.set()
 
     def put_notice(self, notice: Notice, now: float) -> None:

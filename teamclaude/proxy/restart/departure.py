@@ -11,13 +11,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
 from ...routing.state_merge import LateChanges, late_changes, plain_state
 from ...snapshot import EndingView
+from ...threads import Signal
 from ...typed_json import to_json
 from ..lifecycle.ending import Ending
 from ..net.connections import AcceptedConnection, Connections
@@ -39,7 +39,7 @@ class Departure:
         connections: Connections,
         base: dict[str, Any],
         collect: Callable[[], dict[str, Any]],
-        changed: threading.Event,
+        changed: Signal,
         ending: Callable[[], Ending],
         views: Callable[[], Sequence[EndingView]],
         has_predecessor: Callable[[], bool] = lambda: False,
@@ -86,7 +86,7 @@ class Departure:
         views = [to_json(view) for view in self._views()]
         if views != self._last_views and self._successor.tell({"type": "left", "processes": views}):
             self._last_views = views
-        if self._changed.is_set():
+        if self._changed.is_set:
             self._changed.clear()
             self.tell_changes()
             self._pause = max(MIN_GATHER_SEC, GATHER_SHARE * (self._monotonic() - now))

@@ -110,7 +110,8 @@ class PricePolicy(Policy):
 
     def inflight_limit(self, rules: Rules, account: Account, now: float) -> int:
         """Return the limit learned from bare 429s, or `maxInflightPerAccount`."""
-        return self._inflight_limits.limit(account, rules.max_inflight_per_account, now)
+        most, limits = rules.max_inflight_per_account, self._inflight_limits
+        return limits.limit(account, most, now) if limits.learned or not account.proven else most
 
     def slot_wait_sec(self, rules: Rules, binding: Binding) -> float:
         """Let a conversation wait for a slot as long as its cache is worth, unless `slotWaitSec` is set."""

@@ -60,18 +60,20 @@ class PriceEstimates:
         model: Optional[str] = None,
     ) -> None:
         """Count one served response of `account`."""
-        self._advance(accounts, now)
-        self.demand.add(usage.burn, now)
-        if usage.cache_read_tokens >= usage.cache_write_tokens:
-            self.tokens += usage.burn  # a warm request; a cold one says nothing of the usual burn
+        if self._last_now is None or not 0.0 <= now - self._last_now < REFRESH_SEC:
+            self._advance(accounts, now)
+        burned = usage.burn
+        self.demand.add(burned, now)
+        if usage.cache_read_tokens >= usage.cache_write_5m_tokens + usage.cache_write_1h_tokens:
+            self.tokens += burned  # a warm request; a cold one says nothing of the usual burn
         else:
-            self._cold.append(usage.burn)
+            self._cold.append(burned)
         if conversation is not None:
             self._active[account.key].set_expiry(conversation, now + ACTIVE_SEC)
             if self._own_time:
                 self._count_own_time(conversation, now)
         if model is not None and account.windows.scoped:
-            self.families.record_response(account, conversation, model, usage.burn, now)
+            self.families.record_response(account, conversation, model, burned, now)
 
     def record_entry(self, account: Account, conversation: str, now: float) -> None:
         """Count the conversation as active on `account` for a while from now on."""
@@ -86,8 +88,6 @@ class PriceEstimates:
             self._served_at.popitem(last=False)
 
     def _advance(self, accounts: Iterable[Account], now: float) -> None:
-        if self._last_now is not None and 0.0 <= now - self._last_now < REFRESH_SEC:
-            return
         step = 0.0 if self._last_now is None else min(MAX_STEP_SEC, max(0.0, now - self._last_now))
         self._last_now = now
         self._mean_week = _mean(account.cap_7d.size for account in accounts)
@@ -159,25 +159,25 @@ class InflightLimits:
     """
 
     def __init__(self) -> None:
-        self._learned: dict[str, tuple[int, float]] = {}  # limit, when
+        self.learned: dict[str, tuple[int, float]] = {}  # limit, when
 
     def limit(self, account: Account, most: int, now: float) -> int:
         """Return the requests the account may have in flight, at most `most`; 1 before its first response."""
         if not account.proven:
             return 1
-        learned = self._learned.get(account.key)
+        learned = self.learned.get(account.key)
         if learned is None:
             return most
         limit = learned[0] + int(max(0.0, now - learned[1]) / RAISE_AFTER_SEC)
         if limit < most:
             return limit
-        del self._learned[account.key]
+        del self.learned[account.key]
         return most
 
     def record_bare_429(self, account: Account, now: float) -> None:
         """Record a bare 429, whose request is still counted as in flight."""
         if account.inflight > 1:
-            self._learned[account.key] = (account.inflight - 1, now)
+            self.learned[account.key] = (account.inflight - 1, now)
 
 
 class DemandTable:

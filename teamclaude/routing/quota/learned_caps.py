@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Optional, TypeVar
+from typing import Any, Optional, TypeVar
 
 from .lenient_json import LenientObject, as_number
 from .windows import SAME_WINDOW_SEC, Window, Windows
@@ -118,7 +118,8 @@ class Burn:
             self._sums.clear()
 
 
-class _Track(NamedTuple):
+@dataclass
+class _Track:
     """One window from its first response to its latest."""
 
     resets_at: float
@@ -126,14 +127,6 @@ class _Track(NamedTuple):
     first_burned: int  # tokens
     used: float
     burned: int
-
-    @property
-    def rise(self) -> float:
-        return self.used - self.first_used
-
-    @property
-    def tokens(self) -> int:
-        return self.burned - self.first_burned
 
 
 @dataclass
@@ -155,33 +148,31 @@ class LearnedCap:
         used = used or 0.0
         if resets_at is None:
             return
-        track = self._track
+        track, size = self._track, self.size
         if (
             track is None
             or abs(track.resets_at - resets_at) > SAME_WINDOW_SEC
             or used < track.first_used
-            or self._is_foreign(used - track.used, burned - track.burned)
+            or (  # a rise that our own requests do not explain
+                used - track.used >= self.foreign_rise
+                and (size is None or burned - track.burned < 0.25 * (used - track.used) * size)
+            )
         ):
             self._track = _Track(resets_at, used, burned, used, burned)
             return
-        track = self._track = _Track(track.resets_at, track.first_used, track.first_burned, used, burned)
-        rise, tokens = track.rise, track.tokens
+        track.used, track.burned = used, burned
+        rise, tokens = used - track.first_used, burned - track.first_burned
         if rise < MIN_RISE or tokens <= 0:
             return
-        if self.size is None:
-            self.size = tokens / rise
-        else:
-            self.size += min(0.5, 0.2 * rise) * (tokens / rise - self.size)
-
-    def _is_foreign(self, rise: float, tokens: int) -> bool:
-        return rise >= self.foreign_rise and (self.size is None or tokens < 0.25 * rise * self.size)
+        self.size = tokens / rise if size is None else size + min(0.5, 0.2 * rise) * (tokens / rise - size)
 
     def at_least(self, guess: Optional[float]) -> Optional[float]:
         """Return `guess`, raised to what the window holds for certain: much was burned under a small rise."""
         track = self._track
         if guess is None or track is None:
             return guess
-        return max(guess, track.tokens / (track.rise + ROUNDING))
+        tokens, rise = track.burned - track.first_burned, track.used - track.first_used
+        return max(guess, tokens / (rise + ROUNDING))
 
     # --- the ceiling ----------------------------------------------------------------------------
 

@@ -57,7 +57,7 @@ class Usage(NamedTuple):
     @property
     def prefix(self) -> int:
         """Tokens of the conversation that the prompt cache holds after this response."""
-        return self.cache_read_tokens + self.cache_write_tokens
+        return self.cache_read_tokens + self.cache_write_5m_tokens + self.cache_write_1h_tokens
 
     def cost(self, price: Optional[Price]) -> Optional[float]:
         """Return dollars, or None when the price or the tokens are unknown: that is never shown as 0."""

@@ -64,6 +64,8 @@ class Account:
 
     spec: AccountSpec
     generation: int
+    key: str = field(init=False)  # the identity, as configured
+    name: str = field(init=False)  # shown to people
     windows: Windows = field(default_factory=Windows)
     unified_status: Optional[str] = None
     bench_began: Optional[float] = None  # of the last bench, also when it is over
@@ -106,19 +108,9 @@ class Account:
 
     def configure(self, spec: AccountSpec) -> None:
         """Take over what the configuration says of it."""
-        self.spec = spec
+        self.spec, self.key, self.name = spec, spec.key, spec.name
         self.limits = limits_of(spec.caps, spec.reserves)
         self.windows.limit_by(None if self.limits is None else self.limits.floor)
-
-    @property
-    def key(self) -> str:
-        """The identity, as configured."""
-        return self.spec.key
-
-    @property
-    def name(self) -> str:
-        """The name shown to people."""
-        return self.spec.name
 
     def is_benched(self, now: float) -> bool:
         """Return whether the bench lasts beyond `now`."""

@@ -68,7 +68,7 @@ class Binding:
         """Return when it stops being warm and when it is evicted, unless used again (epoch seconds)."""
         if self.inflight > 0:
             return NEVER, NEVER
-        life, last = self.life_sec(rules), self.last_used
+        life, last = max(self.cache_life, rules.cache_affinity_window_sec), self.last_used
         return last + life, last + max(rules.binding_evict_sec, 2.0 * life)
 
     def is_recent(self, rules: Rules, now: float) -> bool:
@@ -137,10 +137,11 @@ class Conversations(dict[str, Binding]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._idle = ExpiringSet()  # by the time they are evicted
+        self.idle = ExpiringSet()  # by the time they are evicted
 
     def bind(
         self,
+        key: str,
         request: RoutingRequest,
         account: Account,
         decision: Decision,
@@ -148,19 +149,16 @@ class Conversations(dict[str, Binding]):
         rules: Rules,
         now: float,
     ) -> None:
-        """Bind the request's conversation to `account`, where the request is sent.
+        """Bind the request's conversation, called `key`, to `account`, where the request is sent.
 
         A detour does not move a conversation that has a cache to come back to.
         """
-        key = request.conversation
-        assert key is not None
         binding = self.get(key)
         if binding is None:
-            binding = Binding(
+            binding = self[key] = Binding(
                 key, request.session or "", request.agent, request.parent, account.key, now, now, now
             )
             binding.reason = decision.reason
-            self[key] = binding
         elif binding.account != account.key and not (
             request.detour and _keeps_account(binding, accounts, rules, now)
         ):
@@ -174,9 +172,12 @@ class Conversations(dict[str, Binding]):
         binding.project_pinned = bool(
             request.facts.project and decision.reason == Reason.PINNED and request.pin is None
         )
-        binding.last_used = now
-        binding.inflight += 1
-        self.update_expiry(binding, accounts, rules)
+        binding.last_used, binding.inflight = now, binding.inflight + 1
+        # While a request is in flight it neither cools down nor is evicted.
+        self.idle.set_expiry(key, NEVER)
+        home = accounts.get(binding.account)
+        if home is not None:
+            home.warm.set_expiry(key, NEVER)
 
     def restore_binding(self, binding: Binding, accounts: Mapping[str, Account], rules: Rules) -> None:
         """Take back a binding saved before a restart."""
@@ -189,7 +190,7 @@ class Conversations(dict[str, Binding]):
     def update_expiry(self, binding: Binding, accounts: Mapping[str, Account], rules: Rules) -> None:
         """Bring the sets that count the conversation in line with its binding."""
         warm_until, evict_at = binding.expiry_times(rules)
-        self._idle.set_expiry(binding.conversation, evict_at)
+        self.idle.set_expiry(binding.conversation, evict_at)
         account = accounts.get(binding.account)
         if account is not None:
             account.warm.set_expiry(binding.conversation, warm_until)
@@ -202,9 +203,8 @@ class Conversations(dict[str, Binding]):
 
     def evict_idle(self, accounts: Mapping[str, Account], now: float) -> None:
         """Drop the conversations that have been idle for too long."""
-        if now >= self._idle.next_expiry:
-            for key in self._idle.expire(now):
-                self.unmark_warm(self.pop(key), accounts)
+        for key in self.idle.expire(now):
+            self.unmark_warm(self.pop(key), accounts)
 
     def clock_moved_back(self, accounts: Mapping[str, Account], rules: Rules, now: float) -> None:
         """Treat what happened after `now` as if it happened now: the clock moved back."""

@@ -230,6 +230,7 @@ class Lease(NamedTuple):
     decision: Decision
     at: float
     holds_slot: bool = True
+    conversation: Optional[str] = None  # of the request
 
 
 class Wait(NamedTuple):

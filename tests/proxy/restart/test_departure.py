@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from teamclaude.proxy.lifecycle.ending import HANDED_OVER, Ending
 from teamclaude.proxy.restart.departure import IDLE_SEC, Departure
 from teamclaude.snapshot import EndingView
+from teamclaude.threads import Signal
 
 
 class FakeConnection:
@@ -47,7 +47,7 @@ class Case:
     def __init__(self, *idle: FakeConnection, until: float = 9e9) -> None:
         self.connections, self.successor = FakeConnections(*idle), FakeSuccessor()
         self.state: dict[str, Any] = {"accounts": {"a": {"requests": 1}}}
-        self.changed = threading.Event()
+        self.changed = Signal()
         self.now = 1000.0
         self.views = [EndingView(1, HANDED_OVER, 3, 60.0)]
         self.has_predecessor = False
