@@ -26,6 +26,7 @@ Each folder is one subject and imports only those below it; manual/design.md is 
 - snapshot: what the proxy knows at one instant, as one typed value
 - threads: starting a thread when the system is short of them
 - typed_json: typed values as JSON objects and back
+- values: dataclasses and named tuples that are made quickly
 - web: the page, who has it open, and what it is sent
 """
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from .typed_json import Fraction, Moment, Whole
+from .values import NamedTuple, dataclass
 
 __all__ = ["BandPoint", "ForecastView", "LastingView", "NeedsYouView"]
 

@@ -5,10 +5,10 @@ AccountTrend stands beside the snapshot, in GET /teamclaude/deck.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from .typed_json import Dollars, Flat, Fraction, Moment, RoundedDown, Tenths
+from .values import NamedTuple, dataclass
 
 __all__ = ["AccountTrend", "Activity", "ClientView", "HeldView", "InflightView", "TunnelView", "WaitView"]
 

@@ -18,8 +18,7 @@ Rules that hold in this file:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from .outlook_views import BandPoint, ForecastView, NeedsYouView
 from .request_views import Activity, ClientView, HeldView, InflightView, TunnelView, WaitView
@@ -35,6 +34,7 @@ from .typed_json import (
     from_json,
     to_json,
 )
+from .values import NamedTuple, dataclass, field
 
 __all__ = [
     "SCHEMA",

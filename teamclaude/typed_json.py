@@ -13,10 +13,11 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, NamedTuple, Optional, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Optional, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .errors import SnapshotError
 from .settings import camel_case
+from .values import NamedTuple
 
 __all__ = [
     "Dollars",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import random
 from collections.abc import Callable
@@ -33,6 +32,7 @@ from teamclaude.snapshot import (
     SystemView,
     TokenView,
 )
+from teamclaude.values import replace
 from tests.routing.conftest import Pool
 
 OPUS = "claude-opus-4-8"
@@ -114,9 +114,9 @@ def rich() -> Snapshot:
     running = Activity("tc-2", now - 3.2, "GET", "/v1/models")
     wait = RequestWait(Wait(Decision("u2", "kept warm", "detail"), account="u2"), now - 2.34, lambda: now, 1)
     found = snapshot_of(pool.fleet, now, tokens)
-    return dataclasses.replace(
+    return replace(
         found,
-        capacity=dataclasses.replace(found.capacity, held=2, held_sec=71.9),
+        capacity=replace(found.capacity, held=2, held_sec=71.9),
         system=system,
         history=HistoryView(True, 52_428_800, 1234, now - 86_400.5, "the disk is full"),
         usage_by_issue=issue_totals(pool).view(),

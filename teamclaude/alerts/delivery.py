@@ -13,9 +13,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
 
 from ..accounts.config.config import AlertConfig, Config
+from ..values import NamedTuple
 from .run_program import run_program
 
 __all__ = ["Delivery", "Job", "deliver"]

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
+
+from ..values import NamedTuple
 
 __all__ = ["Event", "clean", "day_text", "duration_text", "event_json"]
 

@@ -7,11 +7,12 @@ episode from the next: the reset of a window, the end of a login.  Disabled acco
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, Optional
 
 from ..accounts.config import alert_condition as c
 from ..accounts.config.alert_condition import Condition
 from ..snapshot import AccountView, Snapshot, Window
+from ..values import NamedTuple
 from .event import Event, day_text, duration_text
 
 __all__ = ["Finding", "findings"]

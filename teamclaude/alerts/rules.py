@@ -13,11 +13,12 @@ Rules that hold in this file:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ..accounts.config import alert_condition as c
 from ..accounts.config.alert_condition import Condition
 from ..snapshot import Snapshot
+from ..values import NamedTuple
 from .event import Event
 from .findings import Finding, findings
 

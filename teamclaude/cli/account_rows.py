@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Optional
 
 from ..accounts.config.account_config import program_name
 from ..accounts.config.config import AccountConfig
 from ..accounts.tokens.token_pair import WARN_SEC, RefreshNeed, TokenPair, refresh_need
 from ..deck.text.format import format_duration
+from ..values import replace
 
 if TYPE_CHECKING:
     from ..snapshot import AccountView  # takes 25 ms to load, and without a proxy there is none

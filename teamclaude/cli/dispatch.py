@@ -13,10 +13,11 @@ import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from .. import __version__
 from ..errors import TeamClaudeError, UsageError
+from ..values import NamedTuple
 from .streams import is_output_error, output_failed
 from .terminal import did_you_mean, has_color, note
 

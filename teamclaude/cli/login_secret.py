@@ -12,11 +12,11 @@ import re
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Optional
 
 from ..accounts.config.config import AccountConfig, Config
 from ..errors import LoginRefusedError, TeamClaudeError, UsageError
+from ..values import replace
 from .add_account import proxy_of, store_account
 from .terminal import ask, is_interactive, note
 from .user_config import load_or_create_config

@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Protocol
 
 from ..accounts.config.edits import Placement, remove_account
@@ -20,6 +19,7 @@ from ..accounts.importing.find_login import find_login
 from ..accounts.oauth.login_flow import add_profile
 from ..errors import TeamClaudeError
 from ..proxy.server import ProxyServer
+from ..values import replace
 from .text.spans import line
 from .ui import CommandResult
 from .view.pages import JsonObject, explanation_lines

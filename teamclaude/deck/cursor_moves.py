@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
+from ..values import replace
 from .terminal.keyboard import Key
 from .view.ui_state import ScreenContents, UiState
 

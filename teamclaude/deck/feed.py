@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, NamedTuple, Optional, Protocol
+from typing import Any, Optional, Protocol
 
 from ..errors import TeamClaudeError
 from ..proxy.reporting.recent_trends import trends_from_json
@@ -17,6 +17,7 @@ from ..request_views import AccountTrend
 from ..routing.quota.model_prices import PriceTable
 from ..routing.switch_price import SwitchPrice, switch_price
 from ..snapshot import Snapshot
+from ..values import NamedTuple
 from .model.build import deck_model
 from .model.conversations import sessions_of
 from .model.model import DeckModel

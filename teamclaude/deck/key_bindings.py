@@ -8,9 +8,9 @@ Rule 3: nothing changes the proxy without Enter or y, except `R`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Optional
 
+from ..values import replace
 from .cursor_moves import move, scroll, to_next
 from .terminal.keyboard import Key
 from .text.cells import clean

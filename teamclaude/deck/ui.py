@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from ..values import NamedTuple, replace
 from .key_bindings import handle_key
 from .model.build import new_alerts
 from .model.model import Alert, DeckModel

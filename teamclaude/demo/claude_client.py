@@ -10,10 +10,10 @@ import http.client
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..values import dataclass, field
 from .plan import SessionPlan
 from .retry import Failure
 

@@ -6,13 +6,12 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from ..fakeapi.fake_account import QuotaWindow
 from ..proxy.records.notices import LIMIT, RESET, Notice, clock_line, limit_text, reset_text
 from ..routing.state.decision import Reason
 from ..snapshot import Activity
+from ..values import NamedTuple, dataclass, field
 
 __all__ = ["DemoTotals", "EventLog", "WindowState"]
 

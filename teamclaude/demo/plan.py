@@ -9,7 +9,8 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from ..values import dataclass
 
 __all__ = ["SessionPlan", "Turn", "draw_quantile", "plan_sessions"]
 

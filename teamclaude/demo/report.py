@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Optional
 
 from ..snapshot import Snapshot
+from ..values import dataclass
 from .event_log import DemoTotals
 from .sessions import SessionCounts
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+
+from ..values import NamedTuple, dataclass, field
 
 __all__ = ["MAX_RETRIES", "Failure", "RetryStep", "next_retry"]
 

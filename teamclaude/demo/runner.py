@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 from urllib.parse import urlsplit
@@ -31,6 +30,7 @@ from ..proxy.records.journal import activity_of
 from ..proxy.records.notices import BENCH, HELD, Notice
 from ..proxy.server import ProxyServer
 from ..snapshot import Activity
+from ..values import dataclass, field
 from .claude_files import ClaudeFiles
 from .event_log import EventLog, WindowState
 from .plan import plan_sessions

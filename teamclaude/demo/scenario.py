@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Optional
 
 from ..fakeapi.fake_account import FIVE_HOURS, WEEK, FakeAccount
+from ..values import dataclass
 
 __all__ = [
     "AGENT_WORK",

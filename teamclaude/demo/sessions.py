@@ -6,9 +6,9 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
 from ..fakeapi.clock import real_seconds
+from ..values import dataclass, field
 from .claude_client import AttemptError, Conversation, ProxyConnection, ReceivedReply
 from .plan import SONNET, SessionPlan, Turn
 from .retry import RetryStep, next_retry

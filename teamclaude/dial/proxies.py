@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Optional
 from urllib.parse import unquote, urlsplit
 
 from ..errors import ConfigError
+from ..values import dataclass, field, replace
 from .authority import authority
 from .no_proxy import is_exempt, is_loopback
 

@@ -18,7 +18,9 @@ import selectors
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
+
+from ..values import NamedTuple
 
 __all__ = ["Address", "Deadline", "Families", "SocketCalls", "connect_first", "resolve"]
 

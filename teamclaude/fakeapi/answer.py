@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import NamedTuple, Union
+from typing import Union
 
+from ..values import NamedTuple, dataclass, replace
 from .fault import Cut, Fault, error_body
 from .stream import event
 

@@ -19,11 +19,11 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from email.utils import formatdate
 from types import TracebackType
 from typing import TypeVar
 
+from ..values import dataclass, replace
 from .answer import ApiAnswer, error_answer, steps
 from .api_endpoints import ApiEndpoints, ApiPace, PendingCharge
 from .api_script import ApiScript

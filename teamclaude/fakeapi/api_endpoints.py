@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
+from ..values import dataclass, replace
 from .answer import ApiAnswer, error_answer
 from .api_script import ScriptedReply
 from .fake_account import FakeAccount, QuotaRefusal

@@ -9,9 +9,9 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol, Union
 
+from ..values import dataclass, field
 from .fault import Fault
 
 __all__ = ["ApiScript", "FaultProfile", "FaultRule", "RequestView", "ScriptedReply"]

@@ -17,8 +17,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 
+from ..values import dataclass, field, replace
 from .key_limits import KeyLimits
 from .prompt_cache import PromptCache, TokenUsage
 

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from ..values import dataclass, replace
 
 __all__ = ["Cut", "Fault", "error_body"]
 

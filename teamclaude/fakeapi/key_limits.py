@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from datetime import datetime, timezone
+
+from ..values import dataclass
 
 __all__ = ["KeyLimits", "TokenBucket", "rfc3339"]
 

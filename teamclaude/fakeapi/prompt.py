@@ -14,9 +14,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any
+
+from ..values import NamedTuple, dataclass
 
 __all__ = ["FIVE_MINUTES", "ONE_HOUR", "BadPromptError", "Prefix", "Prompt", "read_prompt", "tokens_of"]
 

@@ -10,9 +10,9 @@ Rules, as the API documents them:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
+from ..values import NamedTuple, dataclass
 from .prompt import ONE_HOUR, Prompt
 
 __all__ = ["MIN_CACHEABLE", "PromptCache", "TokenUsage"]

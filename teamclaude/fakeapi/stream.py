@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..values import dataclass, field, replace
 from .prompt import tokens_of
 from .prompt_cache import TokenUsage
 

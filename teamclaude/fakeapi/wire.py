@@ -7,8 +7,8 @@ import socket
 import struct
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 
+from ..values import dataclass, replace
 from .answer import Close, Send, Step, Wait
 
 __all__ = ["ApiConnection", "NotHttpError", "PeerClosedError", "Request", "SendProgress"]

@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
+from ..values import NamedTuple
 from .readings import HOUR_SEC
 from .saved import saved_numbers
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from ..values import NamedTuple
 from .calibration import HORIZONS, Range
 from .pool_paths import GRID
 from .readings import HOUR_SEC

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from ..values import NamedTuple
 from .readings import FIVE_HOURS_SEC, HOUR_SEC, WEEK_SEC
 
 __all__ = ["GRID", "AccountPath", "AccountStart", "PoolPath", "run_pool"]

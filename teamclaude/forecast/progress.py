@@ -7,9 +7,10 @@ share moved last is added to it, at most to where it would have moved.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ..snapshot import Window
+from ..values import NamedTuple
 from .readings import HOUR_SEC, AccountReading, PoolReading
 
 __all__ = ["Progress"]

@@ -7,9 +7,10 @@ known by its name.  Times are epoch seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ..snapshot import AccountView, Snapshot, Window
+from ..values import NamedTuple
 
 __all__ = ["FIVE_HOURS_SEC", "HOUR_SEC", "WEEK_SEC", "AccountReading", "PoolReading", "reading_of"]
 

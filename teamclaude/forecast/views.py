@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ..outlook_views import BandPoint, ForecastView
 from ..snapshot import AccountView, Snapshot
+from ..values import NamedTuple, replace
 
 __all__ = ["PoolForecast", "chance_before", "forecast_view", "thinned", "with_forecast"]
 

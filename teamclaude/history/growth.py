@@ -7,8 +7,9 @@ between; a reading after a reset counts whole; the first one is only where it be
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from ..values import NamedTuple
 from .steps import begin_of, next_after
 
 __all__ = ["Growth", "Reading", "growth_of"]

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple, Optional
+from typing import TYPE_CHECKING, Optional
 
 from ..routing.quota.usage import NO_USAGE, Usage
 from ..routing.view import usage_view
 from ..snapshot import IssueView
+from ..values import NamedTuple
 from .columns import SUMS, totals_of
 from .rows import PROXY, SERVED, RequestFacts, UsageTotals
 from .steps import DAY

@@ -13,9 +13,10 @@ Rules that hold in this file:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from typing import Any, NamedTuple, Optional, TypeVar
+from typing import Any, Optional, TypeVar
 
 from ..errors import HistoryError
+from ..values import NamedTuple
 from .columns import QUICK_SUMS, SUMS, totals_of
 from .database import damage_text, is_damage, open_to_read
 from .day_growth import growth_between

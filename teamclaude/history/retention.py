@@ -7,8 +7,9 @@ age that the user wants rows are deleted.  A file above its size loses its oldes
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from ..values import NamedTuple
 from .steps import DAY, FIVE_MINUTES, HOUR, begin_of
 
 __all__ = ["Keep", "Limits", "excess_bytes", "keep_at"]

@@ -6,10 +6,10 @@ Times are epoch seconds, durations seconds, costs dollars at list prices.  An em
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ..routing.quota.usage import NO_USAGE, Usage
+from ..values import NamedTuple, dataclass, field
 from .histogram import Histogram
 
 __all__ = [

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple, Optional
+from typing import TYPE_CHECKING, Optional
 
+from ..values import NamedTuple
 from .columns import COLUMNS, totals_of, values_of
 from .day_growth import reopen_days
 from .rows import Event, QuotaReading, Series, UsageTotals

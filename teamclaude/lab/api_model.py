@@ -7,11 +7,11 @@ may go over.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ..routing.quota.usage import Usage
 from ..routing.quota.windows import QuotaReading, Window
+from ..values import NamedTuple, dataclass, field
 from .traffic import RequestTrace
 from .workload import WEEK_SEC
 

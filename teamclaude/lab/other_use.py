@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
+from ..values import NamedTuple
 from .workload import DAY_SEC
 
 __all__ = ["OtherUse", "plan_other_use"]

@@ -9,9 +9,10 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from ..errors import UsageError
+from ..values import NamedTuple
 from .api_model import TokenWeights
 from .scenario import FIVE_OF_WEEK, AccountSetup, Scenario, ScenarioSettings
 from .traffic import RequestTrace, SessionTrace, read_lines, read_session

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ..routing.fleet import Fleet
 from ..routing.policies.base import Policy
@@ -13,6 +12,7 @@ from ..routing.policies.registry import POLICIES
 from ..routing.quota.rules import Rules
 from ..routing.state.account import AccountSpec
 from ..routing.user_rules.caps import NO_CAPS, NO_RESERVES, Caps, Reserves
+from ..values import NamedTuple, replace
 from .clients import ClientSessions, EventQueue
 from .heatmap import Heatmap
 from .other_use import OtherUse

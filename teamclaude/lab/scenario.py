@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from ..values import NamedTuple, dataclass, field
 from .api_model import FIVE_HOURS_SEC, ApiAccount, ApiWindow, TokenWeights
 from .other_use import OtherUse, plan_other_use
 from .traffic import SessionTrace

@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
 from typing import Optional
 
 from ..routing.state.decision import Lease
+from ..values import dataclass
 from .api_model import ApiAccount, ApiResponse
 from .clients import ActiveSession
 from .upper_bound import Demand
@@ -50,7 +50,7 @@ class Score:
 
     def as_json(self) -> dict[str, float]:
         """Return the fields, rounded to 6 decimals."""
-        return {name: round(value, 6) for name, value in asdict(self).items()}
+        return {name: round(value, 6) for name, value in self.__dict__.items()}
 
 
 class WaitingTimes:

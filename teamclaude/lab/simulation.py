@@ -8,12 +8,13 @@ one.
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ..routing.fleet import Fleet
 from ..routing.response_kinds import MEANINGS, NextStep, ResponseKind
 from ..routing.state.decision import NEVER, Decision, Lease, RoutingRequest, Wait
 from ..routing.wait_queue import NO_WAIT, Waiter, WaitLimits, WaitQueue
+from ..values import NamedTuple
 from .api_model import ApiAccount, ApiResponse
 from .clients import ActiveSession, ClientSessions
 from .score import ScoreCounter

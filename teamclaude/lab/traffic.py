@@ -14,9 +14,10 @@ import random
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import UsageError
+from ..values import NamedTuple
 
 __all__ = ["RequestTrace", "SessionTrace", "read_lines", "read_session", "synthetic_sessions"]
 

@@ -38,8 +38,8 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import NamedTuple
 
+from ..values import NamedTuple
 from .api_model import FIVE_HOURS_SEC, TokenWeights
 from .clients import ActiveSession, ClientSessions, EventQueue
 from .workload import PlannedSession, User

@@ -14,7 +14,8 @@ Tokens are burned tokens (`Usage.burn`), times are epoch seconds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+
+from ..values import NamedTuple
 
 __all__ = [
     "EPSILON",

@@ -7,9 +7,10 @@ router's has 7.9 % and 2.6 %, quota/learned_caps.py).
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ..routing.quota.windows import SAME_WINDOW_SEC
+from ..values import NamedTuple
 from .workload import WEEK_SEC
 
 __all__ = ["RecordedAccount", "WindowSizes"]

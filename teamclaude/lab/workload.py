@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from ..values import NamedTuple
 from .traffic import SessionTrace
 
 __all__ = ["DAY_SEC", "PERSON_PAUSE_SEC", "WEEK_SEC", "PlannedSession", "User", "make_workload"]

@@ -12,7 +12,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple, Optional, Union
+from typing import Optional, Union
+
+from ..values import NamedTuple
 
 __all__ = [
     "CLASSIC",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 from urllib.parse import unquote
 
 from .. import __version__
@@ -16,6 +16,7 @@ from ..errors import BadRequestError, MethodNotAllowedError, NotFoundError, Usag
 from ..forecast.lasting import lasting, parse_span
 from ..routing.user_rules.patterns import is_absolute, normalized_path
 from ..typed_json import to_json
+from ..values import NamedTuple
 from . import page_endpoints
 from .answers.endpoint_types import EndpointReply, EndpointRequest, json_object, json_reply
 from .forwarding.routing_request import MAX_ID_CHARS

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Optional, TypeVar
+from typing import Any, Optional, TypeVar
 
 from ..errors import BadRequestError, ForbiddenError, HistoryError, NotFoundError, UsageError
 from ..history.reader import HistoryReader
 from ..history.reports.moments import parse_moment
 from ..history.reports.question import NAMES, Question, parse_question
 from ..history.rows import QuotaReading
+from ..values import NamedTuple
 from .answers.endpoint_types import EndpointReply, EndpointRequest
 from .messages.roles import CLIENT
 from .runtime import Runtime

@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Optional
 
 from .. import __version__
@@ -32,6 +31,7 @@ from ..routing.switch_price import SwitchPrice, switch_price
 from ..snapshot import HeldView, NeedsYouView, ProbeView, Snapshot, SystemView
 from ..threads import Signal
 from ..typed_json import to_json
+from ..values import replace
 from .answers.page import Page
 from .clients.usage import ClientUsage
 from .connect.forward_proxy import ForwardProxy

@@ -7,8 +7,7 @@ and never holds a credential.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from ..snapshot import (
     AccountView,
@@ -21,6 +20,7 @@ from ..snapshot import (
     Window,
 )
 from ..typed_json import Dollars, Moment, RoundedDown, RoundedUp, Whole, to_json
+from ..values import NamedTuple, dataclass, field
 
 __all__ = ["StatusLineFacts", "status_line_facts"]
 

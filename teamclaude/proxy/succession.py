@@ -13,13 +13,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from .. import __version__
 from ..errors import BusyError, TeamClaudeError
 from ..routing.state_merge import LateChanges
 from ..snapshot import EndingView
 from ..typed_json import from_json
+from ..values import NamedTuple
 from .lifecycle.ending import ANNOUNCED, DRAINING, HANDED_OVER, Ending
 from .lifecycle.server_presence import ServerPresence
 from .lifecycle.service_manager import ServiceManager

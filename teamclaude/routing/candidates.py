@@ -8,8 +8,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from ..values import NamedTuple
 from .eligible import find_eligible
 from .quota.rules import Rules
 from .rails import RailedAccounts, within_rails

@@ -13,8 +13,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from ..values import NamedTuple
 from .quota.rules import Rules
 from .state.account import Account, Block
 from .state.decision import NEVER, Exclusion, RoutingRequest

@@ -13,8 +13,9 @@ Nothing here changes state.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from ..values import NamedTuple
 from .fleet import Fleet
 from .state.decision import NEVER, Reason, RoutingRequest
 from .wait_queue import Waiter

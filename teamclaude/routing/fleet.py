@@ -4,15 +4,15 @@ Rules that hold in this file:
 
 1. Everything that changes routing state happens in a method of `Fleet`; each takes `now`.
 2. A lease is settled once; settling it again, or after its account was removed, changes nothing.
-3. In-flight counts only move in `_grant` and `_settle_lease`.
-4. Accounts are found by key (identity), never by position.
+3. In-flight counts move only in `_grant` and `_settle_lease`.  Accounts are found by key, not by position.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from ..values import NamedTuple
 from . import apply_response
 from .adopt_known import adopt_known
 from .choice import Choice

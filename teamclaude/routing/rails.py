@@ -14,8 +14,8 @@ The third rail, `fiveHourWarnCeiling`, limits requests in flight: `inflight_cap`
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
+from ..values import NamedTuple
 from .quota.rules import NO_LIMIT, Rules
 from .state.account import Account, is_within_5h_rail
 from .state.decision import Exclusion

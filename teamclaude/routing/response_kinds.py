@@ -13,8 +13,8 @@ Rules that hold in this file:
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
 
+from ..values import NamedTuple
 from .quota.windows import QuotaReading, is_scoped
 
 __all__ = [

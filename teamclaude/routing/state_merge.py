@@ -15,7 +15,9 @@ that goes on; `late`, of the one that ended.  Rules, in order:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
+
+from ..values import NamedTuple
 
 __all__ = ["LateChanges", "late_changes", "merge_states", "plain_state"]
 

@@ -8,9 +8,10 @@ the cache), where it would have been read for a tenth of the input price.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ..snapshot import BindingView, Snapshot
+from ..values import NamedTuple
 from .quota.usage import Price, Usage
 
 __all__ = ["NO_SWITCH_PRICE", "SwitchPrice", "switch_price"]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ..snapshot import (
     AccountUsage,
@@ -19,6 +18,7 @@ from ..snapshot import (
     TokenView,
     UsageView,
 )
+from ..values import NamedTuple, replace
 from .fleet import Fleet
 from .policies.pace import weekly_pace
 from .pool.capacity import capacity_of

@@ -19,8 +19,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Hashable
 from operator import attrgetter
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from ..values import NamedTuple
 from .fleet import Fleet
 from .shared_choice import SharedChoices
 from .state.conversations import RECHECK_SEC

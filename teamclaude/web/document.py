@@ -12,7 +12,8 @@ import pkgutil
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+
+from ..values import NamedTuple
 
 __all__ = ["PageDocument", "assemble", "page_document"]
 

@@ -22,7 +22,9 @@ import threading
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
+
+from ..values import NamedTuple
 
 __all__ = ["CODE_SEC", "IDLE_SEC", "SESSION_SEC", "Grant", "PageSessions", "cookie_values"]
 

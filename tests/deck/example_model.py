@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from teamclaude.deck.model.model import (
@@ -31,6 +30,7 @@ from teamclaude.snapshot import (
     SystemView,
 )
 from teamclaude.typed_json import from_json
+from teamclaude.values import replace
 
 NOW = 1_795_428_000.0
 VIEW = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,6 +24,7 @@ from teamclaude.deck.view.ui_state import (
     ScreenContents,
     UiState,
 )
+from teamclaude.values import replace
 from tests.deck.example_model import node
 
 ORDER = ("node:s1", "account:alice", "node:s2", "account:bob", "activity:r1", "activity:r2")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from teamclaude.deck.text.spans import line_width, plain_text
 from teamclaude.deck.view.footer import footer_lines
 from teamclaude.deck.view.ui_state import ChooseRow, Command, UiState
 from teamclaude.routing.switch_price import SwitchPrice
+from teamclaude.values import replace
 from tests.deck.test_key_bindings import FRAME, ORDER, SCREEN, STATE, after, footer
 
 

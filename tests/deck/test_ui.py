@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from teamclaude.deck.model.model import Alert
@@ -11,6 +10,7 @@ from teamclaude.deck.text.spans import line, plain_text
 from teamclaude.deck.ui import CommandResult, DeckUi
 from teamclaude.deck.view.ui_state import Browse, Command, EnterSecret, Page, ReadPage
 from teamclaude.snapshot import CapacityView
+from teamclaude.values import replace
 from tests.deck.example_model import ALICE, bare_account, example_model
 
 BLOCKED = Alert("blocked", "ENG-1")

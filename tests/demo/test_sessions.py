@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import json
 import statistics
@@ -18,9 +17,10 @@ from teamclaude.fakeapi.api import FakeApi
 from teamclaude.fakeapi.clock import DemoClock, real_seconds
 from teamclaude.fakeapi.fake_account import FakeAccount
 from teamclaude.fakeapi.fault import Fault
+from teamclaude.values import replace
 
 KEY = "sk-ant-api03-FAKE"
-PLAN = dataclasses.replace(
+PLAN = replace(
     plan_sessions(1, 7)[0], subscription=False, model=SONNET, start_sec=0.0, id="3f2a91c0-0000-4000-8000-0001"
 )
 ONE = (Turn(0, 5000, 100),)
@@ -105,7 +105,7 @@ def test_the_request_is_the_clients_in_every_header_and_key(api: FakeApi, run: A
 
 
 def test_a_subscription_asks_for_the_one_hour_cache_with_its_own_login(api: FakeApi, run: Any) -> None:
-    run(plan=dataclasses.replace(PLAN, subscription=True))
+    run(plan=replace(PLAN, subscription=True))
     asked = inference(api)[0]
     betas = asked.header("anthropic-beta").split(",")
     assert (betas[1], betas[-1]) == ("oauth-2025-04-20", "extended-cache-ttl-2025-04-11")
@@ -139,7 +139,7 @@ def test_sub_agents_run_at_once_under_the_sessions_id(api: FakeApi, run: Any) ->
         3, Fault.never_answered(), when=lambda asked: bool(asked.header("x-claude-code-agent-id"))
     )
     turn = Turn(0, 100, 10, agents=[[Turn(0, 4000, 20)]] * 3)
-    session = FakeSession(api.url, dataclasses.replace(PLAN, model=OPUS), DemoClock(20_000.0), key=KEY)
+    session = FakeSession(api.url, replace(PLAN, model=OPUS), DemoClock(20_000.0), key=KEY)
     all_counts: list[SessionCounts] = []
     thread = threading.Thread(target=lambda: all_counts.append(session.run([turn])))
     thread.start()

@@ -20,7 +20,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 from urllib.request import Request as Call
@@ -30,6 +29,7 @@ from teamclaude.fakeapi.api import FakeApi
 from teamclaude.fakeapi.api_script import ApiScript
 from teamclaude.fakeapi.fake_account import FakeAccount
 from teamclaude.fakeapi.fault import Fault
+from teamclaude.values import replace
 from tests.faults.schedules import random_faults
 from tests.faults.schedules.builder import ordinary
 from tests.faults.schedules.plan import SPEED, Client, Leave

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
@@ -17,6 +16,7 @@ from teamclaude.history.histogram import Histogram
 from teamclaude.history.rows import Event, QuotaReading, RequestFacts, UsageTotals
 from teamclaude.history.store import Batch, RowKey, Store, row_key
 from teamclaude.routing.quota.usage import Usage
+from teamclaude.values import replace
 
 NOON = 1_800_014_400.0  # 2027-01-15 12:00 UTC
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from teamclaude.history.histogram import Histogram
 from teamclaude.history.reader import HistoryReader, Span
 from teamclaude.history.rows import Event, QuotaReading, UsageRow
 from teamclaude.routing.quota.usage import Usage
+from teamclaude.values import replace
 
 from .conftest import NOON, facts, fill
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Union
 
 from teamclaude.metrics import families as f
@@ -23,6 +22,7 @@ from teamclaude.snapshot import (
     TunnelView,
     Window,
 )
+from teamclaude.values import replace
 
 NOW = 1_800_000_000.0
 ALICE = AccountView(

@@ -23,7 +23,8 @@ PACKAGE = Path(teamclaude.__file__).parent
 BODY = json.dumps(
     {"model": "claude-opus-4-8", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}
 ).encode()
-FAKES = ("fakeapi",)  # run in the same process and are not the proxy's
+# They run in the same process and are not the proxy's: the fake API, which copies its values by `replace`.
+FAKES = ("fakeapi", "values.py")
 
 
 class CalledFiles:

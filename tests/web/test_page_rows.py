@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from teamclaude.snapshot import (
@@ -17,6 +16,7 @@ from teamclaude.snapshot import (
     UsageView,
     WaitView,
 )
+from teamclaude.values import replace
 from teamclaude.web.changes import changes
 from teamclaude.web.page_rows import PageRows, plain_nodes
 

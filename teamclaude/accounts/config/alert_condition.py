@@ -6,9 +6,9 @@ Words are separated by spaces; case does not count.  A duration is a number with
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from ...errors import ConfigError
+from ...values import NamedTuple
 from .value_types import safe_repr
 
 __all__ = [

@@ -18,11 +18,11 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, NamedTuple, Optional, TypeVar
+from typing import Any, Callable, Optional, TypeVar
 
 from ...errors import ConfigError
+from ...values import NamedTuple, replace
 from .atomic_write import foreign_writer_of, foreign_writer_warning, replace_keeping_owner
 from .config import Config, parse_config
 from .file_lock import FileLock

@@ -8,9 +8,10 @@ account's.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Optional
+from typing import Any, Literal, Optional
 
 from ...errors import UsageError
+from ...values import NamedTuple
 from .config import AccountConfig
 from .identity import (
     CREDENTIAL_FIELDS,

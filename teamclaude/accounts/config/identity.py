@@ -11,10 +11,10 @@ An account is a person in an organisation (`accountUuid` + `orgUuid`), never a p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Callable, Optional
 
 from ...errors import UsageError
+from ...values import replace
 from .config import AccountConfig
 from .value_types import safe_repr
 

@@ -11,9 +11,10 @@ A key in snake_case is the same key.  Pure; no text made here contains a credent
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, Optional
 
 from ...errors import ConfigError
+from ...values import NamedTuple
 from .original_values import (
     client_list,
     hold_seconds,

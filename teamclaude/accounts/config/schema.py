@@ -15,14 +15,14 @@ Rules for reading:
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import typing
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from ...errors import ConfigError
 from ...settings import Settings, config_key
+from ...values import MISSING, NamedTuple, fields, is_dataclass
 from . import value_types
 
 __all__ = [
@@ -43,7 +43,7 @@ __all__ = [
 T = TypeVar("T")
 
 # The default of a required setting.
-REQUIRED = dataclasses.MISSING
+REQUIRED = MISSING
 # The unit of a program with its arguments; without arguments the path alone may stand for the list.
 COMMAND = "program, arguments"
 # The unit of times of day; a single one may stand for the list, too.
@@ -94,13 +94,13 @@ _DECLARATIONS: dict[type, tuple[Declaration, ...]] = {}
 
 def _evaluate_declarations(cls: type) -> Iterator[Declaration]:
     hints = typing.get_type_hints(cls)
-    if not dataclasses.is_dataclass(cls):
+    if not is_dataclass(cls):
         for name in cls._fields:  # type: ignore[attr-defined]
             yield Declaration(name, name, hints[name], REQUIRED, "", "", False)
         return
-    for field in dataclasses.fields(cls):
+    for field in fields(cls):
         factory, metadata = field.default_factory, field.metadata
-        default = field.default if factory is dataclasses.MISSING else factory()
+        default = field.default if factory is MISSING else factory()
         described = metadata["unit"], metadata["why"], metadata["secret"]
         yield Declaration(field.name, config_key(field), hints[field.name], default, *described)
 
@@ -115,7 +115,7 @@ def unwrap_optional(hint: Any) -> tuple[Any, bool]:
 
 def is_section(hint: Any) -> bool:
     """Return whether a hint is a section, without Optional."""
-    return dataclasses.is_dataclass(hint)
+    return is_dataclass(hint)
 
 
 def _is_record(hint: Any) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import typing
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
+from ...values import NamedTuple
 from .config import Config
 from .schema import (
     INLINE,

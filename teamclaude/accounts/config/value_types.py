@@ -12,10 +12,11 @@ import math
 import os
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 from urllib.parse import urlsplit
 
 from ...errors import ConfigError
+from ...values import NamedTuple
 
 __all__ = ["epoch_ms", "expected_text", "mask_keys", "read_bool", "read_number", "read_text", "safe_repr"]
 

@@ -18,9 +18,10 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from ...errors import ConfigError, TeamClaudeError
+from ...values import NamedTuple
 from ..config.config import AccountConfig
 from ..config.json_file import decode_text
 from .login_fields import read_label, read_moment, read_token

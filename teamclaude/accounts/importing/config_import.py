@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...errors import ConfigError
+from ...values import NamedTuple
 from ..config.account_config import program_name
 from ..config.config import AccountConfig, Config, parse_config
 from ..config.original_keys import ORIGINAL_KEYS, FoundKey, adapt, is_off, original_keys_in

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Optional
 
 from ...errors import TeamClaudeError
+from ...values import replace
 from ..config.config import AccountConfig
 from ..config.edits import Placement, account_json, add_or_replace_account, edit_account, read_accounts
 from .claude_login import is_renewable

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ...errors import TeamClaudeError
+from ...values import NamedTuple
 from ..config.config import AccountConfig
 from ..config.value_types import UNPRINTABLE
 from .claude_files import FILE_NAME, credentials_file

@@ -7,9 +7,10 @@ No text made here contains a credential.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from ...errors import ConfigError
+from ...values import NamedTuple
 from ..config.account_config import AccountConfig, program_name
 from ..config.schema import declarations, read
 from ..config.value_types import UNPRINTABLE, mask_keys, safe_repr

@@ -19,9 +19,10 @@ No text made here contains a credential.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ...errors import TeamClaudeError
+from ...values import NamedTuple
 
 __all__ = ["SetupToken", "find_setup_token"]
 

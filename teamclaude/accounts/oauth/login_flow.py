@@ -12,11 +12,11 @@ import hashlib
 import queue
 import secrets
 import time
-from dataclasses import replace
-from typing import Any, Callable, NamedTuple, Optional, Union
+from typing import Any, Callable, Optional, Union
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from ...errors import LoginRefusedError, TeamClaudeError, TokenEndpointUnavailableError
+from ...values import NamedTuple, replace
 from ..config.config import AccountConfig, Config, OAuthConfig
 from ..config.identity import PROFILE_FIELDS
 from ..config.value_types import safe_repr

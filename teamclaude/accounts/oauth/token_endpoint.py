@@ -15,12 +15,13 @@ import re
 import socket
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Optional
 from urllib.parse import urlsplit
 
 from ...dial.connector import Connector
 from ...dial.proxies import ProxyAddress
 from ...errors import ConfigError, ConnectFailedError, LoginRefusedError, TokenEndpointUnavailableError
+from ...values import NamedTuple
 from ..config.config import Config, OAuthConfig
 from ..config.json_file import json_object
 from .token_response import Profile, TokenGrant, read_grant, read_profile

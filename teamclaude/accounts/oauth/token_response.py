@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from ...errors import TokenEndpointUnavailableError
+from ...values import NamedTuple
 from ..config.value_types import UNPRINTABLE
 
 __all__ = ["Profile", "TokenGrant", "read_grant", "read_profile"]

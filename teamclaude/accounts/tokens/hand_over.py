@@ -22,10 +22,11 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from ... import __version__
 from ...errors import ConfigError, TeamClaudeError
+from ...values import NamedTuple
 from ..config.atomic_write import replace_keeping_owner
 from ..config.config import AccountConfig, Config
 from ..config.config_file import ConfigFile

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, Optional
 
 from ...errors import TeamClaudeError
+from ...values import NamedTuple, replace
 from ..config.config import AccountConfig
 from ..config.config_file import ConfigFile
 from ..importing.claude_files import FILE_NAME

@@ -23,9 +23,10 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, Optional
 
 from ...errors import ConfigError, LoginRefusedError, TeamClaudeError, TokenEndpointUnavailableError
+from ...values import NamedTuple
 from ..config.file_lock import FileLock
 from ..oauth.token_response import TokenGrant
 from .refresh_journal import RefreshJournal

@@ -12,8 +12,9 @@ Rules:
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
+from ...values import NamedTuple
 from ..config.config import AccountConfig
 from ..oauth.token_response import TokenGrant
 

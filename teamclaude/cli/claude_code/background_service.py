@@ -13,10 +13,11 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from ...accounts.config.json_file import json_object
 from ...accounts.importing.claude_files import claude_directory
+from ...values import NamedTuple
 
 __all__ = ["BackgroundService", "find_service", "has_environment", "session_settings"]
 

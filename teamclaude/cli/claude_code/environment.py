@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Optional
+from typing import Optional
 from urllib.parse import quote, urlsplit
 
+from ...values import NamedTuple
 from .proxy_variables import excluding, http_proxy, including, is_excluded
 
 __all__ = [

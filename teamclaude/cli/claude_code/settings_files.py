@@ -25,9 +25,10 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from ...accounts.importing.claude_files import claude_directory
+from ...values import NamedTuple
 
 __all__ = [
     "BaseUrl",

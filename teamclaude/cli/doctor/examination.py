@@ -15,10 +15,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from ... import __version__
 from ...threads import start_with_retry
+from ...values import NamedTuple
 from ..setup.report import shown_path
 from .finding import Group, Kind, Level
 from .subject import Subject

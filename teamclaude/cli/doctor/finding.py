@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
-from typing import NamedTuple, Optional
+from typing import Optional
+
+from ...values import NamedTuple
 
 __all__ = ["RESTART", "Action", "Finding", "Fix", "Group", "Kind", "Level", "worst"]
 

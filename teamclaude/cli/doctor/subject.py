@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Optional
+from typing import TYPE_CHECKING, Optional
 
 from ...accounts.config.config import Config
 from ...dial.no_proxy import address_of
+from ...values import NamedTuple
 from ..user_config import server_url
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from typing import Any
 
 from ...errors import UsageError
@@ -12,6 +11,7 @@ from ...lab.scenario import synthetic_scenario
 from ...lab.study.changes import rules_of
 from ...lab.study.table import align_columns
 from ...routing.state.decision import Decision, RoutingRequest
+from ...values import replace
 from ..terminal import json_text
 from .changes import check_accounts
 from .options import first_seed_of, format_moment, one_world_of, only_policy, played_half, traffic_of

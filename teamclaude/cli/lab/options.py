@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from ...errors import UsageError
@@ -15,6 +14,7 @@ from ...lab.scenario import ScenarioSettings
 from ...lab.study.worlds import FIRST_UNSEEN_SEED, WORLDS, World, half_of, weights_times
 from ...lab.traffic import SessionTrace, synthetic_sessions
 from ...routing.policies.registry import POLICIES
+from ...values import replace
 from ..arguments import number
 from ..terminal import did_you_mean
 

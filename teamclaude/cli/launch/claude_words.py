@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
+
+from ...values import NamedTuple
 
 __all__ = ["ClaudeWords", "read_words", "with_settings"]
 

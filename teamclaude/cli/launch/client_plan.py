@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from ...accounts.config.config import Config
 from ...errors import ConfigError, UsageError
+from ...values import NamedTuple, dataclass
 from ..claude_code.background_service import (
     BackgroundService,
     find_service,

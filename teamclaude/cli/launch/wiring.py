@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
+from ...values import NamedTuple
 from ..claude_code.environment import (
     API_HOST,
     API_URL,

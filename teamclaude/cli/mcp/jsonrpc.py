@@ -7,7 +7,9 @@ object.
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple, NoReturn, Optional, Union
+from typing import Any, NoReturn, Optional, Union
+
+from ...values import NamedTuple
 
 __all__ = [
     "INTERNAL_ERROR",

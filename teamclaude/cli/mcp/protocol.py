@@ -11,8 +11,9 @@ Rules that hold in this file:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
+from ...values import NamedTuple
 from .jsonrpc import (
     INVALID_PARAMS,
     INVALID_REQUEST,

@@ -14,8 +14,9 @@ What a client of an older revision does not know is left out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
+from ...values import NamedTuple
 from .jsonrpc import INVALID_PARAMS, RpcError
 from .tool import Json, Tool, ToolResult
 

@@ -11,8 +11,9 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, Union
+from typing import Any, Union
 
+from ...values import NamedTuple
 from .jsonrpc import INVALID_REQUEST
 from .protocol import McpSession, ToolCall
 from .tool import ToolResult

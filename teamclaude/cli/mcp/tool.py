@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from ...errors import UsageError
+from ...values import NamedTuple
 
 __all__ = [
     "Ask",

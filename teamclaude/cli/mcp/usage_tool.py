@@ -6,13 +6,14 @@ They are the history's; a proxy without one (switched off, or an older version) 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 from urllib.parse import urlencode
 
 from ...deck.text.cells import clean
 from ...deck.text.format import UNKNOWN, format_dollars, format_tokens
 from ...errors import TeamClaudeError, UsageError
 from ...snapshot import BindingView, Snapshot, UsageView
+from ...values import NamedTuple
 from .tool import (
     Ask,
     Json,

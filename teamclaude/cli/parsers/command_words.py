@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from ...values import NamedTuple
 from ..dispatch import COMMANDS, Command, parser_for
 
 __all__ = ["NOTHING", "CommandWords", "Option", "Place", "Value", "all_commands"]

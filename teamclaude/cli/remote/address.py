@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ...dial.authority import authority
 from ...errors import UsageError
+from ...values import NamedTuple
 
 __all__ = ["ServerAddress", "parse_address", "parse_addresses"]
 

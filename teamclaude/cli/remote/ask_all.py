@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from ...errors import TeamClaudeError
+from ...values import NamedTuple
 from ..proxy_client import ProxyClient
 
 __all__ = ["Answered", "ask_all"]

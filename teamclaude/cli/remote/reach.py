@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ...accounts.config.config import ProxyConfig
 from ...dial.authority import authority, reachable_host
 from ...dial.no_proxy import is_loopback
+from ...values import NamedTuple
 
 __all__ = ["Listening", "lan_address", "reach_lines", "shown_urls"]
 

@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timezone
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO, Union
+from typing import TYPE_CHECKING, Any, TextIO, Union
 
+from ...values import NamedTuple
 from ..deck_page import shows_ascii
 from ..terminal import has_color
 

@@ -9,9 +9,10 @@ import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Optional, Protocol
+from typing import Optional, Protocol
 
 from ...programs import find_program
+from ...values import NamedTuple
 from .launchd_agent import agent_text, agents_directory, label_of
 from .spec import ServiceSpec
 from .systemd_units import unit_texts

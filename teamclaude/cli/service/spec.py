@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from ...accounts.config.config import Config
 from ...errors import UsageError
 from ...own_program import own_command
+from ...values import NamedTuple
 from ..own_proxy import drop_own_proxy
 
 __all__ = ["PASSED_ON", "ServiceSpec", "service_spec"]

@@ -14,10 +14,11 @@ import hashlib
 import os
 import re
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ...accounts.config.atomic_write import write_private
 from ...errors import TeamClaudeError
+from ...values import NamedTuple
 from .spec import PASSED_ON
 
 __all__ = ["FileState", "UnitFile", "marked"]

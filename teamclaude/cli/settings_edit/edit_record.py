@@ -16,9 +16,9 @@ import codecs
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
+from ...values import NamedTuple, dataclass
 from .json_edit import (
     ByName,
     JsonTextError,

@@ -19,7 +19,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ...accounts.config.atomic_write import (
     make_private_directory,
@@ -30,6 +30,7 @@ from ...accounts.config.atomic_write import (
 from ...accounts.config.config_file import path_beside
 from ...accounts.config.file_lock import FileLock
 from ...errors import TeamClaudeError
+from ...values import NamedTuple
 from .edit_record import Edit, Record, Step, add_edits, drop_edits
 from .json_edit import JsonTextError
 from .json_edit import Path as JsonPath

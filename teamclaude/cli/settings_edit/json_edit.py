@@ -17,9 +17,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, Optional, Union
 
+from ...values import NamedTuple, dataclass
 from .json_text import BOM, Item, JsonTextError, Node, comments, is_blank, parse
 
 __all__ = [

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Optional
+
+from ...values import dataclass
 
 __all__ = ["BOM", "Item", "JsonTextError", "Node", "comments", "is_blank", "next_token", "parse"]
 

@@ -9,12 +9,12 @@ import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from ...accounts.config.state_place import home_directory
 from ...accounts.importing.claude_files import claude_directory
 from ...errors import UsageError
 from ...programs import find_program
+from ...values import NamedTuple
 from ..claude_code.settings_files import main_checkout
 
 __all__ = ["SCOPES", "SettingsFile", "claude_file", "editor_files", "is_shared_by_git"]

@@ -6,7 +6,6 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 from urllib.parse import unquote
@@ -14,6 +13,7 @@ from urllib.parse import unquote
 from ...accounts.config.config import Config
 from ...errors import TeamClaudeError, UsageError
 from ...proxy.connect.certificates import ensure_certificates, tls_directory
+from ...values import dataclass
 from ..claude_code.environment import API_URL, HEADERS, ClientTarget, client_environment, proxy_host
 from ..claude_code.login import is_logged_in
 from ..claude_code.proxy_variables import both_lists, excluding, http_proxy

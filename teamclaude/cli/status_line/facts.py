@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
+
+from ...values import NamedTuple
 
 __all__ = ["Facts", "Input", "Window", "facts_of", "input_of", "is_session_id"]
 

@@ -7,8 +7,9 @@ Names come from outside: only printable characters of them get into the line.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from ...values import NamedTuple
 from .facts import Facts, Input, Window
 from .outlook import forecast_spans, use_style
 from .spans import Span, Spans, cells_of, clipped, duration, joined, painted, safe_text, span

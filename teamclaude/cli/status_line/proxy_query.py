@@ -14,7 +14,9 @@ import json
 import socket
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
+
+from ...values import NamedTuple
 
 __all__ = ["Answer", "ProxyAddress", "ask", "proxy_address", "uses_a_gateway"]
 

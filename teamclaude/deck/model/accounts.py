@@ -7,10 +7,11 @@ that has used more reaches 100 % before the reset if it continues at this pace.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ...request_views import AccountTrend
 from ...snapshot import AccountView, Snapshot, Window
+from ...values import NamedTuple
 from ..text.cells import clean, printable
 from .conversations import usage_of
 from .model import NO_TREND, AccountRow, Node, QuotaBar

@@ -8,10 +8,10 @@ titles and modes are written to it at idle, too.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ...snapshot import BindingView, Snapshot, UsageView, WaitView
+from ...values import NamedTuple, dataclass
 from ..sources.sources import SHOWN_SEC, TOOL_SEC, AgentTranscript, Sources
 from ..text.cells import clean
 from .usage_sum import UNKNOWN_USAGE, UsageSum

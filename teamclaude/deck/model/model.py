@@ -12,8 +12,7 @@ accounts and issues refer to it by its key (`session` or `session/agent`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ...request_views import AccountTrend, ClientView
 from ...snapshot import (
@@ -26,6 +25,7 @@ from ...snapshot import (
     NeedsYouView,
     SystemView,
 )
+from ...values import NamedTuple, dataclass, field
 from .usage_sum import UNKNOWN_USAGE, UsageSum, sum_usage
 
 __all__ = [

@@ -9,9 +9,10 @@ Rule 3: a session is listed once, with the most urgent of its reasons.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple, Optional
+from typing import TYPE_CHECKING, Optional
 
 from ...snapshot import AccountView, BindingView, NeedsYouView, Snapshot
+from ...values import NamedTuple
 from ..sources.sources import SHOWN_SEC, Sources
 from ..text.cells import clean, printable
 from .conversations import Conversation

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import NamedTuple
 
+from ...values import NamedTuple
 from ..sources.sources import (
     AgentTranscript,
     ClientProcess,

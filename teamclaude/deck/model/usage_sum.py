@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, Optional
+from typing import Optional
+
+from ...values import NamedTuple
 
 __all__ = ["UNKNOWN_USAGE", "UsageSum", "sum_usage"]
 

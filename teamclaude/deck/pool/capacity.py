@@ -9,11 +9,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ...outlook_views import LastingView
 from ...routing.quota.rules import Rules
 from ...snapshot import AccountCapacity, CapacityView, LastResort
+from ...values import NamedTuple
 from .sums import known_ones, known_sum
 
 __all__ = ["Part", "labelled_capacity", "shared_names", "union_lasting", "union_of"]
@@ -53,11 +54,11 @@ def labelled_capacity(label: str, capacity: CapacityView) -> CapacityView:
     """Return the capacity with the label before each account's name."""
 
     def named(accounts: Iterable[AccountCapacity]) -> tuple[AccountCapacity, ...]:
-        from dataclasses import replace
+        from ...values import replace
 
         return tuple(replace(account, name=f"{label}/{account.name}") for account in accounts)
 
-    from dataclasses import replace
+    from ...values import replace
 
     paid = capacity.last_resort
     return replace(

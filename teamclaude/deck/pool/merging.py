@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import NamedTuple, Optional, TypeVar
+from typing import Optional, TypeVar
 
 from ...request_views import AccountTrend, Activity, HeldView
 from ...snapshot import (
@@ -24,6 +23,7 @@ from ...snapshot import (
     SystemView,
     UsageView,
 )
+from ...values import NamedTuple, replace
 from ..sources.sources import MachineLoad, Sources
 from .capacity import Part, labelled_capacity, union_of
 from .sums import known_ones, known_sum

@@ -6,8 +6,9 @@ import json
 import os
 import stat
 from collections.abc import Callable, Collection
-from typing import Any, Generic, NamedTuple, Optional, TypeVar
+from typing import Any, Generic, Optional, TypeVar
 
+from ...values import NamedTuple
 from ..text.cells import clean
 from ..text.format import epoch_seconds
 

@@ -14,10 +14,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import replace
 from typing import Optional, Union
 
 from ...threads import start_with_retry
+from ...values import replace
 from .machine import MachineLoadReader
 from .registry import SessionRegistry
 from .session_files import SessionFiles, TranscriptFinder

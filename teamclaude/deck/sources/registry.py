@@ -13,9 +13,9 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Optional
 
+from ...values import replace
 from ..text.cells import width
 from .files import FileCache, clean_text, json_object, parse_time, stamp_of
 from .processes import process_lives

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from ...values import NamedTuple
 from .files import FileCache, clean_text, json_object, stamp_of
 from .sources import SHOWN_SEC, AgentTranscript, Transcript
 from .transcripts import TranscriptFile

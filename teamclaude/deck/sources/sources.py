@@ -10,13 +10,12 @@ values of a wrong type are left out.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Optional, Union, get_args, get_origin, get_type_hints
 
 from ...settings import camel_case
+from ...values import dataclass, field, is_dataclass
 from ..text.cells import clean
 from ..text.format import finite_number
 
@@ -158,8 +157,8 @@ def sources_from_json(value: Any) -> Sources:
 
 
 def _to_json(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = ((name, getattr(value, name)) for name in _types(type(value)))
+    if is_dataclass(value) and not isinstance(value, type):
+        fields = ((name, getattr(value, name)) for name in _types(value.__class__))
         # Zero is a known value.
         return {camel_case(name): _to_json(item) for name, item in fields if item or isinstance(item, float)}
     if isinstance(value, Mapping):
@@ -174,7 +173,7 @@ def _types(owner: type) -> dict[str, Any]:
 
 def _from_json(wanted: Any, value: Any) -> Any:
     """Return `value` as the wanted type; None when it does not fit."""
-    if dataclasses.is_dataclass(wanted) and isinstance(wanted, type):
+    if is_dataclass(wanted) and isinstance(wanted, type):
         if not isinstance(value, dict):
             return None
         found = {

@@ -16,10 +16,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Optional
 
+from ...values import dataclass
 from .files import FileStamp, clean_text, json_object, open_to_read, parse_time
 
 __all__ = ["TranscriptFacts", "TranscriptFile", "lines_backwards", "parse_facts"]

@@ -7,7 +7,9 @@ Paste Mode"), which the Linux console, screen and tmux send as well.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, Optional
+from typing import Optional
+
+from ...values import NamedTuple
 
 __all__ = ["Key", "KeyDecoder"]
 

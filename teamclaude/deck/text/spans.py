@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple, Union
+from typing import Union
 
+from ...values import NamedTuple
 from .cells import ascii_text, clip, clusters, width
 
 __all__ = [

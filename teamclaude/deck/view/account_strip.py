@@ -7,9 +7,10 @@ a cell, and the last line names the others.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ...outlook_views import ForecastView
+from ...values import NamedTuple
 from ..model.model import AccountRow, QuotaBar
 from ..text.cells import width
 from ..text.format import UNKNOWN, format_duration, format_percent

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ...snapshot import Activity
+from ...values import NamedTuple
 from ..model.model import ActivityRow, HeldRow, Node
 from ..text.cells import clean, width
 from ..text.format import (

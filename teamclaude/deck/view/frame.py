@@ -8,8 +8,8 @@ Only visible rows are drawn, so the drawing costs the same with three conversati
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from ...values import NamedTuple
 from ..model.model import DeckModel
 from ..text.spans import (
     Line,

@@ -7,8 +7,9 @@ works and what it is about.  All rows of a frame have the same columns.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from ...values import NamedTuple
 from ..model.model import LEAD, WORKER, DeckModel, Node, Tree, TreeLine
 from ..model.usage_sum import UsageSum, sum_usage
 from ..text.cells import clip, width

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from ...values import NamedTuple
 from ..model.model import DeckModel, Node, TreeLine
 from ..text.cells import width
 from ..text.format import format_duration

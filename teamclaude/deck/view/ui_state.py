@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Optional, Union
+from typing import Optional, Union
 
 from ...routing.switch_price import SwitchPrice
+from ...values import NamedTuple, dataclass, field, replace
 from ..model.model import Node
 from ..text.cells import clean
 from ..text.spans import Line

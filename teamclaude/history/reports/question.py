@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ...errors import UsageError
+from ...values import NamedTuple
 from ..rows import STEPS
 from ..steps import begin_of, next_after
 from .moments import parse_moment

@@ -7,10 +7,10 @@ dearest first, rows of time the oldest first.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Optional, Protocol
+from typing import Any, Optional, Protocol
 
 from ...routing.quota.usage import Usage
+from ...values import NamedTuple, dataclass
 from ..growth import Growth
 from ..histogram import Histogram
 from ..rows import NO_TOTALS, PROXY, TRANSCRIPTS, UsageRow, UsageTotals

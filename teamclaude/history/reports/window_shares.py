@@ -7,7 +7,8 @@ window (`Usage.burn`): an estimate.  What other programs used of that account is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+
+from ...values import NamedTuple
 
 __all__ = ["AXES", "Share", "divided"]
 

@@ -22,9 +22,10 @@ import stat
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from ...routing.quota.usage import Usage
+from ...values import NamedTuple
 
 __all__ = ["Answer", "ReadCounts", "answers_in", "transcript_files", "transcript_roots"]
 

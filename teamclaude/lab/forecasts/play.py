@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ...forecast.forecaster import Forecaster
 from ...forecast.readings import FIVE_HOURS_SEC, HOUR_SEC, WEEK_SEC, PoolReading, reading_of
 from ...forecast.views import PoolForecast
 from ...outlook_views import ForecastView
 from ...routing.view import snapshot_of
+from ...values import NamedTuple
 from ..run import PolicyRun
 from ..scenario import ScenarioSettings, synthetic_scenario
 from ..study.worlds import half_of

@@ -6,12 +6,13 @@ A variant is the policy with other values than its own: what each of them is wor
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...routing.policies.base import Policy
 from ...routing.policies.price import DEFAULT_TUNING, PricePolicy
 from ...routing.user_rules.caps import Caps, Reserve, Reserves
 from ...routing.user_rules.week_hours import Calendar, utc_calendar
+from ...values import NamedTuple
 from ..run import LAB_POLICIES, AccountRules
 from ..workload import DAY_SEC
 

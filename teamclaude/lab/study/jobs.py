@@ -12,11 +12,11 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import lru_cache
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ...errors import UsageError
+from ...values import NamedTuple, replace
 from ..heatmap import Heatmap
 from ..run import run_policy
 from ..scenario import Scenario, ScenarioSettings, synthetic_scenario

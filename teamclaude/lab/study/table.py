@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import fmean, pstdev
-from typing import Any, NamedTuple
+from typing import Any
 
+from ...values import NamedTuple
 from ..score import Score
 
 __all__ = ["TableRow", "align_columns", "table_lines", "waiting_text"]

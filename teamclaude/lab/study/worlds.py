@@ -7,8 +7,8 @@ half "seen" (`half_of`); the other seeds and sessions are kept apart for what is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from ...values import NamedTuple
 from ..api_model import TokenWeights
 from ..scenario import ScenarioSettings
 from ..traffic import SessionTrace

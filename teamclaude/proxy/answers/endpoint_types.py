@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Optional, Protocol
+from typing import Any, Optional, Protocol
 from urllib.parse import parse_qsl
 
 from ...errors import BadRequestError
+from ...values import NamedTuple
 from ..http.head import RequestHead
 from ..messages.access import Caller
 

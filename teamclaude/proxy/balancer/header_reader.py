@@ -9,9 +9,9 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 from ...errors import ClientGoneError, RequestTimeoutError
+from ...values import NamedTuple
 from .proxy_header import MAX_HEADER_BYTES, header_size, named_caller
 
 __all__ = ["Arrival", "take_proxy_header"]

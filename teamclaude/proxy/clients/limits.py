@@ -9,10 +9,11 @@ that has too many, and held requests of others would stand behind it.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ...errors import ClientLimitError, ForbiddenError
 from ...routing.pool.fair_share import ShareUsedUp
+from ...values import NamedTuple
 from ..records.request_wait import clock_time, duration_text
 
 __all__ = [

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ...routing.quota.lenient_json import LenientObject, as_count, as_counts, as_flag, as_number, as_usage
 from ...routing.quota.usage import NO_USAGE, Usage
+from ...values import dataclass, field
 
 __all__ = ["ClientTotals"]
 

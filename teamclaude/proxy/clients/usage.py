@@ -18,7 +18,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, Optional
 
 from ...accounts.config.config import ClientKey
 from ...history.steps import begin_of, next_after
@@ -34,6 +34,7 @@ from ...routing.quota.lenient_json import LenientObject
 from ...routing.quota.usage import NO_USAGE
 from ...routing.view import usage_view
 from ...snapshot import ClientView
+from ...values import NamedTuple
 from ..http.path_kinds import PathKind, works_uncounted
 from ..messages.proxy_keys import OPERATOR
 from ..records.exchange import Exchange

@@ -10,11 +10,12 @@ Rules that hold in this file:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from ...routing.pool.fair_share import AXES, MEMORY, NO_USE, REST, ClientUse, Demand, PoolWindow
 from ...routing.quota.lenient_json import LenientObject, as_number
 from ...routing.quota.windows import SAME_WINDOW_SEC, QuotaReading, is_plausible_reset
+from ...values import NamedTuple
 
 __all__ = ["WindowUse"]
 

@@ -14,7 +14,9 @@ Clients read the trusted certificates (NODE_EXTRA_CA_CERTS) only when they start
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Optional
+from typing import Optional
+
+from ...values import NamedTuple
 
 __all__ = ["BACKDATED_SEC", "LIFETIME_SEC", "Generation", "Plan", "plan_certificates"]
 

@@ -23,12 +23,13 @@ from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
 from time import gmtime, strftime
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from ...accounts.config.atomic_write import write_private
 from ...accounts.config.config_file import path_beside
 from ...accounts.config.file_lock import FileLock
 from ...errors import ConfigError
+from ...values import NamedTuple
 from ..net.tls_io import prepare_context
 from .certificate_plan import BACKDATED_SEC, LIFETIME_SEC, Generation, Plan, plan_certificates
 from .combined_ca import CERTIFICATE, outdated_files

@@ -19,10 +19,11 @@ import tempfile
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ...errors import ConfigError
 from ...programs import find_program
+from ...values import NamedTuple
 
 __all__ = ["CertificateAuthority", "IssuedCertificate", "find_openssl"]
 

@@ -14,12 +14,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from ...accounts.config.config import ProxyConfig
 from ...dial.authority import authority
 from ...dial.no_proxy import IpAddress
 from ...errors import BadRequestError, ForbiddenError
+from ...values import NamedTuple
 from ..http.framing import request_framing
 from ..http.head import RequestHead
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from typing import NamedTuple, Optional, Union
+from typing import Optional, Union
 
 from ...accounts.config.config import AccountConfig, Config
 from ...accounts.tokens.token_manager import TokenManager
 from ...routing.state.account import AccountSpec
 from ...routing.user_rules.caps import NO_CAPS, NO_RESERVES
+from ...values import NamedTuple
 from ..http.framing import BodyKind, Framing
 from ..http.head import RequestHead
 from ..http.header_rewrite import Credential, render_request, upstream_request_headers

@@ -6,7 +6,6 @@ import random
 import threading
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Optional
 
@@ -15,6 +14,7 @@ from ...accounts.tokens.token_manager import TokenManager
 from ...routing.pool.pool_limits import PoolLimits, pool_limits
 from ...routing.quota.model_prices import PriceTable
 from ...routing.wait_queue import NO_WAIT, WaitLimits
+from ...values import dataclass
 from ..http.origin import Origin, parse_origin
 from ..http.path_kinds import PathKind
 from ..net.event_loop import EventLoop

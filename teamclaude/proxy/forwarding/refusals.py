@@ -13,11 +13,12 @@ Rules that hold in this file:
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ...routing.response_kinds import ResponseKind
 from ...routing.state.decision import Lease, Reason
 from ...routing.wait_queue import WaitLimits
+from ...values import NamedTuple
 from ..http.path_kinds import PathKind
 from ..records.exchange import Exchange
 from .context import RequestContext

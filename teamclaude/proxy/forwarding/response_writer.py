@@ -15,13 +15,13 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Optional
 
 from ...errors import UpstreamLostError, UpstreamOutageError
 from ...routing.pool.pool_limits import PoolLimits
 from ...routing.response_kinds import needs_body
+from ...values import dataclass
 from ..http.content_coding import is_identity
 from ..http.framing import BodyKind, Buffer, Framing
 from ..http.header_rewrite import (

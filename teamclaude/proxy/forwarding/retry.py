@@ -29,9 +29,10 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import NamedTuple, Union
+from typing import Union
 
 from ...routing.response_kinds import MEANINGS, NextStep, ResponseKind
+from ...values import NamedTuple
 
 __all__ = ["Action", "AttemptResult", "Failure", "RetryConditions", "RetryState", "Step", "next_step"]
 

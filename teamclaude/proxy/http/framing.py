@@ -11,9 +11,10 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Sequence
-from typing import NamedTuple, Optional, Union
+from typing import Optional, Union
 
 from ...errors import BadRequestError, NotSupportedError, TeamClaudeError, UpstreamProtocolError
+from ...values import NamedTuple
 from .head import Head, RequestHead, ResponseHead
 
 __all__ = [

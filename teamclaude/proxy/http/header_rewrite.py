@@ -16,10 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, Optional
 from urllib.parse import quote
 
 from ...errors import TeamClaudeError
+from ...values import NamedTuple
 from .content_coding import readable_accept_encoding
 from .framing import HOP_BY_HOP, BodyKind, Framing, hop_by_hop_fields
 from .head import Head, HeaderLayout, RequestHead, ResponseHead

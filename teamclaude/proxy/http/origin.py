@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, Optional
+from typing import Optional
 from urllib.parse import urlsplit
 
 from ...dial.authority import bracketed
 from ...dial.proxies import ProxyAddress
 from ...errors import ConfigError
+from ...values import NamedTuple
 
 __all__ = ["Origin", "parse_origin"]
 

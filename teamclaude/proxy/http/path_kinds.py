@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import enum
 import re
-from typing import NamedTuple
 
 from ...errors import ClientError, MethodNotAllowedError, NotFoundError
+from ...values import NamedTuple
 
 __all__ = [
     "TOKEN_PATH",

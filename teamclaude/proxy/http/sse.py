@@ -6,7 +6,7 @@ value; several data lines make one text; an event is complete with its blank lin
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from ...values import NamedTuple
 
 __all__ = ["MAX_EVENT_BYTES", "ServerSentEvent", "ServerSentEventParser"]
 

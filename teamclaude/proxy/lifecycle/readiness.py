@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ...snapshot import Snapshot
+from ...values import NamedTuple
 
 __all__ = ["LOOK_SEC", "VERDICTS", "Readiness", "ReadinessProbe", "readiness_of"]
 

@@ -27,11 +27,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, Optional
 
 from ...accounts.config.atomic_write import make_private_directory
 from ...accounts.config.config_file import path_beside
 from ...accounts.config.file_lock import try_lock
+from ...values import NamedTuple
 
 __all__ = [
     "OtherServer",

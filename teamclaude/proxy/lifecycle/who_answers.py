@@ -9,9 +9,10 @@ import socket
 import ssl
 from contextlib import closing
 from enum import Enum
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ...errors import TeamClaudeError
+from ...values import NamedTuple
 from ..net.peer_user import Address, is_loopback, listener_uid
 
 __all__ = ["Answerer", "Presence", "unverified_context", "who_answers"]

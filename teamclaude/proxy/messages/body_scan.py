@@ -25,7 +25,9 @@ import json
 import mmap
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, Optional, Union
+
+from ...values import NamedTuple
 
 __all__ = [
     "NO_FACTS",

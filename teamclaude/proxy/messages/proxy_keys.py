@@ -6,9 +6,9 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from ...accounts.config.config import ProxyConfig
+from ...values import NamedTuple
 from ..http.head import RequestHead
 
 __all__ = ["CLIENT", "OBSERVER", "OPERATOR", "Caller", "ProxyKeys"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import re
 from functools import lru_cache
-from typing import NamedTuple
 
 from ...errors import BadRequestError, ConfigError, ForbiddenError
+from ...values import NamedTuple
 from ..http.head import RequestHead
 from ..net.peer_user import is_loopback, parse_ip
 

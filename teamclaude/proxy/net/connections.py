@@ -23,9 +23,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, NamedTuple, Optional, Protocol
+from typing import Any, Optional, Protocol
 
 from ...errors import OverloadedError
+from ...values import NamedTuple
 from .peer_user import PeerUserCheck
 from .socket_wait import readable_probe
 

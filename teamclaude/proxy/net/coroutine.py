@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from functools import partial
-from typing import Any, NamedTuple, Optional, TypeVar, Union
+from typing import Any, Optional, TypeVar, Union
 
 from ...errors import UpstreamLostError, UpstreamTimeoutError
+from ...values import NamedTuple
 from .socket_wait import ClientWatch
 from .upstream_connection import UpstreamConnection
 

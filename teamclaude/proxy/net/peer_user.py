@@ -21,9 +21,10 @@ import sys
 import threading
 from contextlib import suppress
 from functools import lru_cache
-from typing import Callable, NamedTuple
+from typing import Callable
 
 from ...errors import OverloadedError
+from ...values import NamedTuple
 from .sock_diag import IpAddress, SocketDiag
 
 __all__ = [

@@ -19,7 +19,9 @@ import socket
 import struct
 import threading
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, Optional, Union
+
+from ...values import NamedTuple
 
 __all__ = ["SocketDiag", "SocketOwner"]
 

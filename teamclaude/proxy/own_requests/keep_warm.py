@@ -11,7 +11,6 @@ Rules that hold in this file:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Optional
 
@@ -19,6 +18,7 @@ from ...accounts.config.rules.keep_warm import latest_of, parse_time_of_day
 from ...routing.fleet import Fleet
 from ...routing.quota.windows import SAME_WINDOW_SEC
 from ...routing.state.account import FIVE_HOURS_SEC
+from ...values import dataclass
 from ..forwarding.context import RequestContext
 from .warm_up import OnEnd, send_warm_up
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Optional
 
 from ...accounts.config.config import AccountConfig, OAuthConfig
@@ -29,6 +28,7 @@ from ...routing.quota.usage_report import read_usage_report
 from ...routing.quota.windows import API_KEY_AXES
 from ...routing.state.account import Account
 from ...snapshot import ProbeView
+from ...values import dataclass
 from ..forwarding.context import RequestContext
 
 __all__ = ["QuotaProbe"]

@@ -6,10 +6,9 @@ import os
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from enum import Enum
 from random import Random
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, Optional, Union
 
 from ...errors import NoAccountAvailableError, TeamClaudeError, UpstreamError, WaitQueueFullError
 from ...routing.expected_account import ExpectedAccount
@@ -19,6 +18,7 @@ from ...routing.state.decision import Decision, RoutingRequest, Wait
 from ...routing.wait_queue import Waiter
 from ...snapshot import HeldView, WaitView
 from ...typed_json import to_json
+from ...values import NamedTuple, dataclass, field, replace
 from ..http.framing import keep_alive
 from ..http.head import RequestHead
 from ..http.path_kinds import PathKind, Route

@@ -11,10 +11,10 @@ Rules that hold in this file:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Optional
 
 from ...snapshot import HeldView
+from ...values import dataclass
 from .exchange import Exchange, Outcome
 from .notice import HELD, MAX_REASON_CHARS, Notice
 from .request_wait import duration_text, expectation_text, held_seconds

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ...routing.view import AccountState
 from ...snapshot import TokenView
+from ...values import NamedTuple
 from .notice import LOGIN, MAX_REASON_CHARS, Notice
 from .request_wait import duration_text
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
+
+from ...values import NamedTuple
 
 __all__ = [
     "BENCH",

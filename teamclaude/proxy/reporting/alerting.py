@@ -8,10 +8,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Optional
+from typing import TYPE_CHECKING, Optional
 
 from ...accounts.config.config import AlertConfig, Config
 from ...snapshot import Snapshot
+from ...values import NamedTuple
 from ..messages.redact import redact_body
 from .reporter import Observer
 

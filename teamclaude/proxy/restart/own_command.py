@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
+
+from ...values import NamedTuple
 
 __all__ = ["OwnCommand", "command_line"]
 

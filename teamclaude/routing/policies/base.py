@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Optional, Protocol
+from typing import Any, Optional, Protocol
 
+from ...values import NamedTuple
 from ..quota.lenient_json import LenientObject
 from ..quota.rules import NO_LIMIT, Rules
 from ..quota.usage import Usage

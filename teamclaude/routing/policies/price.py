@@ -20,8 +20,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
+from ...values import NamedTuple
 from ..quota.lenient_json import LenientObject
 from ..quota.rules import Rules
 from ..quota.usage import Usage

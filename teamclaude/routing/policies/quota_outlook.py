@@ -12,8 +12,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from ...values import NamedTuple
 from ..state.account import Account
 from ..state.decision import NEVER
 from .price_estimates import WEEKS_IN_5H, PriceEstimates

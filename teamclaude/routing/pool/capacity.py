@@ -13,10 +13,10 @@ never contradicts the status shown beside it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timezone
 
 from ...snapshot import AccountCapacity, AccountView, BindingView, CapacityView, LastResort
+from ...values import replace
 from ..quota.rules import Rules
 
 __all__ = ["capacity_of"]

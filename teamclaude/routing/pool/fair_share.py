@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from ...values import NamedTuple
 from ..quota.rules import Rules
 from ..state.account import FIVE_HOURS_SEC, Account
 

@@ -16,8 +16,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from ...values import NamedTuple
 from ..quota.rules import Rules
 from ..quota.windows import API_KEY_AXES, is_scoped
 from ..state.account import Account

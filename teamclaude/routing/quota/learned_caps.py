@@ -20,9 +20,9 @@ Measured in the lab (4 accounts, 2 weeks, 2 seeds): the median error of `size` i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any, Optional, TypeVar
 
+from ...values import dataclass, field
 from .lenient_json import LenientObject, as_number
 from .windows import SAME_WINDOW_SEC, Window, Windows
 

@@ -9,11 +9,11 @@ which are always numbers.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from functools import cached_property
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from ...settings import Settings, setting
+from ...values import NamedTuple, replace
 
 __all__ = ["NO_LIMIT", "RampTier", "Rules"]
 

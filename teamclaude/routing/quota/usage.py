@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import Optional
+
+from ...values import NamedTuple
 
 __all__ = ["NO_USAGE", "UNMEASURED", "Price", "Usage"]
 

@@ -19,8 +19,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from ...values import NamedTuple
 from .learned_caps import ROUNDING
 from .windows import SAME_WINDOW_SEC, Windows
 

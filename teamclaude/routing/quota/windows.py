@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, Optional
 
 from ...snapshot import Window
+from ...values import NamedTuple
 from .model_prices import FAMILIES, family_of
 
 __all__ = [

@@ -7,10 +7,10 @@ the predicates below: None is a no, a Block says why and until when.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from ...values import NamedTuple, dataclass, field, replace
 from ..quota.learned_caps import FOREIGN_RISE_5H, FOREIGN_RISE_7D, Burn, LearnedCap, ScopedCap, observe_scoped
 from ..quota.rules import Rules
 from ..quota.usage import NO_USAGE, Usage

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ...values import dataclass
 from ..user_rules.caps import NO_CAPS, NO_RESERVES, Caps, Reserves
 from ..user_rules.spend import NO_SPEND_LIMITS, SpendLimits
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
+from ...values import NamedTuple
 from ..quota.lenient_json import LenientObject, as_count, as_number, as_text
 
 __all__ = ["CachedPrefix", "PrefixCaches", "ResourceOwners"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Optional
 
+from ...values import dataclass
 from ..quota.windows import Window
 
 __all__ = ["Block", "describe_window", "later"]

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from typing import Any, Optional
 
 from ...settings import camel_case
+from ...values import dataclass, fields
 from ..quota.lenient_json import LenientObject, as_count, as_flag, as_number, as_text, as_usage
 from ..quota.rules import Rules
 from ..quota.usage import NO_USAGE, Usage

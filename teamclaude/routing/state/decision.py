@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from operator import itemgetter
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
+from ...values import NamedTuple
 from ..quota.model_prices import family_of
 from ..user_rules.routes import NO_FACTS, RequestFacts, Route, RouteTable
 

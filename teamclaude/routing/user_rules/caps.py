@@ -16,9 +16,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, Optional, Union
 
 from ...errors import ConfigError
+from ...values import NamedTuple
 from .week_hours import Calendar, WeekHours, parse_week_hours, utc_calendar
 
 __all__ = [

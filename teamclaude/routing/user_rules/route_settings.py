@@ -8,10 +8,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING
 from typing import Optional
 
 from ...settings import Settings, setting
+from ...values import MISSING
 from .patterns import is_absolute, is_glob, is_path, normalized_path
 from .routes import RouteMatch, RouteSpec
 

@@ -12,8 +12,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Optional, Protocol
+from typing import Optional, Protocol
 
+from ...values import NamedTuple
 from .patterns import matches, matches_project
 
 __all__ = [

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, Optional
+
+from ...values import NamedTuple
 
 __all__ = [
     "MAX_SPEND",

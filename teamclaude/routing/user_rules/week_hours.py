@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, Optional
+
+from ...values import NamedTuple
 
 __all__ = ["EVERY_DAY", "Calendar", "WeekHours", "parse_days", "parse_week_hours", "utc_calendar"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
@@ -24,6 +23,7 @@ from teamclaude.accounts.oauth.login_flow import (
 from teamclaude.accounts.oauth.token_response import TokenGrant
 from teamclaude.errors import TeamClaudeError
 from teamclaude.fakeapi.fault import Fault
+from teamclaude.values import replace
 from tests.fakeapi.authserver import PROFILE_PATH, AuthServer
 from tests.fakeapi.token_issuer import FakeUser
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from teamclaude.accounts.oauth.token_response import read_grant, read_profile
 from teamclaude.errors import LoginRefusedError, TokenEndpointUnavailableError
 from teamclaude.fakeapi.api import FakeApi
 from teamclaude.fakeapi.fault import Fault
+from teamclaude.values import replace
 from tests.fakeapi.authserver import PROFILE_PATH, AuthServer
 from tests.fakeapi.token_issuer import FakeUser, challenge_of
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from teamclaude.accounts.config.config import Config, ProxyConfig
 from teamclaude.cli.service.spec import ServiceSpec, service_spec
 from teamclaude.errors import UsageError
 from teamclaude.own_program import own_command
+from teamclaude.values import replace
 
 FILE = Path("/home/ann/c.json")
 

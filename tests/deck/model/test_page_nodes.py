@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from teamclaude.deck.model.page_nodes import page_nodes
 from teamclaude.deck.sources.sources import NO_SOURCES, ClientProcess, IssuePin, Sources, Transcript
 from teamclaude.snapshot import Snapshot, WaitView
+from teamclaude.values import replace
 from teamclaude.web.page_rows import plain_nodes
 from tests.deck.snapshot_json import NOW, binding, deck, request, sid
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-from dataclasses import replace
 from typing import Optional
 
 import pytest
@@ -14,6 +13,7 @@ from teamclaude.outlook_views import LastingView
 from teamclaude.routing.pool.capacity import capacity_of
 from teamclaude.routing.quota.rules import Rules
 from teamclaude.snapshot import AccountView, CapacityView, QuotaView
+from teamclaude.values import replace
 
 RULES = Rules()
 NOW = 1_795_960_800.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from teamclaude.deck.text.spans import line_width, plain_text
 from teamclaude.deck.view.account_strip import strip_lines
 from teamclaude.outlook_views import ForecastView
 from teamclaude.request_views import AccountTrend
+from teamclaude.values import replace
 from tests.deck.example_model import NOW, account, bare_account, example_model
 
 pytestmark = pytest.mark.usefixtures("utc")  # clock times are local

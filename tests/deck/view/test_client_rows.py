@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from teamclaude.deck.model.build import deck_model
@@ -12,6 +10,7 @@ from teamclaude.deck.view.frame import render_lines
 from teamclaude.deck.view.issues import client_row
 from teamclaude.deck.view.ui_state import FrameOptions, UiState
 from teamclaude.snapshot import ClientView, Snapshot
+from teamclaude.values import replace
 
 NOW = 1_800_000_000.0
 CI = ClientView(

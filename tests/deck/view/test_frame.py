@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from teamclaude.deck.view.frame import render_frame, render_lines
 from teamclaude.deck.view.node_rows import node_row
 from teamclaude.deck.view.ui_state import Frame, FrameOptions, Page, ReadPage, UiState
 from teamclaude.snapshot import SystemView
+from teamclaude.values import replace
 from tests.deck.example_model import ACTIVITY, ALICE, NODES, example_model, node, request
 
 pytestmark = pytest.mark.usefixtures("utc")  # clock times are local

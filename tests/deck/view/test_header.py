@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from teamclaude.deck.model.model import DeckModel, NodeCounts, ProxyInfo, Totals
 from teamclaude.deck.text.spans import line_width, plain_text
 from teamclaude.deck.view.header import header_lines
 from teamclaude.snapshot import CapacityView, EndingView, SystemView
+from teamclaude.values import replace
 from tests.deck.example_model import example_model
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Optional
 
 from teamclaude.fakeapi.fault import Fault
+from teamclaude.values import replace
 from tests.faults.rules.awaited import is_awaited
 from tests.faults.schedules import ambiguous_answers, random_faults
 from tests.faults.schedules.builder import NAMES, ScheduleBuilder

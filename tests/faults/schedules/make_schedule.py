@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
 
+from teamclaude.values import replace
 from tests.faults.schedules.builder import ScheduleBuilder
 from tests.faults.schedules.keep_alive_mix import mixed
 from tests.faults.schedules.kinds import kind_of, kinds

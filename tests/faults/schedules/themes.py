@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
 
 from teamclaude.fakeapi.fault import Fault
+from teamclaude.values import replace
 from tests.faults.schedules import random_faults
 from tests.faults.schedules.builder import NAMES, ScheduleBuilder, ordinary
 from tests.faults.schedules.plan import SPEED, Leave, PlannedAccount, Request, Trouble

@@ -10,13 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any, Optional
 
 from teamclaude.fakeapi import api as fake
 from teamclaude.fakeapi.fake_account import FakeAccount
 from teamclaude.fakeapi.fault import Fault
 from teamclaude.fakeapi.wire import ApiConnection, SendProgress
+from teamclaude.values import replace
 from tests.faults.rules.evidence import Heard, Overlap
 from tests.faults.world.owned_ids import OwnedIds
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Optional
 
 from teamclaude.history.growth import Growth, growth_of
 from teamclaude.history.rows import PROXY, TRANSCRIPTS, QuotaReading, RequestFacts, UsageRow, UsageTotals
 from teamclaude.history.steps import begin_of
 from teamclaude.routing.quota.usage import Usage
+from teamclaude.values import replace
 
 AT = 1795960800.0  # 2026-11-29 14:00 UTC, a Sunday
 DAY = 86400.0

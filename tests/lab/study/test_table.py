@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from teamclaude.lab.score import Score
 from teamclaude.lab.study.table import TableRow, table_lines, waiting_text
+from teamclaude.values import replace
 
 FULL = Score(
     completed=0.98765, wanted=0.9, stall_hours=12345.6, avoidable_hours=9999.9, visible_429s=11156,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Optional
 
 import pytest
@@ -11,12 +10,13 @@ from teamclaude.proxy.balancer.agent_line import READY_SEC, agent_line
 from teamclaude.proxy.lifecycle.ending import ANNOUNCED, DRAINING, SERVING
 from teamclaude.routing.pool.capacity import capacity_of
 from teamclaude.routing.quota.rules import Rules
+from teamclaude.values import replace
 
 EMPTY = capacity_of([], [], Rules(), 0.0)
 
 
 def line(headroom: Optional[int], phase: str = SERVING, up_sec: float = READY_SEC) -> str:
-    return agent_line(dataclasses.replace(EMPTY, headroom=headroom), phase, up_sec)
+    return agent_line(replace(EMPTY, headroom=headroom), phase, up_sec)
 
 
 @pytest.mark.parametrize(

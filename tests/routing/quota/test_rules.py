@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from teamclaude.routing.quota.rules import Rules
 from teamclaude.settings import config_key
+from teamclaude.values import fields
 
 DEFAULTS = {
     "switchThreshold": None,
@@ -33,12 +32,10 @@ DEFAULTS = {
 
 
 def test_the_defaults_are_the_specified_ones():
-    assert {
-        config_key(field): getattr(Rules(), field.name) for field in dataclasses.fields(Rules)
-    } == DEFAULTS
+    assert {config_key(field): getattr(Rules(), field.name) for field in fields(Rules)} == DEFAULTS
 
 
-@pytest.mark.parametrize("field", dataclasses.fields(Rules), ids=config_key)
+@pytest.mark.parametrize("field", fields(Rules), ids=config_key)
 def test_every_rule_says_what_it_is_for_and_in_which_unit(field):
     assert field.metadata["why"].endswith(".")
     assert field.metadata["unit"] or isinstance(field.default, bool)

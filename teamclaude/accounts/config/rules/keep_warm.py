@@ -6,9 +6,10 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, tzinfo
-from typing import TYPE_CHECKING, NamedTuple, Optional
+from typing import TYPE_CHECKING, Optional
 
 from ....routing.user_rules.week_hours import EVERY_DAY, parse_days
+from ....values import NamedTuple
 
 if TYPE_CHECKING:
     from ..config import Config

@@ -6,10 +6,10 @@ import argparse
 import os
 import sys
 import time
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from ....errors import LoginRefusedError, TeamClaudeError, UsageError
+from ....values import NamedTuple, replace
 from ...add_account import add_name_option, store_account
 from ...arguments import add_port_option
 from ...terminal import ask, confirm, is_interactive, note

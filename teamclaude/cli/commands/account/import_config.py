@@ -8,7 +8,6 @@ import os
 import shlex
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Optional
 
 from ....accounts.config.atomic_write import foreign_writer_of, foreign_writer_warning
@@ -19,6 +18,7 @@ from ....accounts.importing.claude_login import LoginSource, is_live, unusable_r
 from ....accounts.importing.config_import import EXPORT_KEY, ConfigImport, add_settings, plan_import
 from ....accounts.importing.enroll import enroll, recognized
 from ....errors import ConfigError, TeamClaudeError, UsageError
+from ....values import replace
 from ...account_rows import tier
 from ...add_account import OUTCOMES
 from ...proxy_client import ProxyClient, ProxyRefusedError

@@ -8,9 +8,9 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ....values import replace
 from ...add_account import add_name_option, add_proxy_option, proxy_of, store_account
 from ...arguments import add_port_option
 from ...browser import has_browser, open_page

@@ -6,13 +6,13 @@ import http.client
 import json
 import time
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from .... import __version__
 from ....dial.connector import Connector
 from ....dial.proxies import DIRECT, parse_proxy
 from ....errors import ProxyRefusedError, TeamClaudeError
+from ....values import NamedTuple
 from ...claude_code.background_service import find_service, has_environment
 from ...claude_code.environment import API_URL, HEADERS
 from ...claude_code.proxy_variables import EXCLUSIONS, PROXIES, http_proxy

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from ....accounts.config.config import Config, TlsConfig
 from ....dial.trust import trust_itself
 from ....errors import ConfigError
 from ....proxy.connect.certificates import NO_CHECK_TIME, ca_file, read_plan, shown_certificate, tls_directory
 from ....proxy.connect.openssl import find_openssl
+from ....values import NamedTuple
 from ...claude_code.settings_files import bytes_of
 from ..subject import Subject
 

@@ -15,10 +15,11 @@ import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ....accounts.config.state_place import home_directory
 from ....programs import find_program, kill_program
+from ....values import NamedTuple
 
 __all__ = ["ClaudeProgram", "claude_program"]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ....accounts.config.config import Config
 from ....errors import TeamClaudeError
 from ....manual import page
+from ....values import NamedTuple
 from ...claude_code.background_service import BackgroundService, find_service
 from ...claude_code.environment import ClientTarget
 from ...claude_code.settings_files import Layer

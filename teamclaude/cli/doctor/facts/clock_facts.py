@@ -5,13 +5,14 @@ from __future__ import annotations
 import email.utils
 import http.client
 import time
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from .... import __version__
 from ....accounts.config.config import Config
 from ....dial.connector import Connector
 from ....errors import TeamClaudeError
 from ....proxy.http.origin import parse_origin
+from ....values import NamedTuple
 from ...own_proxy import drop_own_proxy
 from ..subject import Subject
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ....accounts.config.atomic_write import foreign_writer_warning
 from ....accounts.config.config import Config, parse_config
@@ -16,6 +15,7 @@ from ....accounts.config.original_keys import adapt, original_keys_in
 from ....accounts.config.rules.rule_notes import rule_notes
 from ....accounts.config.state_place import state_path
 from ....errors import ConfigError
+from ....values import NamedTuple, replace
 from ...claude_code.settings_files import bytes_of
 from .unknown_keys import UnknownKey, unknown_keys
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Optional
+from typing import TYPE_CHECKING, Optional
 
 from ....accounts.config.config import AccountConfig, Config
 from ....accounts.config.config_file import ConfigFile
@@ -12,6 +12,7 @@ from ....accounts.importing.claude_files import credentials_file
 from ....accounts.importing.claude_login import LoginSource, parse_login
 from ....accounts.tokens.refreshers import refresher_for
 from ....errors import TeamClaudeError
+from ....values import NamedTuple
 from ...account_rows import RELOGIN, account_row
 from ...claude_code.settings_files import bytes_of
 from ..subject import Subject

@@ -6,11 +6,12 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ....accounts.config.config import Config
 from ....accounts.config.state_place import state_path
 from ....proxy.reporting.live_history import history_path
+from ....values import NamedTuple
 from ..subject import Subject
 
 try:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import ssl
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ....accounts.config.config import Config
 from ....dial.proxies import proxy_for
 from ....errors import ConfigError
 from ....proxy.http.origin import parse_origin
+from ....values import NamedTuple
 from ...claude_code.settings_files import bytes_of
 from ...own_proxy import drop_own_proxy
 from ..subject import Subject

@@ -7,10 +7,10 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from .... import __version__
 from ....accounts.config.atomic_write import foreign_writer_warning
+from ....values import NamedTuple
 
 __all__ = ["ProgramFacts", "PythonFacts", "newest_file", "program_facts", "python_facts"]
 

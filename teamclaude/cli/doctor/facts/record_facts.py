@@ -13,7 +13,7 @@ import stat
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Optional
+from typing import TYPE_CHECKING, Optional
 
 from ....accounts.config.atomic_write import foreign_writer_warning
 from ....accounts.config.config import Config
@@ -24,6 +24,7 @@ from ....errors import HistoryError
 from ....history.database import SUFFIXES, file_bytes, open_to_read
 from ....history.schema import SCHEMA_VERSION, version_of
 from ....proxy.reporting.live_history import history_path
+from ....values import NamedTuple
 from ...claude_code.settings_files import bytes_of
 from ..subject import Subject
 from .configured_program import why_unusable

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ....errors import TeamClaudeError
+from ....values import NamedTuple
 from ...proxy_client import ProxyRefusedError
 from ...remote.client import RemoteProxyClient
 

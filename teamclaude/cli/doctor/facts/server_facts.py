@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, NamedTuple, Optional
+from typing import TYPE_CHECKING, Optional
 from urllib.parse import urlsplit
 
 from ....accounts.config.config import Config
@@ -12,6 +12,7 @@ from ....errors import ConfigError, TeamClaudeError
 from ....proxy.lifecycle.server_presence import other_servers, presence_directory
 from ....proxy.lifecycle.who_answers import Answerer, Presence, unverified_context, who_answers
 from ....proxy.messages.access import AccessPolicy
+from ....values import NamedTuple
 from ...claude_code.settings_files import base_urls_in_settings
 from ...proxy_client import ProxyClient, ProxyRefusedError
 from ...user_config import server_host

@@ -6,11 +6,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Optional, Union
+from typing import Optional, Union
 
 from ....accounts.config.config import Config
 from ....accounts.config.state_place import home_directory, state_place
 from ....errors import TeamClaudeError
+from ....values import NamedTuple
 from ...service.launchd_agent import agents_directory, label_of
 from ...service.managers import Launchd, Outcome, Systemd, run_program, with_runtime_directory
 from ...service.spec import service_spec

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import typing
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from ....accounts.config.config import Config
 from ....accounts.config.schema import INLINE, declarations, is_section, unwrap_optional
 from ....accounts.config.settings_table import settings_table
+from ....values import NamedTuple
 
 __all__ = ["UnknownKey", "unknown_keys"]
 
