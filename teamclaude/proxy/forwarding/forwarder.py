@@ -227,12 +227,12 @@ class Forwarder:
         usage = tap.final_usage(relayed) if tap is not None else NO_USAGE
         model = (tap.model if tap is not None else None) or exchange.routing_request.model
         attempt.usage, attempt.model = usage, model
-        if relayed and tap is not None and (tap.gave_up or tap.is_cut):
+        if relayed and tap is not None and (tap.gave_up or (not tap.body_closed and tap.is_cut)):
             attempt.unseen_tokens = unseen_tokens(tap)
-        exchange.usage = exchange.usage.plus(usage)
+        total = exchange.usage = usage if exchange.usage is NO_USAGE else exchange.usage.plus(usage)
         price = self._context.prices[model]
-        exchange.cost = exchange.usage.cost(price)
-        exchange.cost_estimated = exchange.usage.is_estimated(price)
+        exchange.cost = total.cost(price)
+        exchange.cost_estimated = price is not None and price.estimated and total.is_estimated(price)
         return usage, model
 
     def _send(self, target: UpstreamTarget) -> RequestCoroutine[UpstreamResponse]:
@@ -252,26 +252,29 @@ class Forwarder:
         self, lease: Lease, response: UpstreamResponse, account: str, tap: UsageTap, kind: ResponseKind
     ) -> RequestCoroutine[bool]:
         served, is_first = kind is ResponseKind.SERVED, len(self._exchange.attempts) == 1
-
-        def on_start() -> None:
-            self._streaming = True
-            if served and not is_first:
-                self._refusals.confirm(lease)
-
-        probe = served and self._inference and (is_first or self._refusals.state.may_probe)
+        confirms = served and not is_first
         try:
-            if self._writer.is_immediate(response, tap):
-                unsent = yield Deferred(self._writer.write_whole, response, account, tap, on_start)
+            if response.has_whole_body and not self._exchange.hold_committed and not tap.is_stream:
+                self._begin_response(lease, confirms)
+                unsent = yield Deferred(self._writer.write_whole, response, account, tap)
                 if unsent:
                     yield partial(self._client.send, unsent)
                 is_plain = True
             else:
+                probe = served and self._inference and (is_first or self._refusals.state.may_probe)
+                on_start = partial(self._begin_response, lease, confirms)
                 is_plain = yield partial(self._writer.relay, response, account, tap, probe, on_start)
         except BaseException:
             response.connection.close()
             raise
         self._transport.release(response)
         return is_plain
+
+    def _begin_response(self, lease: Lease, confirms: bool) -> None:
+        """Note that from now on nothing is retried; `confirms`: it shows whose fault refusals were."""
+        self._streaming = True
+        if confirms:
+            self._refusals.confirm(lease)
 
     # --- attempts that failed -------------------------------------------------------------------
 

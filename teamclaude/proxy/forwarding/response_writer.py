@@ -110,18 +110,11 @@ class ResponseWriter:
         assert self.hold is not None, "only a hold commits a response"
         return self.hold
 
-    def is_immediate(self, response: UpstreamResponse, tap: UsageTap) -> bool:
-        """Return whether `write_whole` serves: all of the response has arrived and is sent as it is."""
-        return response.has_whole_body and not self._exchange.hold_committed and not tap.is_stream
+    def write_whole(self, response: UpstreamResponse, account: str, tap: UsageTap) -> Buffer:
+        """Write a response that `has_whole_body` without waiting; return what the client did not take.
 
-    def write_whole(
-        self, response: UpstreamResponse, account: str, tap: UsageTap, on_start: Callable[[], None]
-    ) -> Buffer:
-        """Write an immediate response without waiting; return what the client did not take at once.
-
-        `on_start` is called before the first byte.  Raises ClientGoneError.
+        Raises ClientGoneError.
         """
-        on_start()
         head = self._head(response, account, response.framing)
         body = response.take_whole_body()
         self._exchange.response_started(response.head.status)
@@ -244,8 +237,9 @@ class ResponseWriter:
         extra = [
             ("x-teamclaude-account", header_value(account)),
             ("x-teamclaude-request", self._exchange.id),
-            *self._exchange.closing_fields,
         ]
+        if not self._exchange.keeps_open:
+            extra += self._exchange.closing_fields
         if own:
             extra.append(("Content-Type", "application/json"))
         if self._log is None and self.pool_limits is None:
@@ -264,7 +258,8 @@ class ResponseWriter:
 def make_tap(response: UpstreamResponse) -> UsageTap:
     """Return the tap that reads this response as it passes."""
     head, until_close = response.head, response.framing.kind is BodyKind.UNTIL_CLOSE
-    return UsageTap(head.get("content-type"), head.get("content-encoding"), until_close)
+    coding = head.get("content-encoding") if "content-encoding" in head.layout.positions else None
+    return UsageTap(head.get("content-type"), coding, until_close)
 
 
 def _fits_held_stream(response: UpstreamResponse, tap: UsageTap) -> bool:

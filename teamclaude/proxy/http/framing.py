@@ -71,6 +71,7 @@ class Framing(NamedTuple):
     length: int = 0
 
 
+_made = tuple.__new__  # a named tuple's own __new__ is a call of Python
 _NONE = Framing(BodyKind.NONE)
 _CHUNKED = Framing(BodyKind.CHUNKED)
 _UNTIL_CLOSE = Framing(BodyKind.UNTIL_CLOSE)
@@ -102,12 +103,11 @@ def response_framing(head: ResponseHead, request_method: str) -> Framing:
 
 def _single_length(head: Head) -> Optional[Framing]:
     """Return the framing of a head with one length and no coding: takes 1 us, all other checks 3."""
-    by_name = head.layout.positions
-    positions = by_name.get("content-length")
-    if positions is None or len(positions) != 1 or "transfer-encoding" in by_name:
+    at = head.layout.length_at
+    text = head.values[at] if at >= 0 else ""
+    if not text.isdigit() or not _is_length(text):
         return None
-    text = head.values[positions[0]]
-    return Framing(BodyKind.LENGTH, int(text)) if _is_length(text) else None
+    return _made(Framing, (BodyKind.LENGTH, int(text)))
 
 
 def _is_length(text: str) -> bool:
@@ -155,12 +155,12 @@ def keep_alive(head: Head) -> bool:
     """
     if head.minor == 0:
         return False
-    return _has_default_connection(head) or "close" not in _connection_options(head)
+    return head.default_connection or "close" not in _connection_options(head)
 
 
 def hop_by_hop_fields(head: Head) -> frozenset[str]:
     """Return the names (lower case) of fields that are not forwarded: RFC 9110's and Connection's."""
-    if _has_default_connection(head):
+    if head.default_connection:
         return HOP_BY_HOP
     named = _connection_options(head)
     return HOP_BY_HOP if named <= HOP_BY_HOP else HOP_BY_HOP | named
@@ -176,12 +176,6 @@ def asks_for_websocket(head: RequestHead) -> bool:
         return False
     offers = ",".join(head.get_all("upgrade")).lower().split(",")
     return "websocket" in [offer.partition("/")[0].strip(" \t") for offer in offers]
-
-
-def _has_default_connection(head: Head) -> bool:
-    """Return whether the head has no Connection options, or only `keep-alive`."""
-    positions = head.layout.positions.get("connection")
-    return positions is None or (len(positions) == 1 and head.values[positions[0]] == "keep-alive")
 
 
 def _connection_options(head: Head) -> frozenset[str]:

@@ -144,19 +144,19 @@ def _cut_fields(head: ResponseHead, body: Framing, replaced: tuple[str, ...]) ->
 
     The parser has matched every line of `block`: a name after a line end begins a field.
     """
-    block = head.block
+    block, layout = head.block, head.layout
     if body.kind is BodyKind.LENGTH:
-        framed = _content_length_matches(head, body)
+        framed = layout.length_at >= 0 and head.values[layout.length_at] == str(body.length)
     else:
         framed = body.kind is BodyKind.CHUNKED and "transfer-encoding" in head
     if (
         not framed
         or block[:9] != b"HTTP/1.1 "
         or block[12:13] != b" "
-        or hop_by_hop_fields(head) is not HOP_BY_HOP
+        or (not head.default_connection and hop_by_hop_fields(head) is not HOP_BY_HOP)
     ):
         return None
-    for line in _dropped_lines(head.layout, replaced):
+    for line in _dropped_lines(layout, replaced):
         at = block.index(line) + 1
         block = block[:at] + block[block.index(b"\n", at) + 1 :]
     return block[:-2] + b"Transfer-Encoding: chunked\r\n\r\n" if body.kind is BodyKind.CHUNKED else block

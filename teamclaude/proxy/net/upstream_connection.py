@@ -73,7 +73,9 @@ class UpstreamConnection:
             # Sending the head by itself would cost 30 us of a 200 kB upload.
             data, rest = head + bytes(body[:MAX_JOINED_BODY]), [memoryview(body)[MAX_JOINED_BODY:]]
         try:
-            sent = self._write_nowait(data)
+            sent = self.sock.send(data)
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            sent = 0
         except OSError as error:
             self._check_failure(error)
             return []
@@ -170,12 +172,8 @@ class UpstreamResponse:
         self._body_left = framing.length
         self._decoder = ChunkedDecoder(UpstreamProtocolError) if framing.kind is BodyKind.CHUNKED else None
         self.complete = framing.kind is BodyKind.NONE or framing == (BodyKind.LENGTH, 0)
+        self.has_whole_body = 0 < framing.length <= len(rest)  # it came together with the head
         self.body_bytes = 0
-
-    @property
-    def has_whole_body(self) -> bool:
-        """Whether all of the body came together with the head."""
-        return 0 < self._body_left <= len(self._buffered)
 
     def take_whole_body(self) -> bytes:
         """Return the body of a response that `has_whole_body`; nothing is left to read."""
@@ -242,7 +240,7 @@ class UpstreamResponse:
             and not self._buffered
             and not self.connection.partly_sent
             and self.framing.kind is not BodyKind.UNTIL_CLOSE
-            and keep_alive(self.head)
+            and ((self.head.minor > 0 and self.head.default_connection) or keep_alive(self.head))
         )
 
 

@@ -159,7 +159,9 @@ class Exchange:
         if self.ttfb is None:
             self.ttfb = self._monotonic() - self.started
         if final:
-            self.drop_body()
+            self.body = b""
+            if self.body_room is not None:
+                self.drop_body()
 
     def drop_body(self) -> None:
         """Free the body: it will not be sent again."""

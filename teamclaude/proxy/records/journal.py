@@ -60,7 +60,8 @@ class Journal:
 
     def request_ended(self, exchange: Exchange, record: Optional[RequestRecord]) -> None:
         """Move a request that has its outcome to the finished ones, and pass it on."""
-        exchange.drop_body()  # `explain` does not show it
+        if exchange.body or exchange.body_room is not None:
+            exchange.drop_body()  # `explain` does not show it
         with self._lock:
             self._running.pop(exchange.id, None)
             self.revision += 1

@@ -343,7 +343,7 @@ def test_a_json_body_is_read_when_it_is_complete():
 def test_an_incomplete_json_body_is_tried_once(monkeypatch):
     tried = []
     monkeypatch.setattr(
-        "teamclaude.proxy.messages.usage_tap._parsed", lambda text: tried.append(len(text)) or {}
+        "teamclaude.proxy.messages.usage_tap.decode_json", lambda text: tried.append(len(text)) or {}
     )
     tap = tapped(BODY[:-1], kind=JSON)
     assert (tap.usage, tap.model, tap.error_type, tap.error_message) == (NO_USAGE, None, None, None)
