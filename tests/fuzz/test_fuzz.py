@@ -1,8 +1,7 @@
-"""Two thousand cases of each target in every run, different ones each day in CI; `make fuzz` runs more."""
+"""Some cases of each target in every run, different ones each day; `make fuzz` runs more."""
 
 from __future__ import annotations
 
-import os
 from datetime import date
 
 import pytest
@@ -10,8 +9,8 @@ import pytest
 from tests.fuzz.fuzz_random import FuzzRandom
 from tests.fuzz.run import TARGETS, failure
 
-CASES = 2000
-START = int(date.today().strftime("%Y%m%d")) * 100_000 if os.environ.get("CI") else 0
+CASES = 400
+START = int(date.today().strftime("%Y%m%d")) * 100_000
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -46,7 +46,7 @@ def steps(store: Store) -> dict[int, int]:
     return dict(store.database.execute("SELECT step, count(*) FROM usage GROUP BY step ORDER BY step"))
 
 
-def some_requests(seed: int, days: int = 60, count: int = 600) -> list[RequestFacts]:
+def some_requests(seed: int, days: int = 60, count: int = 250) -> list[RequestFacts]:
     random_ = random.Random(seed)
     return [
         facts(
@@ -89,8 +89,7 @@ def sums(path: Path, by: tuple[str, ...], step: str | None = None) -> list[tuple
 # --- summing up ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Kathmandu"])
+@pytest.mark.parametrize(("seed", "zone"), list(enumerate(["UTC", "Europe/Berlin", "Asia/Kathmandu"])))
 def test_summing_up_changes_no_sum(
     store: Store, path: Path, seed: int, zone: str, utc: Callable[[str], None]
 ) -> None:
@@ -128,9 +127,9 @@ def test_a_second_time_changes_nothing(store: Store) -> None:
     assert list(store.database.execute("SELECT * FROM usage")) == before
 
 
-@pytest.mark.parametrize("pieces", [1, 2, 5, 17])
+@pytest.mark.parametrize("pieces", [1, 5])
 def test_upkeep_that_is_broken_off_goes_on_later(store: Store, path: Path, pieces: int) -> None:
-    store.write(batch_of(some_requests(2)))
+    store.write(batch_of(some_requests(2, days=45, count=60)))
     before = sums(path, ("conversation",), "day")
     for _ in range(1000):
         done = steps(store)
@@ -213,9 +212,9 @@ def large(store: Store, days: int) -> None:
 
 
 def test_a_file_above_its_size_loses_its_oldest_days_and_gets_smaller(store: Store, path: Path) -> None:
-    large(store, 30)
+    large(store, 15)
     store.database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    limits = Limits(400.0, 1_500_000)
+    limits = Limits(400.0, 750_000)
     assert path.stat().st_size > limits.max_bytes
     days = store.database.execute("SELECT count(*) FROM days").fetchone()
     keep_up(store, limits)
@@ -223,7 +222,7 @@ def test_a_file_above_its_size_loses_its_oldest_days_and_gets_smaller(store: Sto
     assert used_bytes(store.database) <= 0.95 * limits.max_bytes
     (first, last) = store.database.execute("SELECT min(begin), max(begin) FROM usage").fetchone()
     assert (last, store.database.execute("SELECT count(*) FROM days").fetchone()) == (MIDNIGHT + 300, days)
-    assert MIDNIGHT - 29 * DAY < first < MIDNIGHT
+    assert MIDNIGHT - 14 * DAY < first < MIDNIGHT
     assert store.database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     keep_up(store, limits)
     assert store.database.execute("SELECT min(begin) FROM usage").fetchone() == (first,)
@@ -236,7 +235,7 @@ def test_a_size_that_nothing_fits_in_ends(store: Store) -> None:
 
 
 def test_a_reader_in_the_middle_of_upkeep_sees_whole_sums(store: Store, path: Path) -> None:
-    store.write(batch_of(some_requests(4)))
+    store.write(batch_of(some_requests(4, days=45, count=60)))
     before = sums(path, ("conversation",), "month")
 
     def look() -> bool:

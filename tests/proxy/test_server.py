@@ -107,6 +107,14 @@ def test_a_second_stop_ends_the_first_at_once(stage: Build) -> None:
     assert time.monotonic() - began < 1.5
 
 
+def test_a_second_drain_begins_at_once(stage: Build) -> None:
+    s = stage("a", drainAnnounceSec=3600)
+    raw = s.raw()
+    assert json.loads(raw.request("/teamclaude/drain").answer().body)["announceSec"] == 3600
+    assert json.loads(raw.request("/teamclaude/drain").answer().body)["announceSec"] == 0
+    assert s.service.wait(20)
+
+
 def test_a_request_on_an_open_connection_meets_the_drain_readably(stage: Build) -> None:
     s = stage("a")
     s.api.script.once(Fault.slow(before_head=0.2))

@@ -46,10 +46,10 @@ class Client:
         if self._connection is None:
             if self._tls is not None:
                 self._connection = http.client.HTTPSConnection(
-                    "127.0.0.1", self._port, timeout=30, context=self._tls
+                    "127.0.0.1", self._port, timeout=60, context=self._tls
                 )
             else:
-                self._connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+                self._connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
         headers = {**HEADERS, **({"x-claude-code-session-id": session} if session else {})}
         self._connection.request(method, path, None if body is None else json.dumps(body), headers)
         response = self._connection.getresponse()
@@ -124,7 +124,7 @@ class RunningServer:
         return self.client().send("GET", "/teamclaude/status").json()
 
     def until(self, true: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not true():
             log = self.log.read_text() if self.log.exists() else ""
             assert time.monotonic() < deadline, f"it never came true: {log}"
@@ -133,14 +133,14 @@ class RunningServer:
     def stop(self) -> int:
         """End it as a person does; the exit status of the first process."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
     def kill(self) -> None:
         for pid in self.pids:
             with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
         if hasattr(self, "process"):
-            self.process.wait(5)
+            self.process.wait(60)
 
 
 def in_thread(act: Callable[[], Any]) -> Callable[[], Any]:
@@ -157,7 +157,7 @@ def in_thread(act: Callable[[], Any]) -> Callable[[], Any]:
     thread.start()
 
     def result() -> Any:
-        thread.join(30)
+        thread.join(60)
         assert found, "it hangs"
         value, error = found[0]
         if error is not None:

@@ -48,7 +48,7 @@ def server(api: FakeApi, tmp_path: Path) -> Iterator[Callable[..., RunningServer
 def standing(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Streams with pauses stand still until this is set."""
     goes_on = threading.Event()
-    monkeypatch.setattr(wire.ApiConnection, "wait", lambda self, seconds: seconds and goes_on.wait(20))
+    monkeypatch.setattr(wire.ApiConnection, "wait", lambda self, seconds: seconds and goes_on.wait(60))
     return goes_on
 
 
@@ -132,29 +132,22 @@ def test_restarts_in_a_row_lose_nothing(server: Callable[..., RunningServer]) ->
     workers = [threading.Thread(target=go_on, args=(n,), daemon=True) for n in range(2)]
     for worker in workers:
         worker.start()
-    for _ in range(4):
-        assert s.restart().status == 200
+    for by_signal in (False, False, True):  # a signal to the first process reaches the one that serves
+        if by_signal:
+            s.process.send_signal(signal.SIGUSR2)
+            s.until(lambda: s.status()["system"]["pid"] not in s.pids)
+            s.pids.append(s.status()["system"]["pid"])
+        else:
+            assert s.restart().status == 200
         assert client.ask("s").account == home
     over.set()
     for worker in workers:
-        worker.join(10)
+        worker.join(60)
     assert failures == []
-    assert len(set(s.pids)) == 5
+    assert len(set(s.pids)) == 4
     s.until(lambda: s.status()["system"]["predecessors"] == [] or True)
     assert s.stop() == 0, "the first process ends with the status of the last one"
     assert not any(_is_running(pid) for pid in s.pids[-1:])
-
-
-def test_signals_reach_the_process_that_serves(server: Callable[..., RunningServer]) -> None:
-    s = server().start()
-    s.process.send_signal(signal.SIGUSR2)
-    s.until(lambda: s.status()["system"]["pid"] != s.process.pid)
-    second = s.status()["system"]["pid"]
-    s.pids.append(second)
-    s.process.send_signal(signal.SIGUSR2)
-    s.until(lambda: s.status()["system"]["pid"] not in (s.process.pid, second))
-    s.pids.append(s.status()["system"]["pid"])
-    assert s.stop() == 0
 
 
 def _is_running(pid: int) -> bool:
@@ -180,27 +173,19 @@ def broken(s: RunningServer, why: str, how: Callable[[], object]) -> None:
     assert s.status()["system"]["ending"] is None
 
 
-def test_a_bad_config_leaves_the_old_one_serving(server: Callable[..., RunningServer]) -> None:
+def test_a_config_that_cannot_be_served_leaves_the_old_one_serving_until_it_is_mended(
+    server: Callable[..., RunningServer],
+) -> None:
     s = server().start()
+    upstream, home = s.document["upstream"], s.client().ask("s").account
     broken(s, "upstream", lambda: (s.document.update(upstream="ftp://x"), s.write())[1])
-
-
-def test_a_new_port_that_is_in_use_leaves_the_old_one_serving(server: Callable[..., RunningServer]) -> None:
-    s = server().start()
+    s.document["upstream"] = upstream
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         broken(
             s, f"127.0.0.1:{port} is in use", lambda: (s.document["proxy"].update(port=port), s.write())[1]
         )
-
-
-def test_a_new_port_is_taken_over(server: Callable[..., RunningServer]) -> None:
-    s = server().start()
-    home = s.client().ask("s").account
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    s.document["proxy"]["port"] = port
-    s.write()
+    # The port is free now: it is taken over.
     assert s.restart().status == 200
     s.port = port
     assert s.client().ask("s").account == home
@@ -228,28 +213,31 @@ raise SystemExit(main(sys.argv[3:]))  # before Python 3.10 sys.argv is all that 
 """
 
 
-@pytest.mark.parametrize(
-    ("mode", "why"),
-    [
-        ("hang", "did not begin to serve within 2 s"),
-        ("raise", "nowhere_to_be_found"),
-        ("quiet", "it ended with status 3"),
-        ("late", "it ended with status 4"),
-    ],
-)
-def test_a_broken_new_version_leaves_the_old_one_serving(
-    server: Callable[..., RunningServer], tmp_path: Path, mode: str, why: str
-) -> None:
-    program, switch = tmp_path / "program.py", tmp_path / "mode"
+def start_switched(server: Callable[..., RunningServer], place: Path, ready_sec: str) -> RunningServer:
+    """Start a server by a program that fails as `mode` beside it says; it waits `ready_sec` for the next."""
+    program, switch = place / "program.py", place / "mode"
     program.write_text(PROGRAM.format(root=str(ROOT)))
     switch.write_text("good")
-    ready_sec = "2" if mode == "hang" else "30"
     words = [sys.executable, str(program), str(switch), ready_sec]
-    s = server().start(program=words, PYTHONPATH=str(ROOT))
-    broken(s, why, lambda: [switch.write_text(mode)])
-    if mode != "hang":  # a good one may take longer than 2 s to start
-        switch.write_text("good")
-        assert s.restart().status == 200
+    return server().start(program=words, PYTHONPATH=str(ROOT))
+
+
+def test_a_broken_new_version_leaves_the_old_one_serving(
+    server: Callable[..., RunningServer], tmp_path: Path
+) -> None:
+    s, switch = start_switched(server, tmp_path, "60"), tmp_path / "mode"
+    broken(s, "nowhere_to_be_found", lambda: switch.write_text("raise"))
+    broken(s, "it ended with status 3", lambda: switch.write_text("quiet"))
+    broken(s, "it ended with status 4", lambda: switch.write_text("late"))
+    switch.write_text("good")
+    assert s.restart().status == 200
+
+
+def test_a_new_version_that_hangs_leaves_the_old_one_serving(
+    server: Callable[..., RunningServer], tmp_path: Path
+) -> None:
+    s = start_switched(server, tmp_path, "0.5")  # a good one may take longer than that to start
+    broken(s, "did not begin to serve within 0.5 s", lambda: (tmp_path / "mode").write_text("hang"))
 
 
 def test_of_two_restarts_at_once_one_is_refused(server: Callable[..., RunningServer]) -> None:
@@ -275,26 +263,23 @@ def test_a_drain_is_announced_and_then_stops(server: Callable[..., RunningServer
     assert s.client().ask("s").status == 200, "it still serves"
     assert s.status()["system"]["ending"]["phase"] == "announced"
     assert s.client().send("POST", "/teamclaude/restart").status == 409
-    assert s.process.wait(20) == 0
+    assert s.process.wait(60) == 0
 
 
-@pytest.mark.parametrize("by", ["endpoint", "SIGUSR1", "SIGTERM"])
+@pytest.mark.parametrize("by", ["SIGUSR1", "SIGTERM"])
 def test_a_second_order_ends_the_announcement(server: Callable[..., RunningServer], by: str) -> None:
     s = server(drainAnnounceSec=3600).start()
-    s.process.send_signal(signal.SIGUSR1)
-    s.until(lambda: s.client().send("GET", "/health/ready").status == 503)
-    if by == "endpoint":
-        assert s.client().send("POST", "/teamclaude/drain").json()["announceSec"] == 0
-    else:
-        s.process.send_signal(getattr(signal, by))
-    assert s.process.wait(20) == 0
-
-
-@pytest.mark.parametrize("body", [{"sec": -1}, {"sec": "5"}, {"sec": True}, {"sec": 1e9}, []])
-def test_a_drain_with_another_time_is_refused(server: Callable[..., RunningServer], body: Any) -> None:
-    s = server().start()
-    assert s.client().send("POST", "/teamclaude/drain", body).status == 400
+    bodies: tuple[Any, ...] = ({"sec": -1}, {"sec": "5"}, {"sec": True}, {"sec": 1e9}, [])
+    for body in bodies:
+        assert s.client().send("POST", "/teamclaude/drain", body).status == 400, body
     assert s.client().send("GET", "/health/ready").status == 200
+    if by == "SIGTERM":
+        s.process.send_signal(signal.SIGUSR1)
+    else:
+        assert s.client().send("POST", "/teamclaude/drain").json()["announceSec"] == 3600
+    s.until(lambda: s.client().send("GET", "/health/ready").status == 503)
+    s.process.send_signal(getattr(signal, by))
+    assert s.process.wait(60) == 0
 
 
 def test_a_server_started_while_another_one_drains_learns_what_that_one_learns_late(
@@ -312,7 +297,7 @@ def test_a_server_started_while_another_one_drains_learns_what_that_one_learns_l
     s.start()
     standing.set()
     assert b"message_stop" in stream().body
-    assert first.wait(20) == 0
+    assert first.wait(60) == 0
     home = stream().account
     s.until(lambda: sum(a["usage"]["requests"] for a in s.status()["accounts"]) == 1)
     assert s.client().ask("s").account == home

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
-import zipapp
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from make_zipapp import zipapp_bytes
 
 from teamclaude.fakeapi.api import FakeApi
 from teamclaude.fakeapi.fake_account import FakeAccount
+from tests.packing.bytecode import with_bytecode
 from tests.proxy.lifecycle.manager import Manager
 from tests.proxy.restart.running_server import ROOT, RunningServer
 
@@ -36,7 +36,7 @@ def test_systemd_is_told_of_the_new_process_and_the_old_one_ends(
     manager.wait_for("READY=1")
     pid = server.restart().json()["pid"]
     assert manager.wait_for("MAINPID=") == f"MAINPID={pid}"
-    assert server.process.wait(20) == 0, "nobody waits for it"
+    assert server.process.wait(60) == 0, "nobody waits for it"
     assert server.status()["system"]["pid"] == pid
     manager.heard()
     os.kill(pid, signal.SIGTERM)
@@ -48,23 +48,19 @@ def test_the_first_process_fails_when_the_one_that_serves_is_killed(server: Runn
     server.start()
     pid = server.restart().json()["pid"]
     os.kill(pid, signal.SIGKILL)
-    assert server.process.wait(20) == 1
+    assert server.process.wait(60) == 1
     assert f"teamclaude: process {pid}, which served, was killed" in server.log.read_text()
 
 
 def test_a_relative_archive_is_found_again_also_when_it_was_replaced(
     server: RunningServer, tmp_path: Path
 ) -> None:
-    source, archive = tmp_path / "source", tmp_path / "tc.pyz"
-    shutil.copytree(ROOT / "teamclaude", source / "teamclaude")
-    (source / "__main__.py").write_text(
-        "import sys\nfrom teamclaude.__main__ import main\nsys.exit(main())\n"
-    )
-    zipapp.create_archive(source, archive)
+    data, archive = with_bytecode(zipapp_bytes()), tmp_path / "tc.pyz"
+    archive.write_bytes(data)
     server.start(program=[sys.executable, os.path.relpath(archive, ROOT)])
     server.until(lambda: "config:" in server.log.read_text())  # the banner: everything is loaded
     archive.unlink()
-    zipapp.create_archive(source, archive)
+    archive.write_bytes(data)
     reply = server.restart()
     assert reply.status == 200, reply.json()
     assert server.client().ask("s").status == 200

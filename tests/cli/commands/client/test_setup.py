@@ -37,14 +37,18 @@ EDITOR_STATES: dict[str, bytes] = {
 }
 
 
+SCOPES = {"claude": ("user", "project", "local"), "vscode": ("user", "project")}
+FIRST_PARTY = ("--first-party",)
+# Each state of each kind of file, and each place; a third of them for a first-party client too.
 CASES = [
-    *(("claude", scope, name) for scope in ("user", "project", "local") for name in [*STATES, "missing"]),
-    *(("vscode", scope, name) for scope in ("user", "project") for name in [*EDITOR_STATES, "missing"]),
+    (target, SCOPES[target][(number + offset) % len(SCOPES[target])], state, mode)
+    for target, states in (("claude", STATES), ("vscode", EDITOR_STATES))
+    for mode, offset, every in (((), 0, 1), (FIRST_PARTY, 1, 3))
+    for number, state in list(enumerate(["missing", *states]))[::every]
 ]
 
 
-@pytest.mark.parametrize("mode", [(), ("--first-party",)], ids=["base-url", "first-party"])
-@pytest.mark.parametrize(("target", "scope", "state"), CASES)
+@pytest.mark.parametrize(("target", "scope", "state", "mode"), CASES)
 def test_undo_gives_the_same_bytes(
     home: Path,
     stub: Stub,
