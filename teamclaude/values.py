@@ -1,11 +1,12 @@
 """`dataclass` and `NamedTuple` as in the standard library, made in a tenth of the time.
 
 Those compile source text for each class and each annotation, and `dataclasses` loads inspect, ast, dis and
-tokenize: a third of the CPU time that a command or a server needed before its first line of work.  Here one
-function is compiled for all classes of the same shape, and each class gets it with its own names.
+tokenize: a third of the CPU time that a command or a server needed before its first line of work.  Here the
+`__init__` of a dataclass is compiled for its first instance, and the named tuples with as many fields share
+the code of their `__new__`; other methods are shared by all classes.
 
-Type checkers see the originals.  Supported is what this program uses of them: the annotations are text
-(`from __future__ import annotations`), and a class is compared and printed by functions that all share.
+Type checkers see the originals.  Supported is what this program uses of them; the annotations are text
+(`from __future__ import annotations`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
 from operator import attrgetter
-from types import CodeType, FunctionType
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 __all__ = ["MISSING", "Field", "NamedTuple", "dataclass", "field", "fields", "is_dataclass", "replace"]
@@ -63,50 +64,6 @@ class _Factory:
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self.make = make
-
-
-# --- code -----------------------------------------------------------------------------------------
-
-
-def _with_names(pattern: FunctionType, names: Mapping[str, str], owner: str, defaults: Iterable[Any]) -> Any:
-    """Return a function like `pattern`, whose arguments and attributes `f0`, `f1`... have other names."""
-    code: CodeType = pattern.__code__
-    own = code.replace(
-        co_varnames=tuple(names.get(name, name) for name in code.co_varnames),
-        co_names=tuple(names.get(name, name) for name in code.co_names),
-        co_consts=tuple(names.get(value, value) if type(value) is str else value for value in code.co_consts),
-    )
-    made = FunctionType(own, pattern.__globals__, pattern.__name__, tuple(defaults))
-    made.__qualname__ = f"{owner}.{pattern.__name__}"
-    return made
-
-
-def _compiled(source: str, name: str) -> FunctionType:
-    known: dict[str, Any] = {"_set": object.__setattr__, "_new": tuple.__new__, "_Factory": _Factory}
-    exec(source, known)
-    function: FunctionType = known[name]
-    return function
-
-
-@cache
-def _init_pattern(count: int, factories: tuple[int, ...], frozen: bool, has_post_init: bool) -> FunctionType:
-    """Return `__init__` for fields called f0, f1, ...; those at `factories` may be made by their default."""
-    lines = [f"def __init__({', '.join(['self', *(f'f{number}' for number in range(count))])}):", " pass"]
-    for number in range(count):
-        value = name = f"f{number}"
-        if number in factories:
-            value = f"{name}.make() if {name}.__class__ is _Factory else {name}"
-        lines.append(f" _set(self, '{name}', {value})" if frozen else f" self.{name} = {value}")
-    if has_post_init:
-        lines.append(" self.__post_init__()")
-    return _compiled("\n".join(lines), "__init__")
-
-
-@cache
-def _new_pattern(count: int) -> FunctionType:
-    """Return `__new__` of a named tuple with fields called f0, f1, ..."""
-    names = "".join(f"f{number}, " for number in range(count))
-    return _compiled(f"def __new__(_cls, {names}):\n return _new(_cls, ({names}))", "__new__")
 
 
 # --- dataclasses ----------------------------------------------------------------------------------
@@ -168,7 +125,6 @@ def _annotations(cls: type) -> dict[str, str]:
 
 
 def _init(cls: type, own: list[Field], frozen: bool) -> Any:
-    factories = tuple(n for n, entry in enumerate(own) if entry.default_factory is not MISSING)
     defaults = [
         entry.default if entry.default_factory is MISSING else _Factory(entry.default_factory)
         for entry in own
@@ -177,9 +133,31 @@ def _init(cls: type, own: list[Field], frozen: bool) -> Any:
     for entry in own[: len(own) - len(defaults)]:
         if entry.default is not MISSING or entry.default_factory is not MISSING:
             raise TypeError(f"{cls.__qualname__}: a field without a default follows {entry.name}")
-    pattern = _init_pattern(len(own), factories, frozen, hasattr(cls, "__post_init__"))
-    names = {f"f{number}": entry.name for number, entry in enumerate(own)}
-    return _with_names(pattern, names, cls.__qualname__, defaults)
+
+    def __init__(self: Any, *values: Any, **named: Any) -> None:  # noqa: N807
+        """Compile the real one for the first instance: a process has none of most classes (7 ms of 90)."""
+        made = _compiled_init(own, frozen, hasattr(cls, "__post_init__"))
+        made.__defaults__ = tuple(defaults)
+        made.__qualname__ = f"{cls.__qualname__}.__init__"
+        cls.__init__ = made  # type: ignore[misc]
+        made(self, *values, **named)
+
+    return __init__
+
+
+def _compiled_init(own: list[Field], frozen: bool, has_post_init: bool) -> FunctionType:
+    lines = [f"def __init__({', '.join(['self', *(entry.name for entry in own)])}):", " pass"]
+    for entry in own:
+        value = name = entry.name
+        if entry.default_factory is not MISSING:
+            value = f"{name}.make() if {name}.__class__ is _Factory else {name}"
+        lines.append(f" _set(self, '{name}', {value})" if frozen else f" self.{name} = {value}")
+    if has_post_init:
+        lines.append(" self.__post_init__()")
+    known: dict[str, Any] = {"_set": object.__setattr__, "_Factory": _Factory}
+    exec("\n".join(lines), known)
+    made: FunctionType = known["__init__"]
+    return made
 
 
 def _comparison(names: list[str], frozen: bool) -> dict[str, Any]:
@@ -228,6 +206,23 @@ def _replace(instance: Any, **changes: Any) -> Any:
 _getter: Callable[[int, str], Any] = collections._tuplegetter  # type: ignore[attr-defined]
 
 
+@cache
+def _new_pattern(count: int) -> FunctionType:
+    """Return `__new__` of a named tuple with so many fields."""
+    names = "".join(f"f{number}, " for number in range(count))
+    made: FunctionType = eval(f"lambda _cls, {names}: _new(_cls, ({names}))", {"_new": tuple.__new__})
+    return made
+
+
+def _new(owner: str, names: tuple[str, ...], defaults: tuple[Any, ...]) -> FunctionType:
+    """Return `__new__` with these arguments: the code of the pattern, in which they have other names."""
+    pattern = _new_pattern(len(names))
+    code = pattern.__code__.replace(co_varnames=("_cls", *names))
+    made = FunctionType(code, pattern.__globals__, "__new__", defaults)
+    made.__qualname__ = f"{owner}.__new__"
+    return made
+
+
 class _Tuple(tuple):  # type: ignore[type-arg]
     """The methods that all named tuples share."""
 
@@ -268,8 +263,7 @@ class _NamedTupleMaker(type):
         defaults = {key: body[key] for key in names if key in body}
         if tuple(defaults) != names[len(names) - len(defaults) :]:
             raise TypeError(f"{name}: a field without a default follows one with a default")
-        renamed = {f"f{number}": key for number, key in enumerate(names)}
-        new = _with_names(_new_pattern(len(names)), renamed, body["__qualname__"], defaults.values())
+        new = _new(body["__qualname__"], names, tuple(defaults.values()))
         members = {"__slots__": (), "__match_args__": names, **body, "__new__": new}
         members.update(_fields=names, _field_defaults=defaults)
         members.update((key, _getter(number, "")) for number, key in enumerate(names))

@@ -142,6 +142,7 @@ def test_a_named_tuple_is_a_tuple_with_names() -> None:
 
 def test_each_class_has_the_arguments_of_its_own_names() -> None:
     assert list(inspect.signature(Point).parameters) == ["y", "x", "f0"]
+    Open(1)
     assert list(inspect.signature(Open).parameters) == ["f0", "f1"]
     assert inspect.signature(Point).parameters["x"].default == 5
 
