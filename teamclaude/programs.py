@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import signal
 import sys
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -21,6 +19,8 @@ __all__ = ["find_program", "kill_program"]
 
 def find_program(name: str, platform: str = sys.platform) -> Optional[str]:
     """Return the path of a program, None if there is none; `name` has no directory."""
+    import shutil  # 4 ms, for those that look for a program
+
     if platform != "win32":
         return shutil.which(name)
     places = [entry.strip('"') for entry in os.environ.get("PATH", "").split(os.pathsep)]
@@ -30,6 +30,7 @@ def find_program(name: str, platform: str = sys.platform) -> Optional[str]:
 
 def kill_program(child: subprocess.Popen[Any], wait_sec: float = 5.0) -> None:
     """Kill a program that leads a process group and has not ended, and that group; wait for its end."""
+    import signal
     import subprocess
 
     if child.poll() is not None:

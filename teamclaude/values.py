@@ -217,7 +217,7 @@ def _new_pattern(count: int) -> FunctionType:
 def _new(owner: str, names: tuple[str, ...], defaults: tuple[Any, ...]) -> FunctionType:
     """Return `__new__` with these arguments: the code of the pattern, in which they have other names."""
     pattern = _new_pattern(len(names))
-    code = pattern.__code__.replace(co_varnames=("_cls", *names))
+    code = pattern.__code__.replace(co_varnames=("_cls", *names), co_name="__new__")
     made = FunctionType(code, pattern.__globals__, "__new__", defaults)
     made.__qualname__ = f"{owner}.__new__"
     return made

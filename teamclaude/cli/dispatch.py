@@ -10,8 +10,8 @@ import argparse
 import importlib
 import os
 import sys
-import textwrap
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -19,7 +19,7 @@ from .. import __version__
 from ..errors import TeamClaudeError, UsageError
 from ..values import NamedTuple
 from .streams import is_output_error, output_failed
-from .terminal import did_you_mean, has_color, note
+from .terminal import did_you_mean, has_color, note, width
 
 __all__ = ["COMMANDS", "Command", "find_command", "parser_for", "run_guarded"]
 
@@ -129,7 +129,8 @@ def parser_for(command: Command) -> Parser:
     parser = Parser(
         prog=f"teamclaude {command.name}",
         description=_help_text(getattr(module, name)),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        # Each argument makes a formatter, which would load shutil for its width: 4 ms.
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=width(80) - 2),
         allow_abbrev=False,
     )
     # From 3.14 on argparse colours its help, and would read the environment in a way of its own.
@@ -141,9 +142,10 @@ def parser_for(command: Command) -> Parser:
 
 
 def _help_text(command: Callable[..., Any]) -> str:
-    """Return the docstring without its indentation (inspect.getdoc does that too, and takes 6 ms to load)."""
-    summary, _, rest = (command.__doc__ or "").partition("\n")
-    return f"{summary}\n{textwrap.dedent(rest)}".strip()
+    """Return the docstring without its indentation (inspect and textwrap do that too: 6 and 1.4 ms)."""
+    summary, *rest = (command.__doc__ or "").split("\n")
+    margin = min((len(line) - len(line.lstrip()) for line in rest if line.strip()), default=0)
+    return "\n".join([summary, *(line[margin:].rstrip() for line in rest)]).strip()
 
 
 def _resolve(command: Command) -> tuple[ModuleType, str]:

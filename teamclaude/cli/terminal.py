@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 from collections.abc import Iterable
 from typing import Any, Optional, TextIO
@@ -31,9 +30,18 @@ def has_color(stream: TextIO) -> bool:
     return wants_color(os.environ, stream.isatty())
 
 
-def width() -> int:
-    """Return the terminal's columns; 100 if stdout is a file or pipe and COLUMNS is not set."""
-    return shutil.get_terminal_size((100, 24)).columns
+def width(otherwise: int = 100) -> int:
+    """Return COLUMNS, else the terminal's columns; `otherwise` if stdout is a file or pipe.
+
+    As `shutil.get_terminal_size`, which takes 4 ms to load.
+    """
+    with contextlib.suppress(KeyError, ValueError):
+        if (columns := int(os.environ["COLUMNS"])) > 0:
+            return columns
+    # There may be no stdout at all, or one that is closed.
+    with contextlib.suppress(AttributeError, ValueError, OSError):
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or otherwise  # type: ignore[union-attr]
+    return otherwise
 
 
 def json_text(schema: int, values: Any, indent: Optional[int] = 2) -> str:

@@ -1,4 +1,4 @@
-"""The listening sockets: one threading HTTP server per address, one thread per connection.
+"""The listening sockets: one threading server per address, one thread per connection.
 
 Rule: for a reason of the proxy's own, no connection is closed without a response.  Without a place, a thread
 or a descriptor for it, it is answered 503 (`connection_refuser`); without a descriptor, a spare one is closed
@@ -74,7 +74,7 @@ class Listener(HandlerServer):
             raise
 
     def server_bind(self) -> None:
-        """Bind without a DNS lookup."""
+        """Bind, or go on with the inherited socket."""
         if self._inherited is not None:
             self.socket.close()
             self.socket = self._inherited
@@ -82,7 +82,6 @@ class Listener(HandlerServer):
             return
         if self.address_family == socket.AF_INET6:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        # HTTPServer.server_bind would look the address up in DNS: seconds without a network.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(self.allow_reuse_address))
         self.socket.bind(self.server_address)
         self._take_name()

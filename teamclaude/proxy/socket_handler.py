@@ -6,10 +6,10 @@ Here and not in the accepting thread: a client that never finishes must not keep
 from __future__ import annotations
 
 import socket
+import socketserver
 import ssl
 from contextlib import suppress
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Optional
 
 from ..errors import ClientError, ClientGoneError
@@ -26,15 +26,18 @@ __all__ = ["HandlerServer", "SocketHandler"]
 HANDSHAKE_SEC = 10.0
 
 
-class HandlerServer(ThreadingHTTPServer):
+class HandlerServer(socketserver.ThreadingTCPServer):
     """What a handler knows of its server."""
+
+    server_name: str  # the address that it listens on
+    server_port: int
 
     runtime: Runtime
     tls: Optional[ssl.SSLContext]
 
 
-class SocketHandler(BaseHTTPRequestHandler):
-    """Pass the connection to a ConnectionHandler; `http.server` neither reads nor writes."""
+class SocketHandler(socketserver.BaseRequestHandler):
+    """Pass the connection to a ConnectionHandler; `socketserver` neither reads nor writes."""
 
     server: HandlerServer
 

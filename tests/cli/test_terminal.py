@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
-from teamclaude.cli.terminal import note, shown
+from teamclaude.cli.terminal import note, shown, width
 
 
 @pytest.mark.parametrize(
@@ -21,3 +23,16 @@ def test_what_a_terminal_obeys_is_not_shown(text: str, seen: str, capsys: pytest
     assert shown(text) == seen
     note(text)
     assert capsys.readouterr().err == f"{seen}\n"
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"), [("72", 72), ("0", 100), ("wide", 100), ("-3", 100), (None, 100)]
+)
+def test_the_width_is_that_of_columns_else_the_default_of_a_pipe(
+    monkeypatch: pytest.MonkeyPatch, columns: str | None, expected: int
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr(sys, "__stdout__", None)
+    assert width() == expected

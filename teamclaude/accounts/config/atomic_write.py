@@ -10,7 +10,6 @@ import contextlib
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from typing import Optional
 
@@ -78,6 +77,8 @@ def written_beside(target: str, data: bytes) -> Iterator[str]:
 
     The caller renames it; one that was not renamed is removed.  Raise OSError.
     """
+    import tempfile  # with random and shutil 6 ms, and most commands write nothing
+
     # Same directory: a rename across file systems would be a copy.  mkstemp opens with 0600.
     prefix, directory = f".{os.path.basename(target)}.", os.path.dirname(target)
     handle, temporary = tempfile.mkstemp(prefix=prefix, suffix=".tmp", dir=directory)

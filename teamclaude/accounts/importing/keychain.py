@@ -6,10 +6,8 @@ Security framework error.  No text made here contains a credential.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import subprocess
 import unicodedata
 from collections.abc import Mapping
 from typing import Optional
@@ -59,12 +57,16 @@ def _suffix(env: Mapping[str, str]) -> str:
     directory = env.get("CLAUDE_SECURESTORAGE_CONFIG_DIR", env.get("CLAUDE_CONFIG_DIR"))
     if not directory:
         return ""
+    import hashlib  # 4 ms: OpenSSL
+
     name = unicodedata.normalize("NFC", directory).encode("utf-8", "surrogateescape")
     return f"-{hashlib.sha256(name).hexdigest()[:8]}"
 
 
 def read_keychain(env: Mapping[str, str], timeout_s: float = TIMEOUT_S) -> Optional[bytes]:
     """Return the item's content, None when there is none; raise TeamClaudeError when access is refused."""
+    import subprocess  # 6 ms that few commands need
+
     command = keychain_query(env)
     service = command[-1]
     try:

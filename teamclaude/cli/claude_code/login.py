@@ -6,7 +6,6 @@ Paths as of Claude Code 2.1.332.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,6 +60,8 @@ def _refuse(word: str) -> None:
 
 
 def _keychain_has_login(env: Mapping[str, str]) -> bool:
+    import subprocess  # 6 ms, and only on macOS
+
     try:
         found = subprocess.run(
             keychain_query(env), stdin=subprocess.DEVNULL, capture_output=True, timeout=KEYCHAIN_TIMEOUT_S

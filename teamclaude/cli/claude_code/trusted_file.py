@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Optional
 
@@ -65,6 +64,8 @@ def _joined(config: Path, files: Sequence[Path], write: bool) -> Path:
     """Return one file with the certificates of one or two."""
     if len(files) == 1:
         return files[0]
+    from hashlib import sha256
+
     from ...proxy.connect.certificates import tls_directory
 
     name = sha256(b"\0".join(os.fsencode(file) for file in files)).hexdigest()[:8]

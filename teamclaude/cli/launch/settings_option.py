@@ -13,7 +13,6 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +38,8 @@ def write_settings_file(
     config: Path, settings: Mapping[str, Any], clock: Callable[[], float] = time.time
 ) -> Path:
     """Return a file with these settings; raises OSError."""
+    from hashlib import sha256  # 4 ms: OpenSSL
+
     data = json.dumps(settings, indent=2).encode()
     file = settings_directory(config) / f"{sha256(data).hexdigest()[:16]}.json"
     now = clock()

@@ -16,9 +16,7 @@ from __future__ import annotations
 
 import mmap
 import os
-import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -238,6 +236,9 @@ class Spool:
 
     def open(self, announced: int = 0) -> SpoolFile:
         """Return a new file for a body of `announced` bytes, 0 for unknown; raises DiskFullError."""
+        import shutil
+        import tempfile  # both 0.5 MB, for large uploads alone
+
         try:
             os.makedirs(self._directory, mode=0o700, exist_ok=True)
             if shutil.disk_usage(self._directory).free < announced + DISK_MARGIN:

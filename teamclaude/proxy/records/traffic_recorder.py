@@ -12,7 +12,6 @@ files: without it they can't be linked to anything else.
 
 from __future__ import annotations
 
-import calendar
 import contextlib
 import hashlib
 import json
@@ -232,6 +231,8 @@ class TraceFile:
     def _prune(self, today: str) -> None:
         """Delete files older than KEEP_DAYS, and the oldest beyond MAX_FILES."""
         files = self.files()
+        import calendar  # it loads locale: 2 ms of each start
+
         noon = calendar.timegm(time.strptime(today + " 12", "%Y%m%d %H"))
         oldest = time.strftime("%Y%m%d", time.gmtime(noon - KEEP_DAYS * 86400.0))
         for place, path in enumerate(files):

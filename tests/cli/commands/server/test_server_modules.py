@@ -21,6 +21,12 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="servers are ended with 
 AT_WORK = {"sqlite3", "teamclaude.forecast.forecaster", "teamclaude.alerts.rules"}
 UNUSED = (
     "curses",
+    "dataclasses",
+    "email.message",
+    "http.client",
+    "http.server",
+    "inspect",
+    "shutil",
     "subprocess",
     "teamclaude.accounts.importing.find_login",
     "teamclaude.deck.feed",
