@@ -337,3 +337,12 @@ class DrainingError(TeamClaudeError):
     status = 503
     kind = "overloaded_error"
     retry_after = 1
+
+
+class HandedOverError(DrainingError):
+    """Another process serves in place of this one, and keeps the request's place in the queue.
+
+    Not an `overloaded_error`: of these Claude Code counts three, and takes another model then.
+    """
+
+    kind = "api_error"

@@ -50,6 +50,7 @@ def test_an_error_has_a_status_a_kind_a_reason_and_a_name(each: type[TeamClaudeE
         ("WaitQueueFullError", {"Retry-After": "5"}),
         ("OverloadedError", {"Retry-After": "1"}),
         ("DrainingError", {"Retry-After": "1"}),
+        ("HandedOverError", {"Retry-After": "1"}),
         ("NoAccountAvailableError", {"Retry-After": "7"}),
         ("TooManyTriesError", {"Retry-After": "9"}),
         ("ClientLimitError", {"Retry-After": "8"}),
@@ -63,7 +64,7 @@ def test_headers_tell_the_client_whether_and_when_to_retry(name: str, headers: d
 
 def test_all_other_errors_have_no_headers() -> None:
     with_headers = {each.__name__ for each in CLASSES if make(each).headers()}
-    assert len(with_headers) == 14
+    assert len(with_headers) == 15
 
 
 @pytest.mark.parametrize(("seconds", "retries"), [(60, True), (61, False)])

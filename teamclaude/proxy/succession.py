@@ -185,7 +185,7 @@ class Succession:
             self._predecessor.tell({"type": "handed over"})
         until = time.monotonic() + parts.runtime.context.config.restart_drain_sec
         life.ending = Ending(HANDED_OVER, until)
-        life.handed_over = True
+        life.handed_over = parts.runtime.router.handed_over = True
         parts.runtime.token_manager.stop_ahead()
         parts.manager.main_pid(successor.pid)
         parts.manager.retire()

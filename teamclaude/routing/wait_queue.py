@@ -26,6 +26,7 @@ from .fleet import Fleet
 from .shared_choice import SharedChoices
 from .state.conversations import RECHECK_SEC
 from .state.decision import NEVER, Lease, Reason, RoutingRequest, Wait
+from .state.places import KEEPS_PLACE
 
 __all__ = ["NO_WAIT", "WaitLimits", "WaitQueue", "Waiter"]
 
@@ -196,6 +197,21 @@ class WaitQueue:
         fleet = self._fleet
         binding = fleet.bindings.get(request.conversation or "")
         return fleet.rules.slot_wait if binding is None else fleet.policy.slot_wait_sec(fleet.rules, binding)
+
+    def leave(self, waiter: Waiter, now: float) -> None:
+        """Take out a waiter that gives up, or was served already; its conversation keeps its place."""
+        if waiter in self.waiters:
+            self.waiters.remove(waiter)
+            self._record_place(waiter, now)
+
+    def record_places(self, now: float) -> None:
+        """Record that all who wait still do: for a server that goes on in place of this one."""
+        for waiter in self.waiters:
+            self._record_place(waiter, now)
+
+    def _record_place(self, waiter: Waiter, now: float) -> None:
+        if waiter.wait is not None and waiter.wait.decision.reason in KEEPS_PLACE:
+            self._fleet.gate_queue.places.record(waiter.request.conversation, waiter.since, now)
 
     def is_hopeless(self, waiter: Waiter, now: float) -> bool:
         """Return whether nothing it waits for can come within its limits."""

@@ -15,14 +15,18 @@ class RequestThread(threading.Thread):
         super().__init__(daemon=True)
         self._stage, self._body = stage, body
         self.reply: Optional[Any] = None
+        self.failure: Optional[Exception] = None
         self.start()
 
     def run(self) -> None:
-        self.reply = self._stage.ask(**self._body)
+        try:
+            self.reply = self._stage.ask(**self._body)
+        except Exception as failure:
+            self.failure = failure
 
     def done(self) -> Any:
         self.join(10)
-        assert self.reply is not None, "no answer came"
+        assert self.reply is not None, f"no answer came: {self.failure}"
         return self.reply
 
 

@@ -148,3 +148,18 @@ def test_a_conversation_that_was_sent_away_and_comes_back_keeps_its_place(make_p
     pool.wait(back_at - pool.now)
     served = queue.serve(pool.now)
     assert served[0] is (again if life else second)
+
+
+@only("price")
+def test_who_gives_up_after_a_long_wait_keeps_the_place(make_pool):
+    pool = make_pool("a")
+    pool.quota("a", "5h", 1.0, 5 * HOUR, "rejected")
+    queue, began = WaitQueue(pool.fleet), pool.now
+    waiters = [stand(queue, RoutingRequest(name), pool.now, WaitLimits(6 * HOUR)) for name in ("s", "t")]
+    pool.wait(3 * HOUR)  # longer than a place is kept; nothing has happened, so nobody was tried
+    places = pool.fleet.gate_queue.places
+    queue.leave(waiters[0], pool.now)
+    assert list(queue.waiters) == waiters[1:]
+    assert [places.since(name, pool.now, pool.now) for name in ("s", "t")] == [began, pool.now]
+    queue.record_places(pool.now)
+    assert places.since("t", pool.now, pool.now) == began

@@ -16,12 +16,18 @@ from contextlib import suppress
 from typing import Optional
 
 from ...accounts.tokens.token_pair import Usability
-from ...errors import AccountError, BlockedError, NoAccountAvailableError, TeamClaudeError
+from ...errors import (
+    AccountError,
+    BlockedError,
+    HandedOverError,
+    NoAccountAvailableError,
+    TeamClaudeError,
+)
 from ...routing.eligible import ROUTE
 from ...routing.state.decision import Decision, Lease, Reason, RoutingRequest
 from ..net.socket_wait import run_in_thread
 from ..records.exchange import Attempt, Exchange
-from ..records.request_wait import clock_time, duration_text
+from ..records.request_wait import HELD, clock_time, duration_text
 from .account_targets import UpstreamTarget
 from .context import RequestContext
 from .hold import Hold
@@ -89,11 +95,22 @@ class AccountAcquirer:
         exchange.waiting_since = monotonic()
         try:
             on_wait = exchange.wait_recorder(self._context.clock, router.outlook)
-            return router.acquire(request, limits, self._hold.on_tick, on_wait)
+            return router.acquire(request, limits, self._check_wait, on_wait)
         finally:
             exchange.end_wait()
             exchange.waited += monotonic() - exchange.waiting_since
             exchange.waiting_since = None
+
+    def _check_wait(self) -> None:
+        """Check the client; raise HandedOverError where the process that serves now should take its request.
+
+        What waits for a slot alone goes on: the streams that have the slots end here.
+        """
+        self._hold.on_tick()
+        exchange, is_over = self._exchange, self._context.router.handed_over
+        if is_over and exchange.waits[-1].kind == HELD and self._hold.may_be_sent_away:
+            exchange.closes = True  # it would come back to this process
+            raise HandedOverError("The proxy was restarted; ask again: the new process serves you.")
 
     def skip_refresh(self, lease: Lease) -> Optional[Step]:
         """Return the step to another account while this one's token is refreshed; None to wait for it.

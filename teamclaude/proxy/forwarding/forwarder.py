@@ -21,6 +21,7 @@ from ...errors import (
     AccountError,
     ClientGoneError,
     ConnectFailedError,
+    DrainingError,
     NoAccountAvailableError,
     TeamClaudeError,
     UpstreamLostError,
@@ -99,6 +100,9 @@ class Forwarder:
             raise
         except TeamClaudeError as error:
             if not self._exchange.hold_committed or self._streaming:
+                raise
+            if isinstance(error, DrainingError) and self._hold.is_repeated_when_cut:
+                self._exchange.end(outcome_of(error), str(error))
                 raise
             yield partial(self._end_hold, error)
 

@@ -8,6 +8,7 @@ an SSE comment every 15 s.  What follows is sent as SSE: the upstream's stream, 
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 
@@ -22,6 +23,8 @@ __all__ = ["Hold"]
 
 COMMENT_SEC = 15.0
 TICK_SEC = 0.2  # of a pause: within this time a server that stops is noticed
+_CLAUDE_CODE = re.compile(r"claude-cli/(\d{1,6})\.(\d{1,6})\.(\d{1,6})")
+REPEATS_SINCE = (2, 1, 330)
 PAUSE_REASON = "pause before the next attempt"
 
 
@@ -41,6 +44,7 @@ class Hold:
         self._client = client
         self._check_draining = check_draining
         self._monotonic = monotonic
+        self._stream = stream
         self._commit_at = exchange.started + commit_sec if stream else float("inf")
         self._last_bytes = 0.0  # monotonic
 
@@ -48,6 +52,24 @@ class Hold:
     def framing(self) -> Framing:
         """Framing of a response that a hold has begun."""
         return Framing(BodyKind.CHUNKED if self._exchange.head.minor else BodyKind.UNTIL_CLOSE)
+
+    @property
+    def may_be_sent_away(self) -> bool:
+        """Whether its client would ask again at once, if it were told to: its wait may last for hours.
+
+        Other requests than streams get an account or their answer soon.
+        """
+        return self._stream and (not self._exchange.hold_committed or self.is_repeated_when_cut)
+
+    @property
+    def is_repeated_when_cut(self) -> bool:
+        """Whether the client asks again, for a stream, when the one that has begun breaks off.
+
+        After an error event it asks for a whole response instead, which can't be held for long; so do older
+        versions in any case (measured: 2.1.112, 2.1.332).  SDKs give up.
+        """
+        found = _CLAUDE_CODE.match(self._exchange.head.get("user-agent") or "")
+        return found is not None and tuple(map(int, found.groups())) >= REPEATS_SINCE
 
     def on_tick(self) -> None:
         """Check the client and send what keeps it waiting.

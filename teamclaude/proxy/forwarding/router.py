@@ -15,7 +15,6 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from typing import Any, Optional, TypeVar
 
 from ...errors import DrainingError, WaitQueueFullError
@@ -75,6 +74,7 @@ class Router:
         self._queue = WaitQueue(fleet)
         self._sleeping: dict[Waiter, _SleepingWaiter] = {}
         self._draining = False
+        self.handed_over = False  # another process serves: what may wait for hours goes there
 
     # --- leases -------------------------------------------------------------------------------
 
@@ -152,11 +152,10 @@ class Router:
     def _leave_queue(self, waiter: _SleepingWaiter) -> None:
         with self._lock:
             self._sleeping.pop(waiter, None)
-            with suppress(ValueError):
-                self._queue.waiters.remove(waiter)
+            self._queue.leave(waiter, now := self._clock())
             if waiter.lease is not None:  # granted in the same instant as its client disconnected
-                self._fleet.settle_lease(waiter.lease, self._clock())
-            self._serve_queue(self._clock())
+                self._fleet.settle_lease(waiter.lease, now)
+            self._serve_queue(now)
 
     def _sleep_sec(self, waiter: _SleepingWaiter) -> float:
         until = waiter.wait.until if waiter.wait is not None else float("inf")
@@ -389,7 +388,8 @@ class Router:
     def dump(self) -> dict[str, Any]:
         """Return what the state file saves."""
         with self._lock:
-            return dump_state(self._fleet, self._clock())
+            self._queue.record_places(now := self._clock())
+            return dump_state(self._fleet, now)
 
     def change(self, by: Callable[[Fleet, float], T]) -> T:
         """Change the fleet by a function that gets it and the time; return what that returns."""

@@ -17,7 +17,7 @@ from ..quota.usage import NO_USAGE, Usage
 from .account import Account
 from .decision import NEVER, Decision, Reason, RoutingRequest
 from .expiring_set import ExpiringSet
-from .places import Places
+from .places import KEEPS_PLACE, Places
 
 __all__ = ["RECHECK_SEC", "Binding", "Conversations", "GateQueue"]
 
@@ -256,7 +256,7 @@ class GateQueue(dict[str, tuple[float, float]]):
         self, conversation: Optional[str], decision: Decision, since: float, now: float
     ) -> None:
         """Record a decision for a conversation whose request has waited since `since`."""
-        if decision.reason in (Reason.GATE, Reason.NOTHING_USABLE):
+        if decision.reason in KEEPS_PLACE:
             self.places.record(conversation, since, now)
         since = self.places.since(conversation, since, now)
         self.record(conversation, decision.reason == Reason.GATE, since, now)

@@ -16,10 +16,12 @@ from collections.abc import Iterable
 from typing import Any, Optional
 
 from ..quota.lenient_json import LenientObject, as_number, as_text
+from .decision import Reason
 
-__all__ = ["MAX_PLACES", "Places"]
+__all__ = ["KEEPS_PLACE", "MAX_PLACES", "Places"]
 
 MAX_PLACES = 10_000
+KEEPS_PLACE = (Reason.GATE, Reason.NOTHING_USABLE)  # why a request waits that has a place
 
 
 class Places:

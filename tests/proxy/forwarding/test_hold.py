@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import threading
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import pytest
 
 from teamclaude.fakeapi.fault import Fault
 from teamclaude.proxy.forwarding import hold as hold_module
-from tests.proxy.request_thread import RequestThread
+from tests.proxy.request_thread import RequestThread, advance_clock, hold_request
 
 Build = Callable[..., Any]
 
@@ -125,3 +126,61 @@ def test_an_error_event_after_the_first_bytes_is_relayed_and_recorded(stage: Bui
     assert b"event: error" in s.ask().body
     assert len(s.seen()) == 1
     assert s.records[-1]["outcome"] == "upstream error"
+
+
+# --- after a restart, in the old process ------------------------------------------------------------------
+
+CLAUDE = {"User-Agent": "claude-cli/2.1.332 (external, cli)"}
+OLD_CLAUDE = {"User-Agent": "claude-cli/2.1.112 (external, cli)"}
+OTHER = {"User-Agent": "Anthropic/Python 2.12.0"}
+
+
+def begun(s: Any) -> bool:
+    return any(e.request.ttfb_sec for e in s.service.snapshot().inflight)
+
+
+@pytest.mark.parametrize("client", [CLAUDE, OTHER], ids=["Claude Code", "SDK"])
+def test_a_held_stream_that_has_not_begun_is_told_to_ask_the_new_process(stage: Build, client: Any) -> None:
+    s = stage("a")
+    held = hold_request(s, 600.0, headers=client)
+    s.service.runtime.router.handed_over = True
+    reply = held.done()
+    assert (reply.status, reply.headers["retry-after"], reply.headers["x-should-retry"]) == (503, "1", None)
+    assert reply.json()["error"]["type"] == "api_error", "not one of the overloads that Claude Code counts"
+    assert (reply.headers["connection"], s.outcomes(1)) == ("close", ["refused"])
+
+
+@pytest.mark.parametrize("client", [OLD_CLAUDE, OTHER], ids=["old Claude Code", "SDK"])
+def test_of_streams_that_have_begun_those_are_cut_that_are_repeated(
+    stage: Build, clock: Any, hasty: None, client: Any
+) -> None:
+    s = stage("a", holdCommitSec=0.05)
+    bench(s, 600.0)
+    other = RequestThread(s, session="s1", headers=client)
+    wait_until(lambda: begun(s))
+    claude = RequestThread(s, session="s2", headers=CLAUDE)
+    wait_until(lambda: sum(bool(e.request.ttfb_sec) for e in s.service.snapshot().inflight) == 3)
+    s.service.runtime.router.handed_over = True
+    s.until(lambda: s.service.runtime.router.waiting == 2)
+    assert s.outcomes(1) == ["refused"]
+    claude.join(10)
+    assert isinstance(claude.failure, http.client.IncompleteRead), "it asks again when its stream is cut"
+    assert claude.failure.partial.startswith(b": held, ")
+    clock.now += 601
+    s.service.runtime.router.credentials_changed([])  # serves the queue
+    assert b"message_stop" in other.done().body
+
+
+def test_a_held_request_without_a_stream_is_answered_by_the_old_process(
+    stage: Build, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s = stage("a", holdCommitSec=3600)
+    held = hold_request(s, 600.0, stream=False)
+    s.service.runtime.router.handed_over = True
+    ticks: list[Any] = []
+    on_tick = hold_module.Hold.on_tick
+    monkeypatch.setattr(hold_module.Hold, "on_tick", lambda self: (on_tick(self), ticks.append(self))[0])
+    wait_until(lambda: len(ticks) > 1)
+    assert s.service.runtime.router.waiting == 1
+    advance_clock(s, clock, 601)
+    assert held.done().status == 200

@@ -88,7 +88,9 @@ def test_streams_and_held_connections_survive_and_conversations_stay(
     assert s.stop() == 0
 
 
-def test_a_request_that_is_held_goes_on_waiting(server: Callable[..., RunningServer], api: FakeApi) -> None:
+def test_a_request_that_waits_for_a_slot_goes_on_waiting(
+    server: Callable[..., RunningServer], api: FakeApi
+) -> None:
     s = server(
         maxInflightPerAccount=1, accounts=[{"name": "a", "accessToken": "sk-ant-oat01-FAKE-a"}]
     ).start()
@@ -99,6 +101,37 @@ def test_a_request_that_is_held_goes_on_waiting(server: Callable[..., RunningSer
     s.until(lambda: s.status()["system"]["waiting"] == 1)
     assert s.restart().status == 200
     assert (running().status, waiting().status) == (200, 200)
+
+
+def test_held_streams_go_to_the_new_process_and_keep_their_order(
+    server: Callable[..., RunningServer], api: FakeApi
+) -> None:
+    s = server(
+        maxInflightPerAccount=1,
+        holdCommitSec=3600,
+        accounts=[{"name": "a", "accessToken": "sk-ant-oat01-FAKE-a"}],
+    ).start()
+    names = ("s1", "s2", "s3")
+    waiting: list[Callable[[], Reply]] = []
+
+    def ask(name: str, place: int) -> None:
+        waiting.insert(place, in_thread(partial(s.client().ask, name, True)))
+        s.until(lambda: s.status()["system"]["waiting"] == len(waiting))
+
+    api.script.once(Fault.quota(reset_in=3600.0))
+    for place, name in enumerate(names):
+        ask(name, place)
+    for _ in range(2):  # the second time, of the place that the first has handed on
+        assert s.restart().status == 200
+        assert [(reply().status, reply().closes) for reply in waiting] == [(503, True)] * 3
+        s.until(lambda: s.status()["system"]["predecessors"] == [])
+        waiting.clear()
+        for name in reversed(names):  # the last comes back first
+            ask(name, 0)
+    assert s.client().send("POST", "/teamclaude/accounts/a/enable").status == 200  # it is tried at once
+    assert [reply().status for reply in waiting] == [200] * 3
+    served = [turn for turn in api.log if turn.status == 200]
+    assert [turn.header("x-claude-code-session-id") for turn in served] == list(names)
 
 
 def test_a_conversation_that_begins_on_an_old_connection_keeps_its_account(
