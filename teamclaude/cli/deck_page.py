@@ -81,11 +81,7 @@ class LocalDeck:
 
     def __init__(self) -> None:
         self._loop: Optional[DeckLoop] = None
-
-    @property
-    def is_shown(self) -> bool:
-        """Whether the Deck is on the terminal."""
-        return self._loop is not None
+        self.is_shown = False  # the Deck is on the terminal
 
     def show_warning(self, line: str) -> bool:
         """Show a warning on the Deck; return False while no Deck is shown."""
@@ -125,7 +121,8 @@ class LocalDeck:
         from ..deck.loop import DeckLoop
 
         self._loop = DeckLoop(screen, feed, controls, ascii=shows_ascii(sys.stdout), is_over=is_over)
+        self.is_shown = True
         try:
             return self._loop.run()
         finally:
-            self._loop = None
+            self._loop, self.is_shown = None, False

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from contextlib import AbstractContextManager, closing, nullcontext, suppress
+from contextlib import closing, suppress
 from functools import partial
 from typing import Optional
 
@@ -53,7 +53,6 @@ __all__ = ["ConnectionHandler"]
 
 _THREAD_KINDS = (PathKind.OWN, PathKind.CONNECT)  # may write a file, look a name up
 _CLIENT_LOGIN_KINDS = (PathKind.CLIENT_LOGIN, PathKind.OAUTH_TOKEN)
-_NOT_COUNTED = nullcontext()
 SMALL_BODY_BYTES = 16384  # of a body that arrives with its head
 ENDPOINT_BODY_BYTES = 65536  # of a body for the proxy's own endpoints, some of which need no key
 
@@ -156,10 +155,11 @@ class ConnectionHandler:
         return run_coroutine(self._serve_forwarded(exchange))
 
     def _exchange_of(self, head: RequestHead) -> Exchange:
-        memo = self._memo
-        if memo is None or head.series is not self._series:
-            policy, peer = self._runtime.access_policy, self._peer
-            memo = self._memo = SeriesMemo(peer.route_of(head, policy), peer.address_of(head, policy))
+        memo, policy = self._memo, self._runtime.access_policy
+        if memo is None or head.series is not self._series or memo.access_policy is not policy:
+            route, address = self._peer.route_of(head, policy), self._peer.address_of(head, policy)
+            memo = self._memo = SeriesMemo(route, address, policy)
+            memo.is_plain = "upgrade" not in head and "expect" not in head
             self._series = head.series
         monotonic = self._runtime.context.monotonic
         exchange = Exchange(head, memo.route, self._runtime.clock(), memo=memo, monotonic=monotonic)
@@ -172,31 +172,33 @@ class ConnectionHandler:
         log = self._runtime.journal.request_started(exchange)
         keep = False
         try:
-            framing = self._check_request(exchange)
-            context = self._runtime.context
-            # Before the body is read: a client at its limit takes no memory.
-            with self._counted(exchange):
-                self._receive_body(exchange, framing, log)
-                yield from self._forward(exchange, context, log)
+            framing, context, clients = (
+                self._check_request(exchange),
+                self._runtime.context,
+                self._runtime.clients,
+            )
+            name = None if exchange.caller is None else exchange.caller.name
+            # Inside a tunnel the client's own requests come, too, for whose number nobody planned.
+            if exchange.route.in_tunnel or not clients.counts(name):
+                yield from self._forward(exchange, framing, context, log)
+            else:
+                # Before the body is read: a client at its limit takes no memory.
+                with clients.count_request(name, exchange):
+                    yield from self._forward(exchange, framing, context, log)
             keep = exchange.keeps_open
         except Exception as error:
             keep = yield partial(self._handle_error, exchange, error)
         finally:
-            exchange.end(Outcome.REFUSED, "ended without an outcome")
+            if exchange.outcome is None:
+                exchange.end(Outcome.REFUSED, "ended without an outcome")
             self._runtime.journal.request_ended(exchange, log)
         return keep
 
-    def _counted(self, exchange: Exchange) -> AbstractContextManager[None]:
-        clients, name = self._runtime.clients, exchange.caller.name if exchange.caller is not None else None
-        # Inside a tunnel the client's own requests come, too, for whose number nobody planned.
-        if not clients.counts(name) or exchange.route.in_tunnel:
-            return _NOT_COUNTED
-        return clients.count_request(name, exchange)
-
     def _forward(
-        self, exchange: Exchange, context: RequestContext, log: Optional[RequestRecord]
+        self, exchange: Exchange, framing: Framing, context: RequestContext, log: Optional[RequestRecord]
     ) -> RequestCoroutine[None]:
-        if _is_websocket(exchange):
+        self._receive_body(exchange, framing, log)
+        if not exchange.memo.is_plain and _is_websocket(exchange):
             return _single_step(partial(pass_websocket, context, exchange, self._client, log))
         if exchange.route.kind in _CLIENT_LOGIN_KINDS:
             return _single_step(partial(pass_through, context, exchange, self._client, log))
@@ -207,9 +209,10 @@ class ConnectionHandler:
 
     def _check_request(self, exchange: Exchange) -> Framing:
         """Check what precedes the body: where the request ends, who sends it, where it goes."""
-        head = exchange.head
-        framing = self._framing(exchange)
-        exchange.caller = self._authorize(exchange)
+        head, memo = exchange.head, exchange.memo
+        framing = head.framing or request_framing(head)
+        exchange.has_body = framing.kind is not BodyKind.NONE
+        exchange.caller = memo.caller or self._authorize(exchange)
         exchange.body_read = not exchange.has_body
         if exchange.route.kind is PathKind.UNKNOWN:
             raise unknown_path_error(head.method, head.target)
@@ -218,8 +221,7 @@ class ConnectionHandler:
         return framing
 
     def _receive_body(self, exchange: Exchange, framing: Framing, log: Optional[RequestRecord]) -> None:
-        limit = self._runtime.context.config.proxy.max_body_mib
-        upload = exchange.route.upload_mib
+        limit, upload = self._runtime.context.config.proxy.max_body_mib, exchange.route.upload_mib
         if framing.length > SMALL_BODY_BYTES or framing.kind is BodyKind.CHUNKED:
             exchange.body_room = self._runtime.body_limiter.reservation()
         spool = self._runtime.spool if upload else None
@@ -229,15 +231,15 @@ class ConnectionHandler:
 
     def _authorize(self, exchange: Exchange) -> Caller:
         """Authorize the request; the same head over the same connection is authorized once per policy."""
-        policy, memo = self._runtime.access_policy, exchange.memo
-        caller = memo.caller
-        if caller is None or memo.access_policy is not policy:
+        memo = exchange.memo
+        if memo.caller is None:
+            policy = memo.access_policy or self._runtime.access_policy
             caller = self._peer.authorize(exchange.head, exchange.route, policy)
             if exchange.route.kind is not PathKind.OWN:
                 require_sender(caller)
-            memo.caller, memo.access_policy = caller, policy
+            memo.caller = caller
             self._admit()
-        return caller
+        return memo.caller
 
     def _admit(self) -> None:
         if not self._client.admitted:
@@ -253,11 +255,12 @@ class ConnectionHandler:
     def _read_body(
         self, exchange: Exchange, framing: Framing, limit: int, spool: Optional[Spool] = None
     ) -> None:
-        head = exchange.head
-        if asks_for_websocket(head) and not _is_websocket(exchange):
-            raise NotSupportedError("A WebSocket is passed on only for paths of the client's own login.")
-        # RFC 9110 10.1.1: HTTP/1.0 has no 100 (Continue).
-        asks_first = head.minor > 0 and "expect" in head and _expects_100(head)
+        head, asks_first = exchange.head, False
+        if not exchange.memo.is_plain:
+            if asks_for_websocket(head) and not _is_websocket(exchange):
+                raise NotSupportedError("A WebSocket is passed on only for paths of the client's own login.")
+            # RFC 9110 10.1.1: HTTP/1.0 has no 100 (Continue).
+            asks_first = head.minor > 0 and _expects_100(head)
         self._use_loop_next = framing.kind is not BodyKind.CHUNKED and framing.length <= SMALL_BODY_BYTES
         exchange.body = self._client.read_body(framing, limit, asks_first, exchange.body_room, spool)
         exchange.body_read = True

@@ -103,7 +103,8 @@ class ProxyServer:
         prepare_state_directory(config_file.path, os.environ, lambda: answers_at(config.proxy), warn)
         self._reporter = Reporter(clock, warn)
         self._journal = Journal(
-            open_request_log(config, log_dir, warn, clock), _both(self._reporter.put, on_end)
+            open_request_log(config, log_dir, warn, clock),
+            [self._reporter.put] if on_end is None else [self._reporter.put, on_end],
         )
         self._state_file = StateFile(str(state_path(config_file.path)), warn)
         self._saver = StateSaver(self._state_file, lambda: self._observed.collect(), warn, save_sec)

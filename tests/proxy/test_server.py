@@ -18,6 +18,7 @@ from teamclaude.fakeapi.fault import Fault
 from teamclaude.proxy.http.head import RequestHead
 from teamclaude.proxy.server import ProxyServer
 from teamclaude.proxy.socket_handler import SocketHandler
+from tests.proxy.conftest import message
 
 Build = Callable[..., Any]
 STREAM = json.dumps(
@@ -227,6 +228,18 @@ def test_a_reload_changes_keys_limits_and_upstream_for_the_next_request(stage: B
     new = {"x-teamclaude-key": "tc-another-key"}
     assert s.send("GET", "/teamclaude/status", headers=new).status == 200
     assert s.send("POST", "/v1/messages", b"x" * (1 << 20) + b"y", new).status == 413
+
+
+def test_the_same_head_on_the_same_connection_is_authorized_anew_after_a_reload(stage: Build) -> None:
+    s = stage("a", proxy={"trustLoopback": False})
+    client, body = s.raw(), json.dumps(message("hello", stream=False)).encode()
+    for _ in range(3):
+        assert client.request(body=body).answer().status == 200
+    document = s.document()
+    document["proxy"]["apiKey"] = "tc-another-key"
+    s.write(document)
+    s.service.reload()
+    assert client.request(body=body).answer().status == 401
 
 
 def test_a_reload_that_changes_the_way_out_closes_the_old_connections(stage: Build) -> None:

@@ -69,6 +69,7 @@ class Router:
         self._max_held = max_held
         self._changed = Signal() if changed is None else changed
         self.user_rules = fleet.user_rules  # read without the lock: its tables are replaced as a whole
+        self.owners = fleet.owners  # read without the lock: only where an id is known are requests searched
         self.changes = 0  # of what it holds, since the start
         self._lock = threading.Lock()
         self._queue = WaitQueue(fleet)
@@ -348,11 +349,6 @@ class Router:
         with self._lock:
             self._fleet.owners.discard(id)
             self._record_change()
-
-    @property
-    def knows_owners(self) -> bool:
-        """Whether any id is known: only then a request is searched for ids."""
-        return bool(self._fleet.owners.accounts)
 
     def cached_prefix(self, request: RoutingRequest) -> int:
         """Return the tokens of prompt cache that the conversation has on its present account."""

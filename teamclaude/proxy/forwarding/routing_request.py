@@ -59,7 +59,7 @@ def routing_request_of(exchange: Exchange, context: RequestContext) -> RoutingRe
     ids = exchange.memo.ids
     if ids is None:
         ids = exchange.memo.ids = _head_ids(head)
-    session, agent, parent_agent, betas = ids
+    session, agent, parent_agent, betas, _ = ids
     facts = NO_FACTS  # an upload on disk is not scanned: it would be read for nothing
     if type(exchange.body) is bytes or not is_spooled(exchange.body):
         with_session = not session or config.rewrite_account_uuid
@@ -67,7 +67,7 @@ def routing_request_of(exchange: Exchange, context: RequestContext) -> RoutingRe
     exchange.facts = facts
     session = session or facts.session_id
     inference = exchange.route.kind is PathKind.INFERENCE
-    pin = _pin(head, context) if "x-teamclaude-account" in head else None
+    pin = _pin(head, context) if ids.names_account else None
     request = RoutingRequest(
         session=session,
         agent=agent,
@@ -79,7 +79,7 @@ def routing_request_of(exchange: Exchange, context: RequestContext) -> RoutingRe
         pin_costs_nothing=pin is not None and exchange.caller is not None and exchange.caller.role == CLIENT,
         betas=betas,
         prefixes=() if session or not inference else cache_digests(exchange.body, facts.model),
-        owner=_owner(exchange, context) if context.router.knows_owners else None,
+        owner=_owner(exchange, context) if context.router.owners.accounts else None,
         continues_thread=facts.continues_thread,
         hold_sec=context.wait_limits[facts.stream is True].budget if inference else 0.0,
     )
@@ -101,6 +101,7 @@ def _head_ids(head: RequestHead) -> RequestIds:
         agent=_bounded(head.get("x-claude-code-agent-id")),
         parent_agent=_bounded(head.get("x-claude-code-parent-agent-id")),
         betas=",".join(head.get_all("anthropic-beta"))[:MAX_BETAS_CHARS],
+        names_account="x-teamclaude-account" in head,
     )
 
 

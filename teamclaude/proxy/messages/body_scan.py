@@ -101,9 +101,14 @@ def scan_body(
 
     `with_session` False: the session is known already (saves 4 us).  `with_thread`: it may continue a thread.
     """
-    data = body_of(body)
-    wanted = _WANTED_WITH_THREAD if with_thread else _WANTED
-    fields = _decoded(data[:]) if len(data) <= _SMALL_BYTES else JsonWalker(data, wanted).top_level()
+    data = body if type(body) is bytes else body_of(body)
+    if len(data) > _SMALL_BYTES:
+        fields: Any = JsonWalker(data, _WANTED_WITH_THREAD if with_thread else _WANTED).top_level()
+    else:
+        try:
+            fields = decode_json(data[:])
+        except ValueError:
+            return NO_FACTS
     if not isinstance(fields, dict):
         return NO_FACTS
     get = fields.get
@@ -113,7 +118,7 @@ def scan_body(
         stream if isinstance(stream, bool) else None,
         _session_of(_member(get("metadata"), "user_id")) if with_session else None,
         _printable(_member(get("output_config"), "effort")) if "output_config" in fields else None,
-        _has_one_hour_cache(data),
+        (len(data) > _SMALL_BYTES or data.find(b'"1h"') >= 0) and _has_one_hour_cache(data),
         max_tokens if type(max_tokens) is int else None,
         with_thread and _member(get("thread"), "type") == "continue",
     )

@@ -199,11 +199,13 @@ class ClientConnection:
         end = data.find(b"\r\n\r\n") + 4
         head = None
         if end > 3 and data[0] != _CR:
-            with suppress(TeamClaudeError):  # `next_head` raises it again
+            try:
                 found = self._head_parser.parse(data[:end])
-                framing = request_framing(found)
+                framing = found.framing or request_framing(found)
                 if framing.kind is not BodyKind.CHUNKED and framing.length <= len(data) - end:
                     head = found
+            except TeamClaudeError:  # `next_head` raises it again
+                pass
         self._buffer += data if head is None else data[end:]
         self.idle = self.response_started = False
         return head

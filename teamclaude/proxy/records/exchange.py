@@ -79,20 +79,23 @@ class RequestIds(NamedTuple):
     agent: Optional[str]
     parent_agent: Optional[str]
     betas: str
+    names_account: bool
 
 
 @dataclass
 class SeriesMemo:
     """What is computed once for the heads of one connection that differ only in the length of their body.
 
-    Nothing in it depends on that length; the peer and the local address are the connection's.
+    Nothing in it depends on that length; the peer and the local address are the connection's.  A reload
+    brings another policy, and so another memo.
     """
 
     route: Route
     client_ip: str = ""  # the address the requests come from
+    access_policy: Optional[AccessPolicy] = None  # the one that the route and `caller` are of
+    is_plain: bool = False  # nothing in the head asks for another protocol, or to be told to go on
     keep_alive: Optional[bool] = None
-    access_policy: Optional[AccessPolicy] = None  # the one that `caller` was authorized by
-    caller: Optional[Caller] = None
+    caller: Optional[Caller] = None  # once it is authorized
     ids: Optional[RequestIds] = None
     # The head as sent upstream, by upstream target and whether `identity` was required.
     rendered: dict[tuple[Hashable, bool], bytes] = field(default_factory=dict)
@@ -145,7 +148,7 @@ class Exchange:
         self.route = route
         self.memo = SeriesMemo(route) if memo is None else memo
         self.at = at  # epoch seconds on the proxy's clock
-        self.id = new_request_id() if id is None else id
+        self.id = f"tc-{_ids(64):016x}" if id is None else id  # as `new_request_id`
         self._monotonic = monotonic
         self.started = monotonic() if started is None else started
         self.attempts: list[Attempt] = []

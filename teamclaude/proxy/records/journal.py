@@ -28,14 +28,14 @@ LAST = "last"
 class Journal:
     """The memory of requests.  Any thread.
 
-    `on_end` is called with each finished request in the thread that served it: it must not block.
+    Each of `on_end` is called with every finished request in the thread that served it: it must not block.
     Exchanges are kept as they are and turned into records when somebody reads them.
     """
 
     def __init__(
         self,
         log: Optional[RequestLog] = None,
-        on_end: Optional[Callable[[Exchange], None]] = None,
+        on_end: Sequence[Callable[[Exchange], None]] = (),
     ) -> None:
         self._log = log
         self._on_end = on_end
@@ -77,8 +77,8 @@ class Journal:
                 exchange.outcome.value if exchange.outcome else "", exchange.explain_json(self.names())
             )
             self._log.finish(record)
-        if self._on_end is not None:
-            self._on_end(exchange)
+        for call in self._on_end:
+            call(exchange)
         if self.recorder is not None and self.recorder.queue is not None:
             self.recorder.record(exchange)
 

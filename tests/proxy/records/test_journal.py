@@ -33,7 +33,7 @@ def ended(
 
 def test_finished_requests_are_listed_newest_first_and_once_each() -> None:
     heard: list[Exchange] = []
-    journal = Journal(on_end=heard.append)
+    journal = Journal(on_end=[heard.append])
     ids = [ended(journal, exchange_of()).id for _ in range(3)]
     assert [row.id for row in journal.recent()] == ids[::-1]
     assert [exchange.id for exchange in heard] == ids
