@@ -53,14 +53,17 @@ def _default(field: Field) -> Any:
     return field.default
 
 
-def setting(default: Any, why: str, *, unit: str = "", key: str = "", secret: bool = False) -> Any:
+def setting(
+    default: Any, why: str, *, unit: str = "", key: str = "", secret: bool = False, module: str = ""
+) -> Any:
     """Return a dataclass field that is a config key.
 
     `why`: the reason for the setting and its default, in one sentence.  `unit`: its unit (`s`, `ms`, `MiB`,
     `fraction 0-1`, `tokens`...).  `key`: the config key, if not the attribute's name in camelCase.
-    `secret`: its values are never shown.
+    `secret`: its values are never shown.  `module`: the one of this package that has the class in the type;
+    it is loaded when somebody uses the key.
     """
-    metadata = {"why": why, "unit": unit, "key": key, "secret": secret}
+    metadata = {"why": why, "unit": unit, "key": key, "secret": secret, "module": module}
     if isinstance(default, (dict, list)):
         return Field(default_factory=lambda: type(default)(default), metadata=metadata)
     if isinstance(default, type):

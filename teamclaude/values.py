@@ -35,7 +35,17 @@ MISSING: Any = _Missing()  # the default of a field without one
 class Field:
     """What is declared of one field of a dataclass."""
 
-    __slots__ = ("compare", "default", "default_factory", "init", "metadata", "name", "repr")
+    __slots__ = (
+        "compare",
+        "default",
+        "default_factory",
+        "hint",
+        "init",
+        "metadata",
+        "module",
+        "name",
+        "repr",
+    )
 
     def __init__(
         self,
@@ -49,6 +59,8 @@ class Field:
         if default_factory is not MISSING and not init:
             raise TypeError("a default that is made for each instance is an argument")
         self.name = ""
+        self.hint = ""  # the annotation, a text that is to be read in `module`
+        self.module = ""
         self.default = default
         self.default_factory = default_factory
         self.metadata = metadata or {}
@@ -113,7 +125,7 @@ def _declared(cls: type) -> list[Field]:
             delattr(cls, name)
         else:
             setattr(cls, name, entry.default)
-        entry.name = name
+        entry.name, entry.hint, entry.module = name, hint, cls.__module__
         found[name] = entry
     return list(found.values())
 

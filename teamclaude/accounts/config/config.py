@@ -14,18 +14,17 @@ from ... import __version__
 from ...errors import ConfigError
 from ...routing.quota.model_prices import Pricing
 from ...routing.quota.rules import Rules
-from ...routing.user_rules.caps import Caps
-from ...routing.user_rules.route_notes import route_notes
-from ...routing.user_rules.route_settings import MAX_ROUTES, RouteSettings, pinned_names, route_specs
-from ...routing.user_rules.routes import RouteSpec
 from ...settings import setting
-from .account_config import AccountConfig, SpendConfig, program_problem, proxy_address_of
+from .account_config import CAPS, AccountConfig, SpendConfig, program_problem, proxy_address_of
 from .original_keys import adapt
 from .original_values import MIN_PROBE_SEC
 from .schema import COMMAND, INLINE, REQUIRED, TIMES, Section, read
 
 if TYPE_CHECKING:
     from ...dial.proxies import ProxyAddress
+    from ...routing.user_rules.caps import Caps
+    from ...routing.user_rules.route_settings import RouteSettings
+    from ...routing.user_rules.routes import RouteSpec
 
 __all__ = [
     "AccountConfig",
@@ -228,7 +227,9 @@ class Config(Section):
     rules: Rules = setting(Rules, "The routing keys.", key=INLINE)
     routing: RoutingConfig = setting(RoutingConfig, "How work is assigned to accounts.")
     routes: tuple[RouteSettings, ...] = setting(
-        (), "Which accounts alone may serve what; the first that matches counts (help rules)."
+        (),
+        "Which accounts alone may serve what; the first that matches counts (help rules).",
+        module="routing.user_rules.route_settings",
     )
     pins: Mapping[str, str] = setting(
         {},
@@ -242,6 +243,7 @@ class Config(Section):
         None,
         "Use no more of the windows of accounts that have no maxUsage of their own (help rules).",
         unit="fraction 0-1, or {5h, 7d, 7d_opus...}",
+        module=CAPS,
     )
     max_spend: SpendConfig = setting(SpendConfig, "The most that all accounts may cost together.")
     all_throttled_hold_budget_sec: float = setting(
@@ -336,8 +338,11 @@ class Config(Section):
             return (
                 f"quotaProbeSec: expected 0 (off) or at least {MIN_PROBE_SEC} s, got {self.quota_probe_sec:g}"
             )
-        if len(self.routes) > MAX_ROUTES:
-            return f"routes: expected at most {MAX_ROUTES}, got {len(self.routes)}; use globs"
+        if self.routes:
+            from ...routing.user_rules.route_settings import MAX_ROUTES
+
+            if len(self.routes) > MAX_ROUTES:
+                return f"routes: expected at most {MAX_ROUTES}, got {len(self.routes)}; use globs"
         return ""
 
     @property
@@ -347,14 +352,20 @@ class Config(Section):
 
     def route_specs(self) -> tuple[RouteSpec, ...]:
         """Return the routes for routing; resolves the symbolic links of their projects."""
+        from ...routing.user_rules.route_settings import route_specs
+
         return route_specs(self.routes, os.path.realpath)
 
     def pinned_names(self) -> dict[str, str]:
         """Return the account's name of each pinned directory; resolves symbolic links, too."""
+        from ...routing.user_rules.route_settings import pinned_names
+
         return pinned_names(self._pins_by_path(), os.path.realpath)
 
     def route_notes(self) -> list[str]:
         """Return a line on each route and pin that does not have its effect."""
+        from ...routing.user_rules.route_notes import route_notes
+
         clients = [client.name for client in self.proxy.clients]
         return list(route_notes(self.route_specs(), self._pins_by_path(), self.accounts, clients))
 

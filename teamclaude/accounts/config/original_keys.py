@@ -25,7 +25,6 @@ from .original_values import (
     route_list,
     usage_caps,
 )
-from .rules.model_routes import model_list, model_routes
 from .value_types import mask_keys, safe_repr
 
 __all__ = ["ORIGINAL_KEYS", "Adapted", "FoundKey", "OriginalKey", "adapt", "is_off", "original_keys_in"]
@@ -214,6 +213,10 @@ _MODEL_KEYS = ("blockedModels", "routing")
 
 def _map_models(result: dict[str, Any], found: list[FoundKey]) -> Iterator[str]:
     """Put routes for the lists of models into `result`; yield what became of each list."""
+    if not found:
+        return
+    from .rules.model_routes import model_list, model_routes
+
     lists = [(each, model_list(each.value, each.path)) for each in found if not is_off(each.value)]
     if lists and result.get("routes"):
         raise ConfigError(

@@ -15,14 +15,17 @@ Rules for reading:
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 import typing
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any, TypeVar
 
 from ...errors import ConfigError
 from ...settings import Settings, config_key
-from ...values import MISSING, NamedTuple, fields, is_dataclass
+from ...values import MISSING, fields, is_dataclass
 from . import value_types
 
 __all__ = [
@@ -41,6 +44,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+_PACKAGE = __name__.partition(".")[0]
 
 # The default of a required setting.
 REQUIRED = MISSING
@@ -65,16 +69,38 @@ class Section(Settings):
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-class Declaration(NamedTuple):
-    """One key of a section: the arguments of `setting` and the type hint."""
+class Declaration:
+    """One key of a section: the arguments of `setting` and the type hint.
 
-    name: str
-    key: str
-    hint: Any
-    default: Any
-    unit: str
-    why: str
-    secret: bool
+    The hint is evaluated when it is asked for: 3 ms for all of them, and a file has few of the keys.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        hint: str,
+        module: str,
+        key: str = "",
+        default: Any = MISSING,
+        unit: str = "",
+        why: str = "",
+        secret: bool = False,
+        late_module: str = "",
+    ) -> None:
+        self.name = name
+        self.key = key or name
+        self.default = default
+        self.unit = unit
+        self.why = why
+        self.secret = secret
+        self._hint, self._module, self._late_module = hint, module, late_module
+
+    @cached_property
+    def hint(self) -> Any:
+        """The type of the key."""
+        known = vars(sys.modules[self._module])
+        late = importlib.import_module(f"{_PACKAGE}.{self._late_module}") if self._late_module else None
+        return eval(self._hint, known, None if late is None else vars(late))
 
     def masked(self, value: object) -> str:
         """Return the value for a repr; secrets are masked."""
@@ -84,25 +110,24 @@ class Declaration(NamedTuple):
 def declarations(cls: type) -> tuple[Declaration, ...]:
     """Return the keys of a section or record, in order of declaration."""
     if cls not in _DECLARATIONS:
-        _DECLARATIONS[cls] = tuple(_evaluate_declarations(cls))
+        _DECLARATIONS[cls] = tuple(_declarations_of(cls))
     return _DECLARATIONS[cls]
 
 
-# Type hints are evaluated once per class; if two threads do it at once, the results are equal.
+# They are made once per class; if two threads do it at once, the results are equal.
 _DECLARATIONS: dict[type, tuple[Declaration, ...]] = {}
 
 
-def _evaluate_declarations(cls: type) -> Iterator[Declaration]:
-    hints = typing.get_type_hints(cls)
+def _declarations_of(cls: type) -> Iterator[Declaration]:
     if not is_dataclass(cls):
-        for name in cls._fields:  # type: ignore[attr-defined]
-            yield Declaration(name, name, hints[name], REQUIRED, "", "", False)
+        for name, hint in cls.__annotations__.items():
+            yield Declaration(name, hint, cls.__module__)
         return
     for field in fields(cls):
         factory, metadata = field.default_factory, field.metadata
         default = field.default if factory is MISSING else factory()
-        described = metadata["unit"], metadata["why"], metadata["secret"]
-        yield Declaration(field.name, config_key(field), hints[field.name], default, *described)
+        described = metadata["unit"], metadata["why"], metadata["secret"], metadata["module"]
+        yield Declaration(field.name, field.hint, field.module, config_key(field), default, *described)
 
 
 def unwrap_optional(hint: Any) -> tuple[Any, bool]:
@@ -147,9 +172,11 @@ def read(cls: type[T], raw: object, where: str = "") -> T:
 def _read_key(entry: Declaration, raw: dict[str, Any], where: str) -> Any:
     if entry.key == INLINE:
         return read(entry.hint, {key: raw[key] for key in _keys(entry.hint) if key in raw}, where)
+    value = raw.get(entry.key)
+    if value is None and entry.default is not REQUIRED:
+        return entry.default
     path = f"{where}.{entry.key}" if where else entry.key
     hint, optional = unwrap_optional(entry.hint)
-    value = raw.get(entry.key)
     if value is None or (value == "" and optional):
         if entry.default is REQUIRED:
             raise _error(path, f"is missing; expected {type_description(hint, entry.unit)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, Optional
+from typing import Any, Literal, Optional
 
 import pytest
 
@@ -18,6 +18,7 @@ from teamclaude.accounts.config.schema import (
 )
 from teamclaude.errors import ConfigError
 from teamclaude.settings import Settings, setting
+from teamclaude.values import NamedTuple
 
 
 class Point(NamedTuple):
