@@ -1,4 +1,4 @@
-"""Fault schedules in every run of the suite: the first 40 and all that ever failed.  `.ci/run` runs more."""
+"""Fault schedules in every run of the suite: the first ones and all that ever failed.  `.ci/run` runs more."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tests.faults.schedules.themes import THEMES
 from tests.faults.world.client_tls import ClientTls, make_client_tls
 from tests.faults.world.run_schedule import run_schedule
 
-FIRST = 40
-BY_TLS = 20
+FIRST = 24
+BY_TLS = 10
 
 
 def seeds() -> list[int]:
@@ -54,13 +54,10 @@ def test_no_invariant_is_violated_where_clients_speak_tls(seed: int, tls: Client
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - AWAITED))
 def test_a_kind_of_trouble_has_its_right_outcome(kind: str) -> None:
-    for seed in (1, 2):
-        found = violations(run_schedule(make(seed, kind)))
-        if found:
-            found = violations(run_schedule(make(seed, kind)))
-        assert not found, f'again: python -m tests.faults.run --seed {seed} --kind "{kind}"\n' + "\n".join(
-            found
-        )
+    found = violations(run_schedule(make(1, kind)))
+    if found:
+        found = violations(run_schedule(make(1, kind)))
+    assert not found, f'again: python -m tests.faults.run --seed 1 --kind "{kind}"\n' + "\n".join(found)
 
 
 def test_what_is_awaited_are_kinds() -> None:
@@ -73,7 +70,7 @@ def test_the_same_seed_is_the_same_schedule() -> None:
 
 
 def test_the_schedules_contain_every_kind_of_trouble() -> None:
-    many = [make(seed) for seed in range(3000)]
+    many = [make(seed) for seed in range(1000)]
     themes = {schedule.theme.partition(":")[0] for schedule in many}
     assert themes == {name for name, _, _ in (*THEMES, *LATER)}
     drawn = {schedule.theme.partition(": ")[2] for schedule in many} - {""}
@@ -139,7 +136,7 @@ TROUBLES = [
         for how in ("rst", "fin", "hang")
     ),
     *(f"event {n}" for n in range(11)),
-    *(f"inside {n}" for n in range(1, 11)),
+    *(f"inside {n}" for n in (1, 2, 4, 8)),
     *("agent", "retries", "pipelined", "messages", "count", "models", "profile", "huge"),
     *("slow", "stuck", "1.0", "fold", "two lengths", "stream True", "stream False", "chunked True"),
     *("split head", "split body"),

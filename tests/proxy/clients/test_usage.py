@@ -304,7 +304,7 @@ def test_a_client_above_its_share_is_refused_once_another_needs_the_rest(stage: 
     assert s.ask().status == 200, "the proxy's own key is never refused for others"
 
 
-@pytest.mark.parametrize(("share", "part"), [(None, 0.8), (0.5, 0.5), (0.3, 0.3)])
+@pytest.mark.parametrize(("share", "part"), [(None, 0.8), (0.3, 0.3)])
 def test_a_fast_and_a_slow_client_until_the_window_is_full(
     stage: Build, clock: Any, share: float | None, part: float
 ) -> None:
@@ -316,7 +316,7 @@ def test_a_fast_and_a_slow_client_until_the_window_is_full(
     full = False
     while not full:
         for key in (ONE, ONE, ONE, ONE, TWO):
-            reply = spend(s, key, 50)
+            reply = spend(s, key, 100)
             full = full or (reply.status == 429 and "limit of client" not in reply.message)
         clock.now += 120
     used = {each["name"]: each["tokensToday"] for each in s.status()["clients"]}

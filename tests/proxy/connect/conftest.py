@@ -14,6 +14,7 @@ from typing import Any, Optional
 import pytest
 
 from tests.proxy.conftest import KEY, Raw, RawAnswer, message
+from tests.proxy.connect.made_once import made_once as made_once
 
 API = "api.anthropic.com"
 OWN_TOKEN = "sk-ant-oat01-FAKE-the-clients-own"
@@ -94,7 +95,7 @@ def tunnels() -> Iterator[Callable[[Any], TunnelClient]]:
 
 
 @pytest.fixture
-def forward(stage: Build) -> Build:
+def forward(stage: Build, made_once: None) -> Build:
     """Build a stage with the forward proxy: `forward("a", proxy={...})`."""
     if shutil.which("openssl") is None:
         pytest.skip("no openssl here to make a certificate with")

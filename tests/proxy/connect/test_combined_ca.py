@@ -41,7 +41,7 @@ class Company:
 
 
 @pytest.fixture
-def company(tmp_path: Path) -> Company:
+def company(tmp_path: Path, made_once: None) -> Company:
     return Company(tmp_path)
 
 
@@ -79,7 +79,7 @@ def test_a_company_whose_file_is_gone_stays_trusted(company: Company, content: O
 
 
 def test_a_company_s_new_authority_gets_into_it(company: Company, tmp_path: Path) -> None:
-    other = ensure_certificates(tmp_path / "other.tls", ["proxy.example"], NOW)
+    other = ensure_certificates(tmp_path / "other.tls", ["proxy.example"], NOW - 2 * DAY)
     company.file.write_text(other.ca_file.read_text())
     ensure_certificates(company.directory, HOSTS, NOW)
     assert company.is_trusted(other, "proxy.example")

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.cli.support import Stub
+from tests.proxy.connect.made_once import made_once as made_once
 
 
 @pytest.fixture
-def home(private_home: Path, stub: Stub, project: Path) -> Path:
+def home(private_home: Path, stub: Stub, project: Path, made_once: None) -> Path:
     """A home directory with a config file for `stub`, and an editor that has been started; see `project`."""
     if sys.platform.startswith("linux"):
         (private_home / ".config" / "Code" / "User").mkdir(parents=True)
