@@ -1,4 +1,4 @@
-"""Fault schedules in every run of the suite: the first ones and all that ever failed.  `.ci/run` runs more."""
+"""Fault schedules in every run of the suite: the first ones and all that ever failed; `.ci/run` runs more."""
 
 from __future__ import annotations
 

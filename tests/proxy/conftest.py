@@ -25,9 +25,11 @@ from teamclaude.proxy.records.exchange import Exchange as Ended
 from teamclaude.proxy.records.journal import activity_of
 from teamclaude.proxy.server import ProxyServer
 from teamclaude.typed_json import to_json
+from tests.proxy.empty_history import put_empty_history
 
 KEY = "tc-test-key-000000000000000000000000"
 TOKEN = "sk-ant-oat01-FAKE-{}"
+PATIENCE_SEC = 30.0
 
 
 class Reply:
@@ -66,7 +68,7 @@ class Raw:
     """A client that writes any bytes and reads every byte."""
 
     def __init__(self, port: int, secure: Optional[ssl.SSLContext] = None) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout=5)
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SEC)
         if secure is not None:
             self.sock = secure.wrap_socket(self.sock, server_hostname="localhost", suppress_ragged_eofs=False)
         self._buffer = b""
@@ -172,6 +174,8 @@ class Stage:
             else:
                 document[key] = value
         self.write(document)
+        if document.get("history", True):
+            put_empty_history(self.path)
         self.service = self._started()
 
     def _started(self) -> ProxyServer:
@@ -196,19 +200,19 @@ class Stage:
             return next((r for r in self.records if r["id"] == request), None)
 
         with self._recorded:
-            record = self._recorded.wait_for(found, 5)
+            record = self._recorded.wait_for(found, PATIENCE_SEC)
         assert record, f"{request} was never recorded"
         return record
 
     def outcomes(self, count: int) -> list[str]:
         """Return the outcomes of the requests so far, once there are at least `count`."""
         with self._recorded:
-            self._recorded.wait_for(lambda: len(self.records) >= count, 5)
+            self._recorded.wait_for(lambda: len(self.records) >= count, PATIENCE_SEC)
         return [record["outcome"] for record in self.records]
 
     def until(self, true: Callable[[], object]) -> None:
         """Wait until another thread has made it true."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE_SEC
         while not true():
             assert time.monotonic() < deadline, "it did not happen"
             time.sleep(0.002)
@@ -234,7 +238,7 @@ class Stage:
         self.service = self._started()
 
     def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.service.port, timeout=10)
+        return http.client.HTTPConnection("127.0.0.1", self.service.port, timeout=PATIENCE_SEC)
 
     def raw(self) -> Raw:
         """Return a connection for any bytes; it is closed with the stage."""

@@ -13,7 +13,7 @@ from teamclaude.accounts.config.atomic_write import write_private
 from teamclaude.proxy.connect import certificates
 from teamclaude.proxy.connect.openssl import CertificateAuthority
 
-__all__ = ["make_once", "made_once"]
+__all__ = ["made_once", "make_once"]
 
 DAY = 86400.0
 _really_make = certificates._make_generation

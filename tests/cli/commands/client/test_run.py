@@ -7,8 +7,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -21,55 +19,10 @@ from teamclaude.cli.commands.client import run as client_run
 from teamclaude.cli.commands.client.run import own_words, report_findings
 from teamclaude.cli.launch.wiring import Finding, Reach
 from teamclaude.errors import TeamClaudeError
+from tests.cli.commands.client.stand_in import Run, run_really, settings_of, start
 from tests.cli.support import CLAUDE_LOGIN, KEY, Ended, Stub
 
-ROOT = Path(__file__).resolve().parents[4]
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-in for claude is a script")
-
-CLAUDE = """#!{python}
-import json, os, sys
-env = {{name: value for name, value in os.environ.items() if name.startswith("ANTHROPIC_")}}
-print(json.dumps({{"words": sys.argv[1:], "env": env, "pid": os.getpid()}}), flush=True)
-if "wait" in sys.argv:
-    import time
-    time.sleep(30)
-sys.exit(int(os.environ.get("CLAUDE_STATUS", "0")))
-"""
-
-
-@pytest.fixture
-def claude(private_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A program of that name that tells what it was given."""
-    program = private_home / "bin" / "claude"
-    program.parent.mkdir()
-    program.write_text(CLAUDE.format(python=sys.executable))
-    program.chmod(0o700)
-    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
-    return program
-
-
-def start(*words: str, cwd: Path, **more: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "teamclaude", "run", *words],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **more},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def run(*words: str, cwd: Path, **more: str) -> tuple[Any, str, int]:
-    """(what claude was given, stderr, exit status)."""
-    child = start(*words, cwd=cwd, **more)
-    out, err = child.communicate(timeout=30)
-    return (json.loads(out) if out else None), err, child.returncode
-
-
-def settings_of(given: Any) -> Any:
-    """Return what the file holds that claude was given as `--settings`."""
-    place = given["words"].index("--settings")
-    return json.loads(Path(given["words"][place + 1]).read_text())
 
 
 @pytest.mark.parametrize(
@@ -93,7 +46,7 @@ def test_the_first_unknown_word_ends_our_options(words: list[str], split: list[s
 
 
 def test_claude_gets_its_words_and_the_proxy(stub: Stub, claude: Path, tmp_path: Path) -> None:
-    given, err, status = run("-p", "two words", "--", "--account", "x", cwd=tmp_path)
+    given, err, status = run_really("-p", "two words", "--", "--account", "x", cwd=tmp_path)
     assert given["words"][0] == "--settings"
     assert given["words"][2:] == ["-p", "two words", "--", "--account", "x"]
     assert given["env"] == {
@@ -105,7 +58,7 @@ def test_claude_gets_its_words_and_the_proxy(stub: Stub, claude: Path, tmp_path:
 
 
 def test_a_logged_in_client_stays_in_subscription_mode(
-    stub: Stub, claude: Path, private_home: Path, tmp_path: Path
+    stub: Stub, claude: Path, run: Run, private_home: Path, tmp_path: Path
 ) -> None:
     login = private_home / ".claude" / ".credentials.json"
     login.parent.mkdir()
@@ -120,7 +73,7 @@ def test_a_logged_in_client_stays_in_subscription_mode(
     assert err == "teamclaude: claude runs without ANTHROPIC_API_KEY: the accounts of the proxy serve it\n"
 
 
-def test_an_account_is_named_by_its_beginning(stub: Stub, claude: Path, tmp_path: Path) -> None:
+def test_an_account_is_named_by_its_beginning(stub: Stub, claude: Path, run: Run, tmp_path: Path) -> None:
     given, _, _ = run("--account", "ali", cwd=tmp_path)
     headers = f"x-teamclaude-account: alice@example.com\nx-teamclaude-project: {tmp_path}"
     assert given["env"]["ANTHROPIC_CUSTOM_HEADERS"] == headers
@@ -133,7 +86,7 @@ def test_an_unknown_account(stub: Stub, claude: Path, cli: Callable[..., Ended])
 
 
 def test_the_exit_status_is_claudes(stub: Stub, claude: Path, tmp_path: Path) -> None:
-    assert run(cwd=tmp_path, CLAUDE_STATUS="7")[2] == 7
+    assert run_really(cwd=tmp_path, CLAUDE_STATUS="7")[2] == 7
 
 
 def test_signals_reach_claude(stub: Stub, claude: Path, tmp_path: Path) -> None:
@@ -142,7 +95,7 @@ def test_signals_reach_claude(stub: Stub, claude: Path, tmp_path: Path) -> None:
     # exec: claude has the process id that the caller knows.
     assert json.loads(child.stdout.readline())["pid"] == child.pid
     child.send_signal(signal.SIGTERM)
-    child.communicate(timeout=10)
+    child.communicate(timeout=60)
     assert child.returncode == -signal.SIGTERM
 
 
@@ -171,7 +124,7 @@ def test_another_program_on_the_port(stub: Stub, claude: Path, cli: Callable[...
 
 
 def test_a_settings_file_with_another_url_is_beaten_and_told(
-    stub: Stub, claude: Path, tmp_path: Path
+    stub: Stub, claude: Path, run: Run, tmp_path: Path
 ) -> None:
     file = tmp_path / ".claude" / "settings.json"
     file.parent.mkdir()
@@ -182,14 +135,18 @@ def test_a_settings_file_with_another_url_is_beaten_and_told(
 
 
 @pytest.mark.parametrize("url", ["http://localhost:{port}/", "http://127.0.0.1:{port}"])
-def test_a_settings_file_with_our_url_is_not(stub: Stub, claude: Path, tmp_path: Path, url: str) -> None:
+def test_a_settings_file_with_our_url_is_not(
+    stub: Stub, claude: Path, run: Run, tmp_path: Path, url: str
+) -> None:
     file = tmp_path / ".claude" / "settings.local.json"
     file.parent.mkdir()
     file.write_text(json.dumps({"env": {"ANTHROPIC_BASE_URL": url.format(port=stub.port)}}))
     assert run(cwd=tmp_path)[1] == ""
 
 
-def test_the_port_of_a_server_elsewhere(stub: Stub, config: Any, claude: Path, tmp_path: Path) -> None:
+def test_the_port_of_a_server_elsewhere(
+    stub: Stub, config: Any, claude: Path, run: Run, tmp_path: Path
+) -> None:
     config(port=1)
     given, _, _ = run("--port", str(stub.port), cwd=tmp_path)
     assert given["env"]["ANTHROPIC_BASE_URL"] == f"http://127.0.0.1:{stub.port}"
@@ -199,7 +156,7 @@ def test_the_port_of_a_server_elsewhere(stub: Stub, config: Any, claude: Path, t
 
 
 def test_the_settings_say_the_same_as_the_environment(
-    stub: Stub, claude: Path, private_home: Path, tmp_path: Path
+    stub: Stub, claude: Path, run: Run, private_home: Path, tmp_path: Path
 ) -> None:
     given, _, _ = run("-p", "hi", cwd=tmp_path, NO_PROXY="intra.example")
     url = f"http://127.0.0.1:{stub.port}"
@@ -219,7 +176,7 @@ def test_the_settings_say_the_same_as_the_environment(
 
 
 @pytest.mark.parametrize("form", ["file", "text", "with ="])
-def test_the_users_settings_are_merged(stub: Stub, claude: Path, tmp_path: Path, form: str) -> None:
+def test_the_users_settings_are_merged(stub: Stub, claude: Path, run: Run, tmp_path: Path, form: str) -> None:
     theirs = {"model": "opus", "env": {"MINE": "1", "ANTHROPIC_CUSTOM_HEADERS": "x-team: red"}}
     (tmp_path / "s.json").write_text("\ufeff" + json.dumps(theirs), "utf-8")
     words = {
@@ -238,7 +195,7 @@ def test_the_users_settings_are_merged(stub: Stub, claude: Path, tmp_path: Path,
 
 @pytest.mark.parametrize("value", ["missing.json", "{broken}", "broken.json"])
 def test_broken_settings_of_the_user_are_told_and_start_nothing(
-    stub: Stub, claude: Path, tmp_path: Path, value: str
+    stub: Stub, claude: Path, run: Run, tmp_path: Path, value: str
 ) -> None:
     (tmp_path / "broken.json").write_text("// no JSON\n{}")
     given, err, status = run("-p", "--settings", value, cwd=tmp_path)
@@ -247,7 +204,9 @@ def test_broken_settings_of_the_user_are_told_and_start_nothing(
     assert "claude would not take it" in err
 
 
-def test_a_command_that_takes_no_settings_gets_none(stub: Stub, claude: Path, tmp_path: Path) -> None:
+def test_a_command_that_takes_no_settings_gets_none(
+    stub: Stub, claude: Path, run: Run, tmp_path: Path
+) -> None:
     given, err, _ = run("daemon", "status", cwd=tmp_path)
     assert given["words"] == ["daemon", "status"]
     assert given["env"]["ANTHROPIC_BASE_URL"] == f"http://127.0.0.1:{stub.port}"
@@ -255,7 +214,7 @@ def test_a_command_that_takes_no_settings_gets_none(stub: Stub, claude: Path, tm
 
 
 def test_a_command_is_started_also_where_a_file_leads_elsewhere(
-    stub: Stub, claude: Path, private_home: Path, tmp_path: Path
+    stub: Stub, claude: Path, run: Run, private_home: Path, tmp_path: Path
 ) -> None:
     elsewhere(private_home)
     given, err, _ = run("doctor", cwd=tmp_path)
@@ -270,7 +229,7 @@ def elsewhere(home: Path) -> None:
     file.write_text('{"env": {"ANTHROPIC_BASE_URL": "https://gateway.example"}}')
 
 
-def test_a_provider_is_taken_away_and_told(stub: Stub, claude: Path, tmp_path: Path) -> None:
+def test_a_provider_is_taken_away_and_told(stub: Stub, claude: Path, run: Run, tmp_path: Path) -> None:
     given, err, _ = run("-p", cwd=tmp_path, CLAUDE_CODE_USE_BEDROCK="1")
     assert given is not None
     assert (
@@ -279,7 +238,7 @@ def test_a_provider_is_taken_away_and_told(stub: Stub, claude: Path, tmp_path: P
 
 
 def test_where_nothing_can_be_written_beside_the_config_file_the_settings_are_elsewhere(
-    stub: Stub, claude: Path, private_home: Path, tmp_path: Path
+    stub: Stub, claude: Path, run: Run, private_home: Path, tmp_path: Path
 ) -> None:
     in_the_way = private_home / ".config" / "teamclaude.run"
     in_the_way.write_text("a file")
@@ -334,14 +293,16 @@ def test_what_leads_past_the_proxy_stops_a_conversation_unless_forced(
 # --- first-party mode -----------------------------------------------------------------------------------
 
 
-def test_first_party_needs_the_setting(stub: Stub, claude: Path, tmp_path: Path) -> None:
+def test_first_party_needs_the_setting(stub: Stub, claude: Path, run: Run, tmp_path: Path) -> None:
     given, err, status = run("--first-party", "-p", cwd=tmp_path)
     assert (given, status) == (None, 1)
     assert '"forward": true under "proxy" in' in err
     assert err.count("\n") == 1
 
 
-def test_first_party_needs_the_apis_host(stub: Stub, config: Any, claude: Path, tmp_path: Path) -> None:
+def test_first_party_needs_the_apis_host(
+    stub: Stub, config: Any, claude: Path, run: Run, tmp_path: Path
+) -> None:
     config(port=stub.port, forward=True, forwardHosts=["api.example.com"])
     _, err, status = run("--first-party", "-p", cwd=tmp_path)
     assert status == 1
@@ -353,7 +314,7 @@ def test_a_first_party_client(
     stub: Stub, config: Any, claude: Path, private_home: Path, tmp_path: Path
 ) -> None:
     file = config(port=stub.port, forward=True)
-    given, err, _ = run(
+    given, err, _ = run_really(
         *("--first-party", "-p"),
         cwd=tmp_path,
         NO_PROXY="api.anthropic.com,intra.example",
