@@ -150,7 +150,8 @@ class Fleet:
         self._serial += 1
         request, conversation = choice.request, choice.conversation
         slot, generation = request.needs_slot, account.generation
-        lease = Lease(self._serial, account.key, generation, request, decision, now, slot, conversation)
+        values = (self._serial, account.key, generation, request, decision, now, slot, conversation)
+        lease = tuple.__new__(Lease, values)  # half the time of its own `__new__`
         self._open_leases.add(lease.id)
         if self.gate_queue.places.by_conversation:
             self.gate_queue.places.discard(conversation)

@@ -38,7 +38,7 @@ from ..messages.response_facts import error_message, is_api_error, is_thread_err
 from ..messages.unseen_tokens import unseen_tokens
 from ..messages.usage_tap import UsageTap
 from ..net.client_connection import ClientConnection
-from ..net.coroutine import Deferred, RequestCoroutine
+from ..net.coroutine import Deferred, Effect, RequestCoroutine
 from ..net.transport import Transport
 from ..net.upstream_connection import UpstreamResponse
 from ..records.exchange import Attempt, Exchange, Outcome, outcome_of
@@ -178,8 +178,15 @@ class Forwarder:
             else:
                 self._context.router.record_response(lease, response.head.status, reading)
             tap = make_tap(response)
-            is_plain = yield from self._deliver(lease, response, attempt.account, tap, kind)
-            served = self._record_outcome(response, kind, tap, is_plain)
+            try:
+                unsent = yield self._delivery(lease, response, attempt.account, tap, kind)
+                if unsent:
+                    yield partial(self._client.send, unsent)
+            except BaseException:
+                response.connection.close()
+                raise
+            self._transport.release(response)
+            served = self._record_outcome(response, kind, tap)
             if served and exchange.route.kind is PathKind.API:
                 record_owner(self._context.router, lease, exchange.head.method, exchange.route.path, tap.id)
             return True
@@ -252,27 +259,20 @@ class Forwarder:
             head = append_content_length(head, len(body))
         return self._transport.exchange(target.origin, exchange.head.method, head, body)
 
-    def _deliver(
+    def _delivery(
         self, lease: Lease, response: UpstreamResponse, account: str, tap: UsageTap, kind: ResponseKind
-    ) -> RequestCoroutine[bool]:
+    ) -> Effect:
+        """Return what writes the response to the client, and returns what that did not take."""
         served, is_first = kind is ResponseKind.SERVED, len(self._exchange.attempts) == 1
         confirms = served and not is_first
-        try:
-            if response.has_whole_body and not self._exchange.hold_committed and not tap.is_stream:
-                self._begin_response(lease, confirms)
-                unsent = yield Deferred(self._writer.write_whole, response, account, tap)
-                if unsent:
-                    yield partial(self._client.send, unsent)
-                is_plain = True
-            else:
-                probe = served and self._inference and (is_first or self._refusals.state.may_probe)
-                on_start = partial(self._begin_response, lease, confirms)
-                is_plain = yield partial(self._writer.relay, response, account, tap, probe, on_start)
-        except BaseException:
-            response.connection.close()
-            raise
-        self._transport.release(response)
-        return is_plain
+        if response.has_whole_body and not self._exchange.hold_committed and not tap.is_stream:
+            self._streaming = True
+            if confirms:
+                self._refusals.confirm(lease)
+            return Deferred(self._writer.write_whole, response, account, tap)
+        probe = served and self._inference and (is_first or self._refusals.state.may_probe)
+        on_start = partial(self._begin_response, lease, confirms)
+        return partial(self._writer.relay, response, account, tap, probe, on_start)
 
     def _begin_response(self, lease: Lease, confirms: bool) -> None:
         """Note that from now on nothing is retried; `confirms`: it shows whose fault refusals were."""
@@ -338,16 +338,14 @@ class Forwarder:
 
     # --- ends -----------------------------------------------------------------------------------
 
-    def _record_outcome(
-        self, response: UpstreamResponse, kind: ResponseKind, tap: UsageTap, is_plain: bool
-    ) -> bool:
+    def _record_outcome(self, response: UpstreamResponse, kind: ResponseKind, tap: UsageTap) -> bool:
         """Record the outcome of a completely relayed response; return True when it counts as served."""
         problem = ""
         if kind is not ResponseKind.SERVED:
             problem = f"{response.head.status}"
         elif tap.error_type:
             problem = f"{tap.error_type}: {tap.error_message}"
-        elif not is_plain:
+        elif self._writer.sent_as_event:
             problem = f"{response.head.status}, but nothing that can follow a hold"
         elif self._inference and tap.is_stream and not tap.saw_stop:
             problem = "the stream ended without message_stop"

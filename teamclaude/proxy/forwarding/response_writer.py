@@ -86,6 +86,7 @@ class ResponseWriter:
     # The request's hold, once it has waited.  A reference, not a function of the forwarder: a cycle would
     # leave every request to the garbage collector (16 objects each; 5 MB more at 64 connections).
     hold: Optional[Hold] = None
+    sent_as_event = False  # the response could only be sent as an error event
     # With limitsFromPool: returns the limits to show in place of the account's.
     pool_limits: Optional[Callable[[], PoolLimits]] = None
 
@@ -134,15 +135,16 @@ class ResponseWriter:
         tap: UsageTap,
         probe: bool,
         on_start: Callable[[], None],
-    ) -> bool:
-        """Relay a response to its end; return False when it could only be sent as an error event.
+    ) -> Buffer:
+        """Relay a response to its end; return b"": all of it was sent.
 
         `on_start` is called once it is certain that this is the response, before its first byte.
         Raises StreamRefusedError (only with `probe`), UpstreamLostError or ClientGoneError.
         """
         if self._exchange.hold_committed and not _fits_held_stream(response, tap):
             self._write_as_event(response, tap)
-            return False
+            self.sent_as_event = True
+            return b""
         first = self._read_first_event(response) if probe and tap.is_stream else None
         on_start()
         if self._exchange.hold_committed:
@@ -157,7 +159,7 @@ class ResponseWriter:
         event_loop = self._event_loop if tap.is_stream else None  # any other body ends soon
         is_cut = partial(self._is_cut, tap)
         relay(response, self._client, head, framing, observers, self._idle_sec, first, event_loop, is_cut)
-        return True
+        return b""
 
     def relay_kept(self, kept: KeptResponse) -> None:
         """Relay a kept refusal byte for byte, after all accounts have been tried.
@@ -258,8 +260,10 @@ class ResponseWriter:
 def make_tap(response: UpstreamResponse) -> UsageTap:
     """Return the tap that reads this response as it passes."""
     head, until_close = response.head, response.framing.kind is BodyKind.UNTIL_CLOSE
-    coding = head.get("content-encoding") if "content-encoding" in head.layout.positions else None
-    return UsageTap(head.get("content-type"), coding, until_close)
+    positions = head.layout.positions
+    coding = head.get("content-encoding") if "content-encoding" in positions else None
+    media = head.values[positions["content-type"][0]] if "content-type" in positions else None
+    return UsageTap(media, coding, until_close)
 
 
 def _fits_held_stream(response: UpstreamResponse, tap: UsageTap) -> bool:
