@@ -39,7 +39,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Optional
+
+TYPE_CHECKING = False  # as in typing, which takes 5 ms to load
+if TYPE_CHECKING:
+    from typing import Optional
 
 __all__ = ["main"]
 

@@ -14,7 +14,10 @@ import contextlib
 import errno
 import os
 import sys
-from typing import TextIO
+
+TYPE_CHECKING = False  # as in typing, which takes 5 ms to load
+if TYPE_CHECKING:
+    from typing import TextIO
 
 __all__ = ["flush_streams", "is_output_error", "output_failed", "reopen_closed_streams"]
 

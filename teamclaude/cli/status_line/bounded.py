@@ -11,11 +11,15 @@ import os
 import select
 import time
 from collections.abc import Callable
-from typing import Optional, TypeVar
+
+TYPE_CHECKING = False  # as in typing, which takes 5 ms to load
+if TYPE_CHECKING:
+    from typing import Optional, TypeVar
+
+    T = TypeVar("T")
 
 __all__ = ["in_time", "read_stdin"]
 
-T = TypeVar("T")
 CHUNK = 65536
 MAX_INPUT_BYTES = 1 << 20  # Claude Code sends about 1 KB
 

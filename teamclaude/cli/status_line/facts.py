@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Optional
 
 from ...values import NamedTuple
+
+TYPE_CHECKING = False  # as in typing, which takes 5 ms to load
+if TYPE_CHECKING:
+    from typing import Any, Optional
 
 __all__ = ["Facts", "Input", "Window", "facts_of", "input_of", "is_session_id"]
 

@@ -7,7 +7,6 @@ Names come from outside: only printable characters of them get into the line.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Optional
 
 from ...values import NamedTuple
 from .facts import Facts, Input, Window
@@ -50,7 +49,7 @@ class State(NamedTuple):
     """How the facts were obtained."""
 
     is_direct: bool = False  # the client does not use the proxy
-    age_sec: Optional[float] = None  # of a remembered answer: the proxy gives none
+    age_sec: float | None = None  # of a remembered answer: the proxy gives none
 
 
 class Part(NamedTuple):
@@ -278,9 +277,9 @@ class _Parts:
         return span(f"{window.used:.0%}", use_style(window.used))
 
 
-def _pieces(template: str) -> list[tuple[str, Optional[str]]]:
+def _pieces(template: str) -> list[tuple[str, str | None]]:
     """Return (text, name of the field after it or None); `{{` and `}}` are braces."""
-    pieces: list[tuple[str, Optional[str]]] = []
+    pieces: list[tuple[str, str | None]] = []
     text, at = "", 0
     while at < len(template):
         char = template[at]

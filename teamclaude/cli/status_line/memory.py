@@ -11,9 +11,12 @@ import os
 import stat
 import time
 from collections.abc import Mapping
-from typing import Optional
 
 from .facts import is_session_id
+
+TYPE_CHECKING = False  # as in typing, which takes 5 ms to load
+if TYPE_CHECKING:
+    from typing import Optional
 
 __all__ = ["directory", "recall", "remember"]
 

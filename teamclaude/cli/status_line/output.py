@@ -14,7 +14,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Optional
 
 from .bounded import OtherCommand, read_stdin
 from .facts import Facts, Input, facts_of, input_of
@@ -22,6 +21,10 @@ from .line import State, line_of, unknown_field
 from .memory import directory, recall, remember
 from .proxy_query import ProxyAddress, ask, proxy_address, uses_a_gateway
 from .spans import colors_for
+
+TYPE_CHECKING = False  # as in typing, which takes 5 ms to load
+if TYPE_CHECKING:
+    from typing import Optional
 
 __all__ = ["is_by_hand", "print_for_client", "print_line"]
 

@@ -14,9 +14,12 @@ import json
 import socket
 import time
 from collections.abc import Mapping
-from typing import Any, Optional
 
 from ...values import NamedTuple
+
+TYPE_CHECKING = False  # as in typing, which takes 5 ms to load
+if TYPE_CHECKING:
+    from typing import Any, Optional
 
 __all__ = ["Answer", "ProxyAddress", "ask", "proxy_address", "uses_a_gateway"]
 

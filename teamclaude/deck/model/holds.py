@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Optional, Union
 
-from ...proxy.records.request_wait import HELD_AFTER_SEC, clock_time
+from ...proxy.records.wait_texts import HELD_AFTER_SEC, clock_time
 from ...snapshot import AccountView, HeldView, Snapshot, WaitView
 from ..text.cells import clean, printable
 from ..text.format import UNKNOWN, format_duration

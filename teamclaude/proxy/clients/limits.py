@@ -14,7 +14,7 @@ from typing import Optional
 from ...errors import ClientLimitError, ForbiddenError
 from ...routing.pool.fair_share import ShareUsedUp
 from ...values import NamedTuple
-from ..records.request_wait import clock_time, duration_text
+from ..records.wait_texts import clock_time, duration_text
 
 __all__ = [
     "DAILY_TOKENS",

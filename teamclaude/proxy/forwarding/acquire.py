@@ -27,7 +27,8 @@ from ...routing.eligible import ROUTE
 from ...routing.state.decision import Decision, Lease, Reason, RoutingRequest
 from ..net.socket_wait import run_in_thread
 from ..records.exchange import Attempt, Exchange
-from ..records.request_wait import HELD, clock_time, duration_text
+from ..records.request_wait import HELD
+from ..records.wait_texts import clock_time, duration_text
 from .account_targets import UpstreamTarget
 from .context import RequestContext
 from .hold import Hold

@@ -17,7 +17,7 @@ from ..http.framing import LAST_CHUNK, BodyKind, Framing, encode_chunk
 from ..http.header_rewrite import render_response
 from ..net.client_connection import ClientConnection
 from ..records.exchange import Exchange
-from ..records.request_wait import expectation_text
+from ..records.wait_texts import expectation_text
 
 __all__ = ["Hold"]
 

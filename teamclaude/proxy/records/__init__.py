@@ -13,4 +13,5 @@ Nothing here sends or receives: request threads fill the records, readers and ba
 - request_record: what the request log writes of one request
 - request_wait: what a request waits for, and for how long
 - traffic_recorder: recorded traffic for the lab: times and token counts, no text
+- wait_texts: how waits are worded
 """

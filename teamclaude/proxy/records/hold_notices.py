@@ -17,7 +17,8 @@ from ...snapshot import HeldView
 from ...values import dataclass
 from .exchange import Exchange, Outcome
 from .notice import HELD, MAX_REASON_CHARS, Notice
-from .request_wait import duration_text, expectation_text, held_seconds
+from .request_wait import held_seconds
+from .wait_texts import duration_text, expectation_text
 
 __all__ = ["HoldNotices"]
 

@@ -13,7 +13,7 @@ from ...routing.view import AccountState
 from ...snapshot import TokenView
 from ...values import NamedTuple
 from .notice import LOGIN, MAX_REASON_CHARS, Notice
-from .request_wait import duration_text
+from .wait_texts import duration_text
 
 __all__ = ["ENDING_SEC", "LoginNotices", "LoginState", "login_states"]
 

@@ -32,7 +32,7 @@ from .notice import (
     clock_line,
     clock_text,
 )
-from .request_wait import duration_text
+from .wait_texts import duration_text
 
 __all__ = [
     "BENCH",

@@ -1,4 +1,4 @@
-"""What a request waits for, while it waits and afterwards; and how times are worded.
+"""What a request waits for, while it waits and afterwards.
 
 Rules that hold in this file:
 
@@ -10,8 +10,6 @@ Rules that hold in this file:
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Optional
 
@@ -19,23 +17,18 @@ from ...routing.expected_account import NOT_EXPECTED, ExpectedAccount
 from ...routing.state.decision import Decision, Reason, Wait
 from ...routing.wait_queue import Waiter
 from ...snapshot import WaitView
+from .wait_texts import HELD_AFTER_SEC
 
 __all__ = [
     "HELD",
-    "HELD_AFTER_SEC",
     "PAUSE",
     "SLOT",
     "RequestWait",
-    "clock_time",
     "current_hold",
-    "duration_text",
-    "expectation_text",
     "held_seconds",
 ]
 
 HELD, SLOT, PAUSE = "held", "slot", "pause"
-HELD_AFTER_SEC = 1.0  # a shorter hold can't be observed
-SAME_DAY_SEC = 20 * 3600.0  # a time further away may be on another day
 
 
 class RequestWait:
@@ -144,31 +137,3 @@ def current_hold(waits: Sequence[RequestWait]) -> Optional[RequestWait]:
 def held_seconds(waits: Iterable[RequestWait]) -> float:
     """Return how long a request has been held in all its waits."""
     return sum(wait.seconds for wait in waits if wait.kind == HELD)
-
-
-def expectation_text(account: Optional[str], back_at: Optional[float], reason: str, now: float) -> str:
-    """Return `alice back 23:22`; without an expected account, the reason."""
-    if account is None or back_at is None:
-        return reason
-    return f"{account} back {clock_time(back_at, now)}"
-
-
-def clock_time(moment: float, now: float) -> str:
-    """Return `23:22`; with the day if it may be another day: `Tue 23:22`."""
-    form = "%H:%M" if abs(moment - now) < SAME_DAY_SEC else "%a %H:%M"
-    return time.strftime(form, time.localtime(moment))
-
-
-def duration_text(seconds: float) -> str:
-    """Return a duration in words, rounded up: `42 s`, `5 min`, `2 h 3 min`, `3 d 4 h`."""
-    whole = math.ceil(seconds)
-    if whole < 90:
-        return f"{whole} s"
-    minutes = math.ceil(whole / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 24:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h" if hours else f"{days} d"

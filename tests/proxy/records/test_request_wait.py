@@ -12,17 +12,7 @@ from teamclaude.proxy.forwarding.hold import Hold
 from teamclaude.proxy.http.head import RequestHead
 from teamclaude.proxy.http.path_kinds import classify_path
 from teamclaude.proxy.records.exchange import Exchange
-from teamclaude.proxy.records.request_wait import (
-    HELD,
-    PAUSE,
-    SLOT,
-    RequestWait,
-    clock_time,
-    current_hold,
-    duration_text,
-    expectation_text,
-    held_seconds,
-)
+from teamclaude.proxy.records.request_wait import HELD, PAUSE, SLOT, RequestWait, current_hold, held_seconds
 from teamclaude.routing.expected_account import NOT_EXPECTED, ExpectedAccount
 from teamclaude.routing.state.decision import Decision, Reason, RoutingRequest, Wait
 from teamclaude.routing.wait_queue import Waiter, WaitLimits
@@ -136,14 +126,6 @@ def test_the_json_of_a_wait() -> None:
 
 
 # --- words ----------------------------------------------------------------------------------------
-
-
-def test_words() -> None:
-    assert (
-        expectation_text("alice", 23 * 3600 + 22 * 60, "no account usable", 23 * 3600) == "alice back 23:22"
-    )
-    assert expectation_text(None, None, "waits for room", 0.0) == "waits for room"
-    assert clock_time(86400.0 + 82920, 0.0) == "Fri 23:02", "another day's time has its day"
 
 
 # --- the whole proxy ------------------------------------------------------------------------------
@@ -308,25 +290,3 @@ def test_a_request_that_goes_on_at_once_has_no_waits(stage: Build) -> None:
     s = stage("alice")
     s.ask()
     assert s.send("GET", "/teamclaude/explain/last").json()["waits"] == []
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.4, "1 s"),
-        (42, "42 s"),
-        (89, "89 s"),
-        (89.5, "2 min"),
-        (300, "5 min"),
-        (301, "6 min"),
-        (3540, "59 min"),
-        (3541, "1 h"),
-        (3600, "1 h"),
-        (7380, "2 h 3 min"),
-        (86_340, "23 h 59 min"),
-        (86_400, "1 d"),
-        (273_600, "3 d 4 h"),
-    ],
-)
-def test_durations_in_words(seconds: float, words: str) -> None:
-    assert duration_text(seconds) == words

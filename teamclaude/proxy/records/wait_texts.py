@@ -1,0 +1,40 @@
+"""How waits are worded: durations, times of day, what is expected.  The Deck uses them without the router."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Optional
+
+__all__ = ["HELD_AFTER_SEC", "clock_time", "duration_text", "expectation_text"]
+
+HELD_AFTER_SEC = 1.0  # a shorter hold can't be observed
+SAME_DAY_SEC = 20 * 3600.0  # a time further away may be on another day
+
+
+def expectation_text(account: Optional[str], back_at: Optional[float], reason: str, now: float) -> str:
+    """Return `alice back 23:22`; without an expected account, the reason."""
+    if account is None or back_at is None:
+        return reason
+    return f"{account} back {clock_time(back_at, now)}"
+
+
+def clock_time(moment: float, now: float) -> str:
+    """Return `23:22`; with the day if it may be another day: `Tue 23:22`."""
+    form = "%H:%M" if abs(moment - now) < SAME_DAY_SEC else "%a %H:%M"
+    return time.strftime(form, time.localtime(moment))
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration in words, rounded up: `42 s`, `5 min`, `2 h 3 min`, `3 d 4 h`."""
+    whole = math.ceil(seconds)
+    if whole < 90:
+        return f"{whole} s"
+    minutes = math.ceil(whole / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"
