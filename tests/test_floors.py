@@ -236,6 +236,7 @@ LONGER = {
     "proxy/http/framing.py": "RFC 9112, sections 6 and 7, with their exceptions",
     "proxy/http/head.py": "RFC 9112, sections 2 to 5, with the cache of known layouts",
     "proxy/messages/body_scan.py": "one scanner of JSON with its limits",
+    "proxy/net/event_loop.py": "the loop and the state that its tasks share",
     "proxy/net/client_connection.py": "one connection to a client, with and without TLS",
     "proxy/records/exchange.py": "one request: fields, waits, outcome, JSON",
     "proxy/server.py": "the server as a whole: what it is made of, its start and its shutdown in order",

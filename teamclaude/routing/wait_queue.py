@@ -1,6 +1,6 @@
 """The queue of requests that wait for an account: who is tried next, and how long waiting makes sense.
 
-Pure: the proxy's router puts a lock and sleeping threads around it, the lab a virtual clock.
+Pure: the proxy's router puts a lock around it and lets requests sleep, the lab a virtual clock.
 
 Rules that hold in this file:
 

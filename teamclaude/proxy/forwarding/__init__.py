@@ -8,6 +8,7 @@ It knows no listening socket and no configuration file; what it needs of the ser
 - forwarder: carry out the attempts of one request
 - hold: keep a waiting client's connection alive
 - passthrough: requests with the client's own login, and WebSockets
+- queued_request: a request in the wait queue of the router, and how it sleeps
 - refusals: the refusals of one request, and what they mean for the accounts
 - response_writer: write a response, or its refusal, to the client
 - retry: what follows a failed attempt, a pure state machine

@@ -25,7 +25,7 @@ from ...errors import (
 )
 from ...routing.eligible import ROUTE
 from ...routing.state.decision import Decision, Lease, Reason, RoutingRequest
-from ..net.socket_wait import run_in_thread
+from ..net.coroutine import RequestCoroutine, run_in_background
 from ..records.exchange import Attempt, Exchange
 from ..records.request_wait import HELD
 from ..records.wait_texts import clock_time, duration_text
@@ -62,7 +62,7 @@ class AccountAcquirer:
         request = self._exchange.routing_request
         return request._replace(tried=excluded) if excluded else request
 
-    def acquire(self, step: Step) -> Optional[Lease]:
+    def acquire(self, step: Step) -> RequestCoroutine[Optional[Lease]]:
         """Return the account for the attempt that `step` asks for; None when the kept response is the best.
 
         Raises the error for the client when no account can be had in time.
@@ -70,44 +70,44 @@ class AccountAcquirer:
         if step.action is Action.RELAY:
             return None
         if step.pause:
-            self._hold.pause(step.pause)
+            yield from self._hold.pause(step.pause)
         request = self.request
         if step.avoid:
             with suppress(NoUsableAccountError):
                 detour = request._replace(tried=(*request.tried, step.avoid), detour=True)
-                return self._acquire(detour, NO_WAIT)
+                return (yield from self._acquire(detour, NO_WAIT))
         if self._refusals.state.auth_failed:
             try:
-                return self._acquire(request, NO_WAIT)
+                return (yield from self._acquire(request, NO_WAIT))
             except NoUsableAccountError as error:
                 if self._needs_operator(error.decision):
                     raise self._no_account(error.decision) from None
         try:
             limits = self._context.wait_limits_of(self._exchange)
-            return self._acquire(request, self._refusals.wait_limits(limits))
+            return (yield from self._acquire(request, self._refusals.wait_limits(limits)))
         except NoUsableAccountError as error:
             if self._refusals.kept is not None:
                 return None
             raise self._no_account(error.decision) from None
 
-    def _acquire(self, request: RoutingRequest, limits: WaitLimits) -> Lease:
+    def _acquire(self, request: RoutingRequest, limits: WaitLimits) -> RequestCoroutine[Lease]:
         exchange, router, monotonic = self._exchange, self._context.router, self._context.monotonic
         request = with_facts(request, exchange, self._context)  # by the rules of now
         exchange.waiting_since = monotonic()
         try:
             on_wait = exchange.wait_recorder(self._context.clock, router.outlook)
-            return router.acquire(request, limits, self._check_wait, on_wait)
+            return (yield from router.acquiring(request, limits, self._check_wait, on_wait))
         finally:
             exchange.end_wait()
             exchange.waited += monotonic() - exchange.waiting_since
             exchange.waiting_since = None
 
-    def _check_wait(self) -> None:
+    def _check_wait(self) -> RequestCoroutine[None]:
         """Check the client; raise HandedOverError where the process that serves now should take its request.
 
         What waits for a slot alone goes on: the streams that have the slots end here.
         """
-        self._hold.on_tick()
+        yield from self._hold.on_tick()
         exchange, is_over = self._exchange, self._context.router.handed_over
         if is_over and exchange.waits[-1].kind == HELD and self._hold.may_be_sent_away:
             exchange.closes = True  # it would come back to this process
@@ -128,18 +128,18 @@ class AccountAcquirer:
         tokens.refresh_in_background(key)
         return step
 
-    def check_token(self, key: str) -> Usability:
+    def check_token(self, key: str) -> RequestCoroutine[Usability]:
         """Return whether the account's token is usable; watch the client while a refresh is waited for."""
         tokens = self._context.token_manager
         if tokens.must_wait(key):
-            return self._refresh(lambda: tokens.before_dispatch(key))
+            return (yield from self._refresh(lambda: tokens.before_dispatch(key)))
         return tokens.before_dispatch(key)
 
-    def after_401(self, key: str, target: UpstreamTarget, refused: Usability) -> Usability:
+    def after_401(self, key: str, target: UpstreamTarget, refused: Usability) -> RequestCoroutine[Usability]:
         """Return whether the account is usable with a newer credential than the refused one."""
         if key in self._context.token_manager.tokens:
             failed = target.credential.secret
-            return self._refresh(lambda: self._context.token_manager.after_401(key, failed))
+            return (yield from self._refresh(lambda: self._context.token_manager.after_401(key, failed)))
         current = self._context.targets.current.target(key)  # a reload may have brought another key meanwhile
         return refused._replace(usable=current is not None and current != target)
 
@@ -152,9 +152,9 @@ class AccountAcquirer:
         self._context.router.mark_auth_failed(lease, usability.reason)
         return self._refusals.add_failure(lease, Failure.LOGIN_ENDED)
 
-    def _refresh(self, refresh: Callable[[], Usability]) -> Usability:
+    def _refresh(self, refresh: Callable[[], Usability]) -> RequestCoroutine[Usability]:
         with self._exchange.pausing("renewal of its token"):
-            return run_in_thread(refresh, self._hold.on_tick)
+            return (yield from run_in_background(refresh, self._hold.on_tick))
 
     def _needs_operator(self, decision: Decision) -> bool:
         """Return whether every account refused this request's login or needs an operator to serve again."""

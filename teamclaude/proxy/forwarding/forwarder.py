@@ -90,7 +90,7 @@ class Forwarder:
         """
         try:
             while True:
-                lease = self._acquire_now() or (yield self._acquire)
+                lease = self._acquire_now() or (yield from self._acquire())
                 if lease is None:
                     yield self._relay_kept
                     return
@@ -133,10 +133,10 @@ class Forwarder:
         limits_of = partial(self._context.wait_limits_of, exchange)
         return self._context.router.acquire_now(exchange.routing_request, limits_of)
 
-    def _acquire(self) -> Optional[Lease]:
+    def _acquire(self) -> RequestCoroutine[Optional[Lease]]:
         step, self._step = self._step, Step(Action.AGAIN)
         try:
-            return self._acquirer.acquire(step)
+            return (yield from self._acquirer.acquire(step))
         except AccountError:
             if self._no_route is not None:  # it may be back soon, which an AccountError denies
                 raise self._no_route from None
@@ -168,7 +168,7 @@ class Forwarder:
                 logged.answered(response.head.status, response.head.reason, response.head.headers)
             reading = attempt.reading = read_quota(response.head, self._context.clock())
             if response.head.status >= 400:
-                yield partial(self._handle_refusal, lease, target, response, reading, attempt)
+                yield from self._handle_refusal(lease, target, response, reading, attempt)
                 return False
             kind = ResponseKind.SERVED
             if response.head.status >= UNSERVED_FROM:
@@ -216,7 +216,7 @@ class Forwarder:
             attempt.note = "its token is being renewed, and nothing is cached there"
             self._step = step
             return None
-        usability: Usability = yield partial(self._acquirer.check_token, lease.account)
+        usability = yield from self._acquirer.check_token(lease.account)
         target = self._context.targets.current.target(lease.account)  # the token may be new
         if target is None:
             self._account_removed(lease)
@@ -289,9 +289,10 @@ class Forwarder:
         response: UpstreamResponse,
         reading: QuotaReading,
         attempt: Attempt,
-    ) -> None:
+    ) -> RequestCoroutine[None]:
         """Read a refusal, apply it to the account, and decide what the request does next."""
-        head, body = response.head, self._transport.read_kept_body(response)
+        head, read = response.head, partial(self._transport.read_kept_body, response)
+        body: bytes = read() if response.has_whole_body else (yield read)
         message = error_message(head, body)
         if lease.request.continues_thread and is_thread_error(head, body):
             attempt.note = message
@@ -307,7 +308,9 @@ class Forwarder:
         if kind is ResponseKind.UNAUTHORIZED:
             refused = Usability(False, message or "the API refused its credentials (401)")
             refreshes = self._step.action is Action.REFRESH
-            usability = self._acquirer.after_401(lease.account, target, refused) if refreshes else refused
+            usability = refused
+            if refreshes:
+                usability = yield from self._acquirer.after_401(lease.account, target, refused)
             if not usability:
                 self._step = self._acquirer.token_unusable(lease, usability)
 

@@ -11,11 +11,13 @@ import json
 import re
 import time
 from collections.abc import Callable
+from functools import partial
 
 from ...errors import TeamClaudeError
 from ..http.framing import LAST_CHUNK, BodyKind, Framing, encode_chunk
 from ..http.header_rewrite import render_response
 from ..net.client_connection import ClientConnection
+from ..net.coroutine import RequestCoroutine, Sleep
 from ..records.exchange import Exchange
 from ..records.wait_texts import expectation_text
 
@@ -71,7 +73,7 @@ class Hold:
         found = _CLAUDE_CODE.match(self._exchange.head.get("user-agent") or "")
         return found is not None and tuple(map(int, found.groups())) >= REPEATS_SINCE
 
-    def on_tick(self) -> None:
+    def on_tick(self) -> RequestCoroutine[None]:
         """Check the client and send what keeps it waiting.
 
         Raises ClientGoneError, or DrainingError when the server stops.
@@ -82,17 +84,17 @@ class Hold:
         now = self._monotonic()
         if not self._exchange.hold_committed:
             if now >= self._commit_at:
-                self._commit(now)
+                yield from self._send(self._begin_response(), now)
         elif now - self._last_bytes >= COMMENT_SEC:
-            self._send(self._comment(), now)
+            yield from self._send(b"", now)
 
-    def pause(self, seconds: float) -> None:
+    def pause(self, seconds: float) -> RequestCoroutine[None]:
         """Wait between two attempts; raises what `on_tick` raises."""
         end = self._monotonic() + seconds
         with self._exchange.pausing(PAUSE_REASON):
             while (left := end - self._monotonic()) > 0:
-                self._client.watch.sleep(min(left, TICK_SEC))
-                self.on_tick()
+                yield Sleep(min(left, TICK_SEC), watch=self._client.watch)
+                yield from self.on_tick()
 
     def refuse(self, error: TeamClaudeError) -> None:
         """End a committed response with an error event."""
@@ -107,7 +109,8 @@ class Hold:
             event = encode_chunk(event) + LAST_CHUNK
         self._client.send(event)
 
-    def _commit(self, now: float) -> None:
+    def _begin_response(self) -> bytes:
+        """Begin the response; return its head."""
         headers = [
             ("Content-Type", "text/event-stream; charset=utf-8"),
             ("Cache-Control", "no-cache"),
@@ -118,9 +121,8 @@ class Hold:
         if self.framing.kind is BodyKind.CHUNKED:
             headers.append(("Transfer-Encoding", "chunked"))
         self._exchange.response_started(200, final=False)
-        self._client.send(render_response(200, "OK", headers))
         self._exchange.hold_committed = True
-        self._send(self._comment(), now)
+        return render_response(200, "OK", headers)
 
     def _comment(self) -> bytes:
         """Return an SSE comment, one line, that names the account it waits for and the time."""
@@ -131,6 +133,12 @@ class Hold:
         line = "".join(char if char.isprintable() else " " for char in f": held, {text}")
         return line.encode("utf-8", "replace") + b"\n\n"
 
-    def _send(self, data: bytes, now: float) -> None:
-        self._client.send(encode_chunk(data) if self.framing.kind is BodyKind.CHUNKED else data)
+    def _send(self, head: bytes, now: float) -> RequestCoroutine[None]:
+        """Send a comment, after the head of the response where it begins."""
+        comment = self._comment()
+        data = head + (encode_chunk(comment) if self.framing.kind is BodyKind.CHUNKED else comment)
+        self._client.response_started = True
+        sent = self._client.send_nowait(data)
+        if sent < len(data):
+            yield partial(self._client.send, data[sent:])
         self._last_bytes = now

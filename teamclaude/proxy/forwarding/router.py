@@ -5,8 +5,8 @@ Rules that hold in this file:
 1. `_lock` guards the fleet and the queue.  Decide under it, act outside it.
 2. Waiters are served in arrival order: every change of state serves the queue from its head, and a new
    request gets an account at once only when no waiter in the queue is due.
-3. A waiter sleeps on its own condition until it is served, until its wait may have ended by itself, or until
-   CLIENT_CHECK_SEC have passed and it checks whether its client is still connected.
+3. A waiter sleeps, in the event loop or in its thread, until it is served, until its wait may have ended by
+   itself, or until CLIENT_CHECK_SEC have passed and it checks whether its client is still connected.
 """
 
 from __future__ import annotations
@@ -24,36 +24,21 @@ from ...routing.persistence import dump_state
 from ...routing.quota.usage import NO_USAGE, Usage
 from ...routing.quota.windows import QuotaReading
 from ...routing.response_kinds import UNSERVED_FROM, ResponseKind
-from ...routing.state.decision import Decision, Lease, RoutingRequest
+from ...routing.state.decision import Lease, RoutingRequest
 from ...routing.view import snapshot_of
 from ...routing.wait_queue import NO_WAIT, Waiter, WaitLimits, WaitQueue
 from ...snapshot import Snapshot, TokenView
 from ...threads import Signal
+from ..net.coroutine import RequestCoroutine, WakeUp, run_coroutine
+from .queued_request import NoUsableAccountError, QueuedRequest
 
 __all__ = ["NO_WAIT", "NoUsableAccountError", "Router", "WaitLimits"]
 
 T = TypeVar("T")
-# How often a waiter checks its client: a disconnect must be noticed within 1 s.
-CLIENT_CHECK_SEC = 0.4
-
-
-class NoUsableAccountError(Exception):
-    """No account could be had within the wait limits; `decision` says why for each."""
-
-    def __init__(self, decision: Decision, waited: float) -> None:
-        super().__init__(decision.reason)
-        self.decision = decision
-        self.waited = waited
-
-
-class _SleepingWaiter(Waiter):
-    """A waiter whose thread sleeps until it is served."""
-
-    woken: threading.Condition  # only of a queued one: most never are, and it takes 3 us to make
 
 
 class Router:
-    """Thread-safe access to one fleet; every method but `acquire` is one critical section."""
+    """Thread-safe access to one fleet; every method but the first two is one critical section."""
 
     def __init__(
         self,
@@ -73,24 +58,32 @@ class Router:
         self.changes = 0  # of what it holds, since the start
         self._lock = threading.Lock()
         self._queue = WaitQueue(fleet)
-        self._sleeping: dict[Waiter, _SleepingWaiter] = {}
+        self._sleeping: dict[Waiter, QueuedRequest] = {}
         self._draining = False
         self.handed_over = False  # another process serves: what may wait for hours goes there
 
     # --- leases -------------------------------------------------------------------------------
 
-    def acquire(
+    def acquire(self, request: RoutingRequest, limits: WaitLimits, check_client: Callable[[], None]) -> Lease:
+        """Return what `acquiring` does; this thread sleeps meanwhile."""
+
+        def on_tick() -> RequestCoroutine[None]:
+            yield check_client
+
+        return run_coroutine(self.acquiring(request, limits, on_tick))
+
+    def acquiring(
         self,
         request: RoutingRequest,
         limits: WaitLimits,
-        check_client: Callable[[], None],
+        on_tick: Callable[[], RequestCoroutine[None]],
         on_wait: Callable[[Waiter], None] = lambda waiter: None,
-    ) -> Lease:
+    ) -> RequestCoroutine[Lease]:
         """Return a lease for `request`, with its slot; wait for it within `limits`.
 
-        `check_client` is called every CLIENT_CHECK_SEC without the lock and raises when the client has
-        disconnected.  `on_wait` gets the waiter, once, when it is queued: any thread may read its `wait`.
-        Raises NoUsableAccountError, WaitQueueFullError, DrainingError, or what `check_client` raises.
+        `on_tick` is run every CLIENT_CHECK_SEC without the lock and raises when the client has disconnected.
+        `on_wait` gets the waiter, once, when it is queued: any thread may read its `wait`.  Raises
+        NoUsableAccountError, WaitQueueFullError, DrainingError, or what `on_tick` raises.
         """
         with self._lock:
             now = self._clock()
@@ -102,12 +95,17 @@ class Router:
                 raise WaitQueueFullError(
                     f"{len(self._queue.waiters)} requests are already waiting for an account; try again."
                 )
-            waiter.woken = threading.Condition(self._lock)
+            waiter.wake_up = WakeUp()
             self._queue.waiters.append(waiter)
             self._sleeping[waiter] = waiter
         try:
             on_wait(waiter)
-            return self._wait_in_queue(waiter, check_client)
+            while True:
+                yield waiter.sleep(self._clock())
+                lease = self._take_lease(waiter)
+                if lease is not None:
+                    return lease
+                yield from on_tick()
         except BaseException:
             self._leave_queue(waiter)
             raise
@@ -127,8 +125,8 @@ class Router:
             self._record_change()
             return lease
 
-    def _try_enter(self, request: RoutingRequest, limits: WaitLimits, now: float) -> _SleepingWaiter:
-        waiter = _SleepingWaiter(request, limits, now)
+    def _try_enter(self, request: RoutingRequest, limits: WaitLimits, now: float) -> QueuedRequest:
+        waiter = QueuedRequest(request, limits, now)
         served = self._queue.enter(waiter, now)
         if served:
             self._wake(served)
@@ -136,21 +134,19 @@ class Router:
             self._record_change()
         return waiter
 
-    def _wait_in_queue(self, waiter: _SleepingWaiter, check_client: Callable[[], None]) -> Lease:
-        while True:
-            with self._lock:
-                if waiter.lease is None:
-                    waiter.woken.wait(self._sleep_sec(waiter))
-                now = self._clock()
-                if waiter.lease is None and waiter.is_due(now):
-                    self._serve_queue(now)
-                if waiter.lease is not None:
-                    self._record_change()
-                    return waiter.lease
+    def _take_lease(self, waiter: QueuedRequest) -> Optional[Lease]:
+        """Return the lease of a waiter that was served, perhaps just now; raises as `acquiring`."""
+        with self._lock:
+            now = self._clock()
+            if waiter.lease is None and waiter.is_due(now):
+                self._serve_queue(now)
+            if waiter.lease is None:
                 self._check_limits(waiter, now)
-            check_client()
+            else:
+                self._record_change()
+            return waiter.lease
 
-    def _leave_queue(self, waiter: _SleepingWaiter) -> None:
+    def _leave_queue(self, waiter: QueuedRequest) -> None:
         with self._lock:
             self._sleeping.pop(waiter, None)
             self._queue.leave(waiter, now := self._clock())
@@ -158,11 +154,7 @@ class Router:
                 self._fleet.settle_lease(waiter.lease, now)
             self._serve_queue(now)
 
-    def _sleep_sec(self, waiter: _SleepingWaiter) -> float:
-        until = waiter.wait.until if waiter.wait is not None else float("inf")
-        return max(0.001, min(CLIENT_CHECK_SEC, until - self._clock()))
-
-    def _check_limits(self, waiter: _SleepingWaiter, now: float) -> None:
+    def _check_limits(self, waiter: QueuedRequest, now: float) -> None:
         assert waiter.wait is not None
         self.check_draining()
         if self._queue.is_hopeless(waiter, now):
@@ -173,7 +165,7 @@ class Router:
 
     def _wake(self, served: Iterable[Waiter]) -> None:
         for waiter in served:
-            self._sleeping.pop(waiter).woken.notify()
+            self._sleeping.pop(waiter).wake_up()
 
     # --- what happens to leases -----------------------------------------------------------------
 
@@ -306,7 +298,7 @@ class Router:
         with self._lock:
             self._draining = True
             for waiter in self._sleeping.values():
-                waiter.woken.notify()
+                waiter.wake_up()
 
     def check_draining(self) -> None:
         """Raise DrainingError once the server stops: no request waits any longer."""

@@ -2,26 +2,30 @@
 
 Rules that hold in this file:
 
-1. A request is started once all of it has arrived.  If it needs anything but the upstream's response, it is
-   handed, with its coroutine as far as it has come, to the thread that handed the connection over.
+1. A request is started once all of it has arrived.  If it needs anything but the upstream's response and to
+   sleep, it is handed, with its coroutine as far as it has come, to the thread that handed the connection
+   over.
 2. Readiness is reported once (edge-triggered): on an event read everything there is, or remember it.
 3. `on_ready` may be called for nothing: a stale event of a descriptor that was another's.
 4. The connection to the upstream is known from a request's first write (`WriteUpstream`) on, not only once
    its response is awaited: a task that ends in between unregisters that connection too.
 5. A client that shuts down its sending side during a request has left or waits for the response: its thread
-   finds out, which may block, and goes on.
+   finds out, which may block, and goes on.  A sleeping request is resumed there at once.
+6. Whoever ends a sleep may do so after the request has left the loop: `unregister` takes the task's name off
+   the `WakeUp`, and `on_woken` looks again whether it is awaited.
 """
 
 from __future__ import annotations
 
 import select
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Optional
 
 from ...errors import UpstreamLostError
 from .client_connection import KEEP_ALIVE_SEC, ClientConnection
-from .coroutine import Deferred, Effect, ReadUpstream, RequestCoroutine, WriteUpstream
-from .event_loop import LoopState, Task
+from .coroutine import Deferred, Effect, ReadUpstream, RequestCoroutine, Sleep, WriteUpstream
+from .event_loop import NEVER, LoopState, Task
 from .socket_wait import has_stopped_sending
 from .upstream_connection import UpstreamConnection
 
@@ -69,6 +73,7 @@ class ConnectionTask(Task):
         self._upstream_fd = -1  # while its response is awaited
         self._client_ended = False  # the client has shut down its sending side
         self._has_unread = False  # bytes arrived during a request
+        self._sleeps_until = 0.0  # monotonic
 
     def register(self, loop_state: LoopState, now: float) -> None:
         """Wait for the next request; raises OSError."""
@@ -76,12 +81,14 @@ class ConnectionTask(Task):
         self.done = self.closing = self._client_ended = self._has_unread = False
         self.error = self.coroutine = self.effect = None
         self.loop_state = loop_state
+        self.alarm_at = NEVER  # of another loop
         loop_state.epoll.register(self.client_fd, EDGE_TRIGGERED)
         self._client.watch.epoll = loop_state.epoll
 
     def unregister(self) -> None:
         """Unregister the client, and the connection to the upstream if a request uses one."""
         self._client.watch.epoll = None
+        self._forget_wake_up()
         connection = self._upstream
         self._stop_waiting()
         if connection is not None:
@@ -92,6 +99,8 @@ class ConnectionTask(Task):
     def deadline(self) -> float:
         """When the response is late, or the idle connection is to be closed; monotonic."""
         effect = self.effect
+        if type(effect) is Sleep:
+            return NEVER  # `on_alarm` ends it
         return self.last_progress + (effect.timeout if isinstance(effect, ReadUpstream) else KEEP_ALIVE_SEC)
 
     def on_timeout(self) -> None:
@@ -144,8 +153,51 @@ class ConnectionTask(Task):
     def _on_client_end(self, now: float) -> None:
         """Take the bytes that have arrived; hand over a response that is still awaited (rule 5)."""
         self._read_upstream(now)
-        if self.coroutine is not None and type(self.effect) is ReadUpstream:
+        if self.coroutine is None:
+            return
+        if type(self.effect) is Sleep:
+            self._forget_wake_up()
+            self.effect = _go_on
             self.done = True
+        elif type(self.effect) is ReadUpstream:
+            self.done = True
+
+    def on_woken(self, now: float) -> None:
+        """Resume the request if what it waits for has come."""
+        coroutine, effect = self.coroutine, self.effect
+        if coroutine is not None and type(effect) is Sleep and effect.wake_up and effect.wake_up.is_called:
+            self._advance(coroutine.send, now, None)
+
+    def on_alarm(self, now: float) -> None:
+        """Resume the request once it has slept for its time."""
+        coroutine = self.coroutine
+        if coroutine is None or type(self.effect) is not Sleep:
+            return
+        if now >= self._sleeps_until:
+            self._forget_wake_up()
+            self._advance(coroutine.send, now, None)
+        else:
+            self.loop_state.set_alarm(self, self._sleeps_until)
+
+    def _sleep(self, effect: Sleep, now: float) -> None:
+        self._sleeps_until = now + effect.seconds
+        try:
+            self.loop_state.set_alarm(self, self._sleeps_until)
+        except OSError:  # no free descriptor or watch: its thread sleeps
+            self.done = True
+            return
+        wake_up = effect.wake_up
+        if wake_up is not None:
+            wake_up.on_call = partial(self.loop_state.wake, self)
+            if wake_up.is_called:
+                self.loop_state.wake(self)
+        if self._client_ended:
+            self._on_client_end(now)
+
+    def _forget_wake_up(self) -> None:
+        effect = self.effect
+        if type(effect) is Sleep and effect.wake_up is not None:
+            effect.wake_up.on_call = None
 
     def run_deferred(self, now: float) -> None:
         """Run the write that was put off to the end of the turn, and resume the request."""
@@ -175,6 +227,9 @@ class ConnectionTask(Task):
             else:
                 self.run_deferred(now)
             return
+        if type(effect) is Sleep:
+            self._sleep(effect, now)
+            return
         if type(effect) is not ReadUpstream:
             self.done = True
             return
@@ -203,3 +258,7 @@ class ConnectionTask(Task):
             self.done = True
         elif self._has_unread or self._client_ended:
             self._read_client(now)
+
+
+def _go_on() -> None:
+    """Resume at once a request that has slept."""

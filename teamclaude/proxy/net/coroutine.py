@@ -1,22 +1,34 @@
 """A request as a coroutine: the code that runs it chooses how to wait.
 
 The generator yields an effect and is sent its result.  A thread of its own runs each effect where it stands
-(`run_coroutine`).  The event loop knows the effect that nearly every request consists of, reading from the
-upstream, and waits for many at once.  All other effects are functions that may block.
+(`run_coroutine`).  The event loop knows the effects that nearly every request consists of, reading from the
+upstream and sleeping until another request gives up its slot, and waits for many at once.  All other effects
+are functions that may block.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any, Optional, TypeVar, Union
 
 from ...errors import UpstreamLostError, UpstreamTimeoutError
 from ...values import NamedTuple
-from .socket_wait import ClientWatch
+from .socket_wait import POLL_SEC, ClientWatch, ThreadJob
 from .upstream_connection import UpstreamConnection
 
-__all__ = ["Deferred", "Effect", "ReadUpstream", "RequestCoroutine", "WriteUpstream", "run_coroutine"]
+__all__ = [
+    "Deferred",
+    "Effect",
+    "ReadUpstream",
+    "RequestCoroutine",
+    "Sleep",
+    "WakeUp",
+    "WriteUpstream",
+    "run_coroutine",
+    "run_in_background",
+]
 
 T = TypeVar("T")
 
@@ -48,7 +60,59 @@ class WriteUpstream(Deferred):
     connection: UpstreamConnection
 
 
-Effect = Union[ReadUpstream, Deferred, Callable[[], Any]]
+class WakeUp:
+    """The end of one coroutine's sleep, called once, by any thread."""
+
+    __slots__ = ("_event", "is_called", "on_call")
+
+    def __init__(self) -> None:
+        self.is_called = False
+        self.on_call: Optional[Callable[[], None]] = None  # of the event loop, while that waits
+        self._event: Optional[threading.Event] = None  # of a sleeping thread; takes 3 us to make
+
+    def __call__(self) -> None:
+        """End the sleep, also one that begins later."""
+        self.is_called = True  # first: who goes to sleep sets what is called, and then reads this
+        on_call = self.on_call
+        if on_call is not None:
+            on_call()
+        event = self._event
+        if event is not None:
+            event.set()
+
+    def wait(self, seconds: float) -> None:
+        """Block until it is called, at most for `seconds`."""
+        if self._event is None:
+            self._event = threading.Event()
+        if not self.is_called:
+            self._event.wait(seconds)
+
+
+class Sleep:
+    """The time until `wake_up` is called, at most `seconds`; in the loop it ends early if the client leaves.
+
+    Without a `wake_up` only the time ends it; a thread then uses `watch` and raises ClientGoneError when the
+    client leaves.
+    """
+
+    __slots__ = ("seconds", "wake_up", "watch")
+
+    def __init__(
+        self, seconds: float, wake_up: Optional[WakeUp] = None, watch: Optional[ClientWatch] = None
+    ) -> None:
+        self.seconds = seconds
+        self.wake_up = wake_up
+        self.watch = watch
+
+    def __call__(self) -> None:
+        """Block until it is over."""
+        if self.wake_up is not None:
+            self.wake_up.wait(self.seconds)
+        elif self.watch is not None:
+            self.watch.sleep(self.seconds)
+
+
+Effect = Union[ReadUpstream, Deferred, Sleep, Callable[[], Any]]
 RequestCoroutine = Generator[Effect, Any, T]
 
 
@@ -70,3 +134,28 @@ def run_coroutine(coroutine: RequestCoroutine[T], effect: Optional[Effect] = Non
     except StopIteration as end:
         found: T = end.value
         return found
+
+
+def run_in_background(
+    work: Callable[[], T], on_tick: Callable[[], RequestCoroutine[None]]
+) -> RequestCoroutine[T]:
+    """Return or raise what `work` does in a thread of its own; run `on_tick` every POLL_SEC meanwhile.
+
+    As `run_in_thread`, for work of which only the effects count if `on_tick` raises.
+    """
+    is_over = WakeUp()
+    try:
+        job = ThreadJob(work, "blocking-work", is_over)
+    except RuntimeError:  # "can't start new thread"
+        found: T = yield work
+        return found
+    try:
+        while True:
+            yield Sleep(POLL_SEC, is_over)
+            if is_over.is_called:
+                return job.result()
+            yield from on_tick()
+    except Exception:
+        if not is_over.is_called and not job.leave():
+            yield job.done.wait
+        raise

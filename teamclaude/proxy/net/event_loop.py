@@ -19,24 +19,29 @@ Rules that hold in this file:
    loop's thread calls `unwatch`, any other one `unregister_from_loop`, which leaves `idle_watched` alone.
 6. One read of TLS ends when nothing more has arrived, and a peer may send KeyUpdate (RFC 8446 4.6.3) without
    end.  A timer finds that the loop is still in the same step, and cuts that connection (`cut_stalled`).
+7. A sleeping task is woken by `LoopState.wake`, from any thread: it is resumed at the end of the turn, and
+   only another thread writes to the pipe that ends a poll.  Its task may have left the loop meanwhile.
 
 Needs epoll (Linux).  Elsewhere requests and streams stay in their threads.
 """
 
 from __future__ import annotations
 
+import heapq
 import os
 import select
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
 from typing import Any, Optional
 
 from .upstream_connection import UpstreamConnection
 
-__all__ = ["STALLED_SEC", "EventLoop", "LoopState", "Task", "unregister_from_loop"]
+__all__ = ["NEVER", "STALLED_SEC", "EventLoop", "LoopState", "Task", "unregister_from_loop"]
 
 EPOLL: Any = getattr(select, "epoll", None)
 IDLE_EXIT_SEC = 0.05  # how long the thread outlives its last task: a burst does not start one thread per task
@@ -44,7 +49,7 @@ JOIN_SEC = 2.0
 MAX_EVENTS = 64  # of one poll
 STALLED_SEC = 2.0  # one step of the loop; a busy machine may stop a thread for a while, too
 NO_TLS_SEC = 3600.0  # after a connection had to be cut, clients with TLS stay in their threads
-_NEVER = float("inf")
+NEVER = float("inf")
 
 
 class LoopState:
@@ -56,6 +61,49 @@ class LoopState:
         self.idle_watched: dict[int, UpstreamConnection] = {}
         self.deferred: list[Task] = []  # tasks with a write to do at the end of this turn
         self.batching = False  # this turn handles more than one event
+        self.woken: deque[Task] = deque()  # tasks whose sleep may be over; any thread appends
+        self.alarms: list[tuple[float, int, Task]] = []  # a heap; at least one of each sleeping task
+        self._thread = 0  # the loop's
+        self._order = count()  # of alarms for the same time
+        self._pipe: Optional[tuple[int, int]] = None  # once a task sleeps
+        self._pipe_lock = threading.Lock()  # guards its end: the number of a closed descriptor is reused
+        self._is_called = False  # the pipe has a byte, or will have
+
+    def begin(self) -> None:
+        """Take note of the loop's thread, which calls this."""
+        self._thread = threading.get_ident()
+
+    def close(self) -> None:
+        """Close epoll and the pipe."""
+        with self._pipe_lock:
+            pipe, self._pipe = self._pipe, None
+        for fd in pipe or ():
+            os.close(fd)
+        self.epoll.close()
+
+    def wake(self, task: Task) -> None:
+        """Resume a sleeping task at the end of this turn; any thread."""
+        self.woken.append(task)
+        if threading.get_ident() != self._thread and not self._is_called:
+            with self._pipe_lock:
+                if self._pipe is not None:
+                    self._is_called = True
+                    os.write(self._pipe[1], b"w")
+
+    def on_called(self, fd: int) -> None:
+        """Empty the pipe if this is its descriptor; what was appended before is resumed in this turn."""
+        if self._pipe is not None and fd == self._pipe[0]:
+            os.read(fd, 64)
+            self._is_called = False
+
+    def set_alarm(self, task: Task, at: float) -> None:
+        """Have `task.on_alarm` called at this time (monotonic), perhaps also before; raises OSError."""
+        if self._pipe is None:
+            self._pipe = os.pipe()
+            self.epoll.register(self._pipe[0], select.EPOLLIN)
+        if at < task.alarm_at:
+            task.alarm_at = at
+            heapq.heappush(self.alarms, (at, next(self._order), task))
 
     def watch(self, connection: UpstreamConnection, events: int) -> None:
         """Register a connection to the upstream unless it is registered; raises OSError."""
@@ -94,6 +142,7 @@ class Task:
 
     loop_state: LoopState
     min_timeout: float  # seconds: it cannot be late earlier than this after any progress
+    alarm_at = NEVER  # when `on_alarm` is called next; monotonic
     reads_tls = False  # of a client
 
     def __init__(self, *fds: int) -> None:
@@ -132,6 +181,12 @@ class Task:
     def run_deferred(self, now: float) -> None:
         """Do what was deferred to the end of the turn."""
 
+    def on_woken(self, now: float) -> None:
+        """Go on if the sleep was ended by another."""
+
+    def on_alarm(self, now: float) -> None:
+        """Go on if the time of the sleep is over; else set another alarm."""
+
 
 class EventLoop:
     """Run tasks that any thread hands over; its own thread runs while there are some."""
@@ -142,12 +197,12 @@ class EventLoop:
         self._lock = threading.Lock()
         self._state: Optional[LoopState] = None  # while the thread runs
         self._thread: Optional[threading.Thread] = None  # the last one
-        self._next_timeout_check = _NEVER  # when the first task may be late; monotonic
+        self._next_timeout_check = NEVER  # when the first task may be late; monotonic
         self._finished: list[Task] = []  # in this turn
         self._steps, self._step_fd = 0, -1  # events handled so far, and whose is being handled
         self._seen_step = 0, -1  # by `cut_stalled`
         self._seen_at = 0.0  # since when that step is seen; monotonic
-        self._no_tls_until = -_NEVER  # monotonic
+        self._no_tls_until = -NEVER  # monotonic
 
     def run(self, task: Task) -> bool:
         """Run a task until it has finished; False when it could not be registered.
@@ -217,6 +272,7 @@ class EventLoop:
     # --- the loop's thread ----------------------------------------------------------------------------
 
     def _run(self, state: LoopState) -> None:
+        state.begin()
         try:
             while self._run_once(state):
                 pass
@@ -227,12 +283,12 @@ class EventLoop:
                     self._finish(state, task, error)
             self._wake_finished()
         finally:
-            state.epoll.close()
+            state.close()
 
     def _run_once(self, state: LoopState) -> bool:
         """Poll once and handle all events; False when there were none and no task is left."""
         tasks, deferred = state.tasks, state.deferred
-        timeout = max(0.0, self._next_timeout_check - self._monotonic()) if tasks else IDLE_EXIT_SEC
+        timeout = self._poll_sec(state) if tasks else IDLE_EXIT_SEC
         events = state.epoll.poll(timeout, MAX_EVENTS)
         state.batching = len(events) > 1
         now = self._monotonic()
@@ -243,15 +299,39 @@ class EventLoop:
                 self._step(state, task, task.on_ready, fd, what, now)
             elif fd in state.idle_watched:
                 state.idle_watched[fd].has_unexpected_data = True
+            else:
+                state.on_called(fd)
         self._step_fd = -1
-        while deferred:
-            task = deferred.pop(0)
-            self._step(state, task, task.run_deferred, now)
+        if state.alarms and state.alarms[0][0] <= now:
+            self._ring_alarms(state, now)
+        while deferred or state.woken:
+            while deferred:
+                task = deferred.pop(0)
+                self._step(state, task, task.run_deferred, now)
+            while state.woken:
+                task = state.woken.popleft()
+                if tasks.get(task.fds[0]) is task:
+                    self._step(state, task, task.on_woken, now)
         if now >= self._next_timeout_check:
             self._expire_tasks(state, now)
         if self._finished:
             self._wake_finished()
         return bool(events or tasks) or not self._stop_if_empty(state)
+
+    def _poll_sec(self, state: LoopState) -> float:
+        next_step = self._next_timeout_check
+        if state.alarms:
+            next_step = min(next_step, state.alarms[0][0])
+        return max(0.0, next_step - self._monotonic())
+
+    def _ring_alarms(self, state: LoopState, now: float) -> None:
+        alarms = state.alarms
+        while alarms and alarms[0][0] <= now:
+            at, _, task = heapq.heappop(alarms)
+            if at == task.alarm_at:
+                task.alarm_at = NEVER
+            if state.tasks.get(task.fds[0]) is task:
+                self._step(state, task, task.on_alarm, now)
 
     def _step(self, state: LoopState, task: Task, step: Callable[..., None], *arguments: Any) -> None:
         try:
@@ -273,7 +353,7 @@ class EventLoop:
                 self._finish(state, task, error)
             # A task that switches its direction meanwhile is not late before `now + min_timeout`.
             self._next_timeout_check = min(
-                (min(each.deadline, now + each.min_timeout) for each in tasks), default=_NEVER
+                (min(each.deadline, now + each.min_timeout) for each in tasks), default=NEVER
             )
 
     def _finish(self, state: LoopState, task: Task, error: Optional[BaseException] = None) -> None:

@@ -34,6 +34,7 @@ __all__ = [
     "READABLE",
     "WRITABLE",
     "ClientWatch",
+    "ThreadJob",
     "has_disconnected",
     "has_stopped_sending",
     "is_peer_socket_open",
@@ -224,7 +225,7 @@ def run_in_thread(
     Where no thread can be started the work is done in this one, without ticks.
     """
     try:
-        job = _ThreadJob(work, name)
+        job = ThreadJob(work, name)
     except RuntimeError:  # "can't start new thread"
         return work()
     try:
@@ -239,10 +240,16 @@ def run_in_thread(
     return job.result()
 
 
-class _ThreadJob(threading.Thread, Generic[T]):
-    def __init__(self, work: Callable[[], T], name: str) -> None:
+class ThreadJob(threading.Thread, Generic[T]):
+    """Work in a thread of its own; raises RuntimeError where none can be started.
+
+    `on_done` is called at its end.
+    """
+
+    def __init__(self, work: Callable[[], T], name: str, on_done: Callable[[], None] = lambda: None) -> None:
         super().__init__(name=name, daemon=True)
         self._work = work
+        self._on_done = on_done
         self._lock = threading.Lock()  # guards _results, _discard, _is_alone and the change of `done`
         self._results: list[T] = []
         self._discard: Optional[Callable[[T], None]] = None
@@ -252,6 +259,7 @@ class _ThreadJob(threading.Thread, Generic[T]):
         self.start()
 
     def run(self) -> None:
+        """Do the work; its result or error is kept."""
         try:
             result = self._work()
         except BaseException as error:  # raised again in the waiting thread
@@ -262,6 +270,7 @@ class _ThreadJob(threading.Thread, Generic[T]):
             self.done.set()
             if self._is_alone:
                 _abandoned.release()
+        self._on_done()
 
     def _keep(self, result: T) -> None:
         with self._lock:

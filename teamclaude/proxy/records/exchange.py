@@ -191,7 +191,7 @@ class Exchange:
     def wait_recorder(
         self, clock: Callable[[], float], outlook_of: Callable[[Waiter], ExpectedAccount]
     ) -> Callable[[Waiter], None]:
-        """Return the callback for `Router.acquire` that records the wait of a queued request."""
+        """Return the callback for `Router.acquiring` that records the wait of a queued request."""
 
         def begin(waiter: Waiter) -> None:
             if waiter.wait is not None:

@@ -29,13 +29,14 @@ _SHORT: tuple[tuple[str, str, Any], ...] = (
     (_PROXY + "forwarding.hold", "TICK_SEC", 0.012),
     (_PROXY + "forwarding.hold", "COMMENT_SEC", 0.012),
     (_PROXY + "forwarding.context", "REFUSED_FOR_SEC", 0.3),
-    (_PROXY + "forwarding.router", "CLIENT_CHECK_SEC", 0.02),
+    (_PROXY + "forwarding.queued_request", "CLIENT_CHECK_SEC", 0.02),
     (_PROXY + "server", "CONFIG_POLL_SEC", 0.02),
     (_PROXY + "server", "MIN_DRAIN_SEC", 0.1),
     (_PROXY + "net.transport", "KEPT_BODY_SEC", 0.25),
     (_PROXY + "net.transport", "RETRY_PAUSE_SEC", 0.02),
     (_PROXY + "net.upstream_connection", "SEND_TIMEOUT_SEC", 0.25),
     (_PROXY + "net.socket_wait", "POLL_SEC", 0.02),
+    (_PROXY + "net.coroutine", "POLL_SEC", 0.02),
     ("teamclaude.fakeapi.api", "ApiConnection", TappedConnection),
 )
 

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from teamclaude.proxy.net import event_loop as module
+from teamclaude.proxy.net.event_loop import EventLoop
 from teamclaude.proxy.net.tls_io import prepare_context
+from tests.proxy.net.loop_connection import Connect, LoopConnection
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
 VERSIONS = {"TLS 1.2": ssl.TLSVersion.TLSv1_2, "TLS 1.3": ssl.TLSVersion.TLSv1_3}
@@ -65,3 +68,31 @@ def tls_pair_of(tcp_pair: Pair, pem: Any) -> Iterator[Callable[[str], Pair]]:
 def half_close(sock: socket.socket) -> None:
     """End what is sent on the connection below TLS: `SSLSocket.shutdown` would end the reading, too."""
     socket.socket.shutdown(sock, socket.SHUT_WR)
+
+
+@pytest.fixture
+def connect(client_pair: Pair, connect_by: Callable[[Pair], Connect]) -> Connect:
+    return connect_by(client_pair)
+
+
+@pytest.fixture
+def connect_by(tcp_pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Pair], Connect]]:
+    """Return what makes connections of clients of this kind; all of them run in one event loop."""
+    monkeypatch.setattr(module, "IDLE_EXIT_SEC", 0.0)
+    event_loop = EventLoop()
+    made: list[LoopConnection] = []
+
+    def of(kind: Pair) -> Connect:
+        def make(**how: Any) -> LoopConnection:
+            made.append(LoopConnection(kind, tcp_pair, event_loop, **how))
+            return made[-1]
+
+        return make
+
+    yield of
+    for connection in made:
+        connection.user.close()
+        connection.ends()
+        connection.pool.close()
+    event_loop.close()
+    assert not any(thread.name == "event-loop" for thread in threading.enumerate())

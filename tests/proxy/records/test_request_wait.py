@@ -11,6 +11,7 @@ from teamclaude.fakeapi.fault import Fault
 from teamclaude.proxy.forwarding.hold import Hold
 from teamclaude.proxy.http.head import RequestHead
 from teamclaude.proxy.http.path_kinds import classify_path
+from teamclaude.proxy.net.coroutine import run_coroutine
 from teamclaude.proxy.records.exchange import Exchange
 from teamclaude.proxy.records.request_wait import HELD, PAUSE, SLOT, RequestWait, current_hold, held_seconds
 from teamclaude.routing.expected_account import NOT_EXPECTED, ExpectedAccount
@@ -247,8 +248,9 @@ class Client:
     def check(self) -> None:
         """It is there."""
 
-    def send(self, data: bytes) -> None:
+    def send_nowait(self, data: bytes) -> int:
         self.sent += data
+        return len(data)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +271,7 @@ def test_the_comment_of_a_held_stream_names_the_account_and_the_time_in_one_line
     )
     exchange.begin_wait(queued.waiting)
     client = Client()
-    Hold(exchange, client, True, 0.0).on_tick()  # type: ignore[arg-type]
+    run_coroutine(Hold(exchange, client, True, 0.0).on_tick())  # type: ignore[arg-type]
     assert client.sent.endswith(b"\r\n\r\n" + comment)
 
 
@@ -281,7 +283,7 @@ def test_while_it_waits_a_request_notices_that_it_waits_for_something_else_by_no
     exchange.begin_wait(queued.waiting)
     queued.now += 5
     queued.waiter.wait = NOTHING
-    Hold(exchange, Client(), False, 0.0).on_tick()  # type: ignore[arg-type]
+    run_coroutine(Hold(exchange, Client(), False, 0.0).on_tick())  # type: ignore[arg-type]
     queued.now += 2
     assert [(wait.kind, wait.seconds) for wait in exchange.waits] == [(SLOT, 5.0), (HELD, 2.0)]
 

@@ -1,0 +1,33 @@
+"""A request in the wait queue of the router: how it sleeps, and the error when it waits in vain."""
+
+from __future__ import annotations
+
+from ...routing.state.decision import Decision
+from ...routing.wait_queue import Waiter
+from ..net.coroutine import Sleep, WakeUp
+
+__all__ = ["CLIENT_CHECK_SEC", "NoUsableAccountError", "QueuedRequest"]
+
+# How often a waiter checks its client: a disconnect must be noticed within 1 s.
+CLIENT_CHECK_SEC = 0.4
+SHORTEST_SEC = 0.001  # of a sleep
+
+
+class NoUsableAccountError(Exception):
+    """No account could be had within the wait limits; `decision` says why for each."""
+
+    def __init__(self, decision: Decision, waited: float) -> None:
+        super().__init__(decision.reason)
+        self.decision = decision
+        self.waited = waited
+
+
+class QueuedRequest(Waiter):
+    """A waiter that sleeps until it is served, in the event loop or in its thread."""
+
+    wake_up: WakeUp  # only of a queued one: most never are
+
+    def sleep(self, now: float) -> Sleep:
+        """Return its next sleep: until it is served, or its wait may have ended by itself."""
+        until = self.wait.until if self.wait is not None else float("inf")
+        return Sleep(max(SHORTEST_SEC, min(CLIENT_CHECK_SEC, until - now)), self.wake_up)
