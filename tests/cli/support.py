@@ -9,12 +9,28 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from teamclaude.lab.traffic import synthetic_sessions
+
 KEY = "tc-FAKEproxykeyFAKEproxykey"
 ALICE = {"name": "alice@example.com", "type": "oauth", "accessToken": "sk-ant-oat01-FAKE-alice"}
 BOB = {"name": "bob", "type": "oauth", "accessToken": "sk-ant-oat01-FAKE-bob"}
 # A credentials file in which Claude Code finds a login.
 CLAUDE_LOGIN = '{"claudeAiOauth": {"accessToken": "sk-ant-oat01-FAKE", "scopes": ["user:inference"]}}'
 PAID = {"name": "paid", "type": "apikey", "apiKey": "sk-ant-api03-FAKE-paid"}
+
+
+def short_sessions(path: Path) -> Path:
+    """Write a few short sessions for the lab, which plays a week of them in a tenth of a second."""
+    lines = []
+    for session in synthetic_sessions(12, 7):
+        rows, now = [], 0.0
+        for each in session.requests[:12]:
+            now += each.gap
+            rows.append([now, *each[1:]])
+            now += each.duration
+        lines.append(json.dumps({"id": session.id, "requests": rows}) + "\n")
+    path.write_text("".join(lines))
+    return path
 
 
 class Ended(NamedTuple):

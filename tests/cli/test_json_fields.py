@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Optional
 
 import pytest
 
+from teamclaude.cli.lab import forecast
 from teamclaude.cli.parsers.command_words import all_commands
-from tests.cli.support import ALICE, Ended, Stub
+from teamclaude.lab.forecasts.play import play_world
+from tests.cli.support import ALICE, Ended, Stub, short_sessions
 from tests.history.conftest import fill
 from tests.history.reports.support import facts
 
@@ -33,6 +36,7 @@ ANSWERS = {
     "GET /teamclaude/record": {"on": True, "directory": "/d", "files": 2, "bytes": 3, "since": "20261101"},
 }
 SMALL = ("--users", "3", "--weeks", "1", "--accounts", "2", "--policy", "price")
+EARLY_RESET = ("--first-seed", "28")  # a week is used up, and ends, on the second day
 LINES = {
     "accounts": ("accounts",),
     "status": ("status",),
@@ -46,9 +50,9 @@ LINES = {
     "usage": ("usage",),
     "version": ("version",),
     "doctor": ("doctor",),
-    "lab run": ("lab", "run", *SMALL),
+    "lab run": ("lab", "run", "--jobs", "1", *SMALL),
     "lab explain": ("lab", "explain", "--at", "Tue 14:30", *SMALL),
-    "lab forecast": ("lab", "forecast", *SMALL),
+    "lab forecast": ("lab", "forecast", *SMALL, *EARLY_RESET),
 }
 # Whose fields are held elsewhere, or which are no readings.
 ELSEWHERE = {"import": "a login is its value", "service": "tests/cli/service"}
@@ -89,8 +93,14 @@ def world(config: Callable[..., Path], stub: Stub) -> Path:
 
 
 @pytest.mark.parametrize("name", LINES)
-def test_no_field_is_lost(world: Path, cli: Callable[..., Ended], name: str) -> None:
-    ended = cli(*LINES[name], "--json")
+def test_no_field_is_lost(
+    world: Path, cli: Callable[..., Ended], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [*LINES[name], "--json"]
+    if words[0] == "lab":
+        words += ["--traffic", str(short_sessions(world.with_name("short.jsonl")))]
+    monkeypatch.setattr(forecast, "play_world", partial(play_world, until=2 * 86400.0))
+    ended = cli(*words)
     found = json.loads(ended.out)
     assert isinstance(found, dict), ended.err
     assert next(iter(found)) == "schema"

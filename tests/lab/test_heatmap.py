@@ -30,8 +30,8 @@ def test_hours_without_events_are_filled_as_the_windows_were_then():
     assert heatmap.rows["a", "7d"] == [0.1] * 8
 
 
-def test_recording_a_heatmap_changes_nothing(scenario):
-    assert run_policy(scenario(), "sticky", heatmap=Heatmap()) == run_policy(scenario(), "sticky")
+def test_recording_a_heatmap_changes_nothing(scenario, played):
+    assert run_policy(scenario(), "sticky", heatmap=Heatmap()) == played("sticky")
 
 
 def test_each_account_has_two_rows_under_a_ruler_of_days():

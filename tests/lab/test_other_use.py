@@ -8,7 +8,7 @@ import pytest
 
 from teamclaude.lab.api_model import FIVE_HOURS_SEC, ApiAccount, ApiWindow, TokenWeights
 from teamclaude.lab.other_use import plan_other_use
-from teamclaude.lab.run import PolicyRun, run_policy
+from teamclaude.lab.run import PolicyRun
 from teamclaude.lab.workload import WEEK_SEC
 
 WEEKS = {"a": 1000.0, "b": 3000.0}
@@ -44,8 +44,8 @@ def test_the_load_counts_what_others_leave(scenario):
 
 @pytest.mark.parametrize("load", [0.8, 1.0, 1.3])
 @pytest.mark.parametrize("policy", ["price", "sticky", "round-robin"])
-def test_no_policy_exceeds_the_bound_beside_others(scenario, policy, load):
-    assert run_policy(scenario(load, other_use=0.3), policy).completed <= 1.0 + 1e-9
+def test_no_policy_exceeds_the_bound_beside_others(played, policy, load):
+    assert played(policy, load, other_use=0.3).completed <= 1.0 + 1e-9
 
 
 def test_the_bound_is_less_by_what_others_used(scenario):
@@ -64,7 +64,7 @@ def test_resets_may_fall_into_one_hour(scenario):
 
 def told_elsewhere(scenario: Any, other_use: float) -> list[float]:
     """What the fleet said of the use by others, every half an hour of a week."""
-    world = scenario(other_use=other_use)
+    world = scenario(other_use=other_use, hold_sec=1800.0)
     run, told = PolicyRun(world, "price"), []
     for number in range(1, int(world.end / 1800)):
         run.advance(number * 1800.0)

@@ -81,8 +81,8 @@ def test_the_gate_of_the_plan_lets_in_what_its_rate_is_enough_for(gate, burn, wa
     assert policy.gate_reason(pool, request, account, 0, 1800.0) == ""
 
 
-def test_the_lab_plays_it_the_same_each_time(scenario):
-    first, again = (run_policy(scenario(1.0), "horizon") for _ in range(2))
+def test_the_lab_plays_it_the_same_each_time(scenario, played):
+    first, again = played("horizon", 1.0), run_policy(scenario(1.0), "horizon")
     assert first == again
     assert 0.5 < first.completed <= 1.0 + 1e-9
 

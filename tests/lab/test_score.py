@@ -6,7 +6,7 @@ import pytest
 
 from teamclaude.lab.api_model import ApiAccount, ApiResponse, ApiWindow, TokenWeights
 from teamclaude.lab.clients import ActiveSession
-from teamclaude.lab.run import PolicyRun, run_policy
+from teamclaude.lab.run import PolicyRun
 from teamclaude.lab.score import ScoreCounter, WaitingTimes
 from teamclaude.lab.traffic import RequestTrace, SessionTrace
 from teamclaude.lab.upper_bound import Demand
@@ -67,19 +67,18 @@ def test_a_request_that_is_not_served_by_the_end_has_waited_until_then(scenario)
     assert run.score().waiting_longest >= longest > 600.0
 
 
-def test_waiting_goes_on_while_the_client_is_away(scenario):
-    score = run_policy(scenario(2.5), "sticky")
+def test_waiting_goes_on_while_the_client_is_away(played):
+    hold, between = 18000.0, 600.0
+    score = played("sticky", 2.5, hold_sec=hold)
     assert score.visible_429s
-    hold, between = scenario(2.5).settings.hold_sec, 600.0
     assert score.waiting_longest > hold + between  # one hold, and the person's pause after it
     assert 0.0 < score.waited_10min <= score.waited_10s < 1.0
     assert score.waiting_p50 <= score.waiting_p95 <= score.waiting_p99 <= score.waiting_longest
 
 
-def test_the_worst_users_share_is_no_more_than_everybodys(scenario):
-    score = run_policy(scenario(2.5), "sticky")
-    assert 0.0 <= score.worst_user < 1.0
-    assert run_policy(scenario(0.2), "sticky").worst_user == pytest.approx(1.0, abs=2e-3)
+def test_the_worst_users_share_is_no_more_than_everybodys(played):
+    assert 0.0 <= played("sticky", 2.5).worst_user < 1.0
+    assert played("sticky", 0.2).worst_user == pytest.approx(1.0, abs=2e-3)
 
 
 @pytest.mark.parametrize(("of_opus", "counted"), [(900.0, 900.0), (600.0, 600.0), (1000.0, 1000.0)])

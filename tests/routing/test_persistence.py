@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import copy
 import json
 import random
 from typing import Any
@@ -14,6 +13,7 @@ from teamclaude.routing.quota.usage import Usage
 from teamclaude.routing.state.account import AccountSpec
 from teamclaude.routing.state.decision import Lease, Reason, RoutingRequest
 from teamclaude.routing.view import snapshot_of
+from tests.routing.conftest import DEFAULT
 
 HOUR, DAY = 3600.0, 86400.0
 OPUS = "claude-opus-4-8"
@@ -213,16 +213,16 @@ def test_no_state_is_a_fresh_start(pool, data):
 
 
 def places(value, path=()):
-    """Every path into a JSON value."""
+    """Every path into a JSON value; of a list the first five, since all are read alike."""
     yield path
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    rows = enumerate(value[:5]) if isinstance(value, list) else ()
+    items = value.items() if isinstance(value, dict) else rows
     for key, inner in items:
         yield from places(inner, (*path, key))
 
 
-def replaced(data, path, value):
-    data = copy.deepcopy(data)
-    target = data
+def replaced(text, path, value):
+    target = data = json.loads(text)
     for key in path[:-1]:
         target = target[key]
     target[path[-1]] = value
@@ -241,11 +241,14 @@ def use(fleet, now):
 
 
 def test_garbage_in_any_place_never_raises_and_keeps_the_rest(pool, request):
-    data = saved(pool)
+    text = json.dumps(saved(pool))
     rng = random.Random(request.node.name)  # other garbage under each policy
-    for path in places(data):
-        for value in rng.sample(GARBAGE, 2) if path else ():
-            fleet, _ = restored(pool, replaced(data, path, value))
+    found = [path for path in places(json.loads(text)) if path]
+    if pool.policy != DEFAULT:  # most policies save nothing of their own
+        found = rng.sample(found, len(found) // 4)
+    for path in found:
+        for value in rng.sample(GARBAGE, 2):
+            fleet, _ = restored(pool, replaced(text, path, value))
             kept = {key: account.requests for key, account in fleet.accounts.items()}
             bound = set(fleet.bindings)
             use(fleet, pool.now)

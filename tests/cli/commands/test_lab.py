@@ -7,12 +7,20 @@ import pytest
 from teamclaude.cli import main
 from teamclaude.cli.lab.options import parse_policies
 from teamclaude.proxy.records.traffic_recorder import hash_of_account
+from tests.cli.support import short_sessions
 
-SMALL = ["lab", "run", "--weeks", "1", "--users", "1", "--accounts", "2"]
+RUN = ["lab", "run", "--jobs", "1"]  # starting a process takes longer than such a run
+SMALL = ["--weeks", "1", "--users", "1", "--accounts", "2"]
 
 
-def test_the_table_has_a_row_per_policy_and_is_the_same_every_time(capsys):
-    words = [*SMALL, "--policy", "sticky", "price"]
+@pytest.fixture(scope="module", name="small")
+def small_world(tmp_path_factory):
+    """The options of a small world: what a few short sessions make of a week."""
+    return [*SMALL, "--traffic", str(short_sessions(tmp_path_factory.mktemp("lab") / "s"))]
+
+
+def test_the_table_has_a_row_per_policy_and_is_the_same_every_time(capsys, small):
+    words = [*RUN, *small, "--policy", "sticky", "price"]
     assert main(words) == 0
     first = capsys.readouterr()
     blocks = [[line.split()[0] for line in part.splitlines()] for part in first.out.split("\n\n")]
@@ -22,8 +30,9 @@ def test_the_table_has_a_row_per_policy_and_is_the_same_every_time(capsys):
     assert capsys.readouterr().out == first.out
 
 
-def test_json_holds_every_seed(capsys):
-    assert main([*SMALL, "--policy", "sticky", "--seeds", "2", "--load", "0.5", "0.9", "--json"]) == 0
+def test_json_holds_every_seed(capsys, small):
+    words = ["lab", "run", *small, "--policy", "sticky", "--seeds", "2", "--load", "0.5", "0.9"]
+    assert main([*words, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["policies"]
     assert [(row["load"], sorted(row["seeds"])) for row in rows] == [(0.5, ["1", "2"]), (0.9, ["1", "2"])]
     assert 0 < rows[0]["mean"]["completed"] <= 1
@@ -59,9 +68,9 @@ def test_a_wrong_word_is_one_line(capsys, words, told):
     assert len(err.splitlines()) == 1
 
 
-def test_charts_of_the_first_seed(capsys, tmp_path):
+def test_charts_of_the_first_seed(capsys, tmp_path, small):
     picture = tmp_path / "a.svg"
-    words = [*SMALL, "--policy", "sticky", "--seeds", "2", "--chart", "--svg", str(picture)]
+    words = [*RUN, *small, "--policy", "sticky", "--seeds", "2", "--chart", "--svg", str(picture)]
     assert main(words) == 0
     out = capsys.readouterr().out
     assert out.count("sticky, load 1, seed 1") == 1
@@ -76,8 +85,8 @@ def test_charts_of_the_first_seed(capsys, tmp_path):
     assert "can't write" in capsys.readouterr().err
 
 
-def test_a_moment_is_explained_with_accounts_and_reasons(capsys):
-    words = ["lab", "explain", *SMALL[2:], "--policy", "price", "--at", "Wed 15:00"]
+def test_a_moment_is_explained_with_accounts_and_reasons(capsys, small):
+    words = ["lab", "explain", *small, "--policy", "price", "--at", "Wed 15:00"]
     assert main(words) == 0
     out = capsys.readouterr().out
     assert out.startswith("week 1, Wed 15:00, policy price, load 1, seed 1\n")
@@ -173,18 +182,18 @@ def test_whatif_knows_the_accounts_of_the_config_file_by_the_salt_of_the_recordi
     assert "A cap of 20 % on bob would have" in capsys.readouterr().out
 
 
-def test_a_capped_account_is_explained(capsys):
-    words = ["lab", "explain", *SMALL[2:], "--policy", "price", "--at", "Wed 15:00", "--cap", "acct1=0"]
+def test_a_capped_account_is_explained(capsys, small):
+    words = ["lab", "explain", *small, "--policy", "price", "--at", "Wed 15:00", "--cap", "acct1=0"]
     assert main(words) == 0
     assert "maxUsage 0%" in capsys.readouterr().out
 
 
-def test_run_with_caps_and_other_values(capsys):
-    words = [*SMALL, "--policy", "price", "--load", "1.2"]
+def test_run_with_caps_and_other_values(capsys, small):
+    words = [*RUN, *small, "--policy", "price", "--load", "0.6"]
     assert main([*words, "--tuning", "gate_sec=0", "--json"]) == 0
     first = json.loads(capsys.readouterr().out)["policies"]
     assert [row["policy"] for row in first] == ["price", "price gate_sec=0"]
-    assert main([*words, "--cap", "acct1=0.3", "--json"]) == 0
+    assert main([*words, "--cap", "acct1=0", "--json"]) == 0
     (capped,) = json.loads(capsys.readouterr().out)["policies"]
     assert capped["mean"]["wanted"] < first[0]["mean"]["wanted"]
 

@@ -16,7 +16,7 @@ from teamclaude.lab.traffic import synthetic_sessions
 
 SETTINGS = ScenarioSettings(sizes=(1.0, 1.0), weeks=1, users=1)
 WORLD = World("small", "", SETTINGS)
-SESSIONS = synthetic_sessions(20, 3)
+SESSIONS = [each._replace(requests=each.requests[:15]) for each in synthetic_sessions(20, 3)]
 JOBS = [
     Job(WORLD, Variant(name), 0.9, seed, seed == 1) for seed in (1, 2) for name in ("round-robin", "sticky")
 ]

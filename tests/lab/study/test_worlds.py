@@ -15,7 +15,7 @@ def test_each_world_has_a_scenario_of_its_own_and_enough_quota_for_its_load(name
     settings = world.settings
     small = synthetic_scenario(
         settings.__class__(**{**settings.__dict__, "weeks": 1, "agents": settings.agents and 2}),
-        synthetic_sessions(10, 3),
+        [each._replace(requests=each.requests[:10]) for each in synthetic_sessions(10, 3)],
         1,
     )
     ours = sum(setup.week for setup in small.setups) * (1.0 - settings.other_use)
