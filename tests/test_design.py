@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
+
+from tests.source_facts import facts_of
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "teamclaude"
@@ -24,34 +23,9 @@ def tree_path(path: str) -> Path:
     return inside if inside.exists() else ROOT / path
 
 
-def names_of(node: ast.AST) -> Iterator[str]:
-    """Yield the names that a statement binds."""
-    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-        yield node.name
-    elif isinstance(node, (ast.Assign, ast.AnnAssign)):
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        for target in targets:
-            yield from (part.id for part in ast.walk(target) if isinstance(part, ast.Name))
-
-
-def members_of(node: ast.ClassDef) -> Iterator[str]:
-    """Yield the methods, fields and attributes of `self` of a class."""
-    for statement in node.body:
-        yield from names_of(statement)
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store):
-            yield inner.attr
-
-
-@cache
 def definitions(path: Path) -> frozenset[str]:
     """Return what a module defines: functions, classes, constants, and `Class.member`."""
-    found = set()
-    for node in ast.parse(path.read_text("utf-8")).body:
-        found |= set(names_of(node))
-        if isinstance(node, ast.ClassDef):
-            found |= {f"{node.name}.{member}" for member in members_of(node)}
-    return frozenset(found)
+    return facts_of(path).definitions
 
 
 def problems(text: str) -> list[str]:
@@ -96,21 +70,10 @@ def section(title: str) -> str:
     return PAGE.read_text("utf-8").partition(f"\n{title}\n---")[2].partition("\n---")[0]
 
 
-def locks_of(path: Path) -> set[str]:
-    """Return `Class.attribute` for each lock that a class of the module makes."""
-    found = set()
-    body = ast.parse(path.read_text("utf-8")).body
-    for node in (each for each in body if isinstance(each, ast.ClassDef)):
-        for inner in (each for each in ast.walk(node) if isinstance(each, ast.Assign)):
-            if re.fullmatch(r"threading\.(Lock|RLock|Condition)\(\)", ast.unparse(inner.value)):
-                found |= {ast.unparse(target).replace("self", node.name, 1) for target in inner.targets}
-    return found
-
-
 def test_the_page_lists_every_lock() -> None:
     not_listed = {PACKAGE / "demo", PACKAGE / "fakeapi"}
     sources = [path for path in PACKAGE.rglob("*.py") if not not_listed & set(path.parents)]
-    made: set[str] = set().union(*map(locks_of, sources))
+    made: set[str] = set().union(*(facts_of(path).locks for path in sources))
     calls = sum(
         len(re.findall(r"\b(?:Lock|RLock|Condition)\(\)", path.read_text("utf-8"))) for path in sources
     )
