@@ -67,7 +67,7 @@ class Served(Tty):
                 "content-type": "application/json",
             },
         )
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return bytes(answer.read())
 
 
@@ -152,25 +152,24 @@ def test_quitting_asks_while_a_request_runs_and_lets_it_finish(serve: Callable[.
     deck.hear("stopping; running answers may finish")
     assert deck.restored
     assert deck.end() == 0
-    asking.join(10)
+    asking.join(60)
     assert b"message_stop" in answers[0]
 
 
-@pytest.mark.parametrize("way", ["q", "ctrl-c", "SIGTERM", "SIGINT", "hangup"])
+# Also by q and SIGTERM: other tests end so.
+@pytest.mark.parametrize("way", ["ctrl-c", "SIGINT", "hangup"])
 def test_the_terminal_is_restored_on_every_way_out(serve: Callable[..., Served], way: str) -> None:
     deck = serve()
     assert not deck.restored
     assert "1049" in deck.screen.modes
     assert "2004" in deck.screen.modes
-    if way == "q":
-        deck.type("q")
-    elif way == "ctrl-c":
+    if way == "ctrl-c":
         deck.type("\x03")
     elif way == "hangup":
         os.close(deck.slave)
         os.close(deck.master)
         deck.master, deck.slave = os.openpty()  # for `close`
-        assert deck.child.wait(20) is not None
+        assert deck.child.wait(60) is not None
         return
     else:
         deck.kill(getattr(signal, way))
@@ -219,7 +218,7 @@ def test_a_process_that_is_killed_after_a_restart_leaves_the_terminal_in_order(
     request = urllib.request.Request(
         f"http://127.0.0.1:{deck.port}/teamclaude/restart", b"{}", {"x-teamclaude-key": KEY}
     )
-    with urllib.request.urlopen(request, timeout=40) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         pid = json.loads(answer.read())["pid"]
     deck.wait_until(lambda: bool(entered))
     deck.see("── Accounts")
@@ -229,41 +228,9 @@ def test_a_process_that_is_killed_after_a_restart_leaves_the_terminal_in_order(
     assert f"teamclaude: process {pid}, which served, was killed" in deck.screen.loose
 
 
-def test_ctrl_z_restores_the_terminal_and_fg_redraws_it(serve: Callable[..., Served]) -> None:
-    deck = serve()
-    deck.type("\x1a")
-    deck.wait_until(lambda: stopped(deck.pid))
-    deck.wait_until(lambda: deck.restored)
-    deck.kill(signal.SIGCONT)
-    deck.wait_until(lambda: "1049" in deck.screen.modes)
-    deck.see("(?s)TeamClaude.*Accounts.*s switch")
-    deck.press("?", "Keys and signs")
-    deck.type("\x1bq")
-    deck.kill(signal.SIGTERM)
-    deck.end()
-    assert deck.restored
-
-
-def test_a_stop_from_outside_is_survived_too(serve: Callable[..., Served]) -> None:
-    deck = serve()
-    deck.kill(signal.SIGSTOP)
-    deck.wait_until(lambda: stopped(deck.pid))
-    deck.screen.resize(80, 24)  # another program wrote on it
-    deck.kill(signal.SIGCONT)
-    deck.see("(?s)TeamClaude.*Accounts.*s switch")
-    deck.kill(signal.SIGTERM)
-    deck.end()
-    assert deck.restored
-
-
-def stopped(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
-    except OSError:
-        pytest.skip("no /proc to see a stopped process in")
-
-
-def test_it_follows_the_size_of_the_terminal(serve: Callable[..., Served]) -> None:
+def test_it_follows_the_size_of_the_terminal_and_is_redrawn_after_a_stop(
+    serve: Callable[..., Served],
+) -> None:
     deck = serve()
     for columns, lines, seen in (
         (120, 40, "R reload"),
@@ -275,9 +242,32 @@ def test_it_follows_the_size_of_the_terminal(serve: Callable[..., Served]) -> No
         deck.resize(columns, lines)
         deck.see(seen)
         assert deck.screen.columns == columns
-    deck.type("q")
+
+    deck.type("\x1a")  # Ctrl-Z and fg
+    deck.wait_until(lambda: stopped(deck.pid))
+    deck.wait_until(lambda: deck.restored)
+    deck.kill(signal.SIGCONT)
+    deck.wait_until(lambda: "1049" in deck.screen.modes)
+    deck.see("(?s)TeamClaude.*Accounts.*s switch")
+    deck.press("?", "Keys and signs")
+    deck.press("\x1b", "── Accounts")
+
+    deck.kill(signal.SIGSTOP)
+    deck.wait_until(lambda: stopped(deck.pid))
+    deck.screen.resize(80, 24)  # another program wrote on it
+    deck.kill(signal.SIGCONT)
+    deck.see("(?s)TeamClaude.*Accounts.*s switch")
+    deck.kill(signal.SIGTERM)
     assert deck.end() == 0
     assert deck.restored
+    assert "stopping" in deck.screen.loose
+
+
+def stopped(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+    except OSError:
+        pytest.skip("no /proc to see a stopped process in")
 
 
 def test_without_unicode_it_is_ascii(serve: Callable[..., Served]) -> None:

@@ -194,7 +194,7 @@ def test_the_key_of_another_machine_is_asked_for_hidden(server: ProxyServer, tty
 
 
 def test_the_demo_shows_its_deck_and_ends_in_its_table(tty: Callable[..., Any]) -> None:
-    deck = tty("demo", "--seconds", "60", "--speed", "200", size=(120, 40))
+    deck = tty("demo", "--seconds", "60", "--speed", "60", size=(120, 40))
     deck.see("(?s)── Tree .* trees .*ENG-210.*OPS-31")
     deck.press("a", "k API key")
     deck.press("i", "it takes no account of yours")

@@ -54,7 +54,7 @@ def test_an_account_that_refuses_everything_causes_no_failure_and_draws_no_work(
 ) -> None:
     s = stage("a", "b", "c", routing={"policy": policy})
     s.api.script.always(Fault.status(400, DISABLED), account="a")
-    assert [s.ask(session=f"s{n}").status for n in range(20)] == [200] * 20
+    assert [s.ask(session=f"s{n}").status for n in range(10)] == [200] * 10
     assert calls(s)["a"] == 1
     row = s.account("a")
     assert (row["status"], row["statusReason"], row["benchSec"]) == ("benched", DISABLED, 300)
@@ -79,7 +79,7 @@ def test_two_accounts_that_refuse_everything_alike_cost_one_failure_beside_a_hea
     s = stage("a", "b", "c", routing={"policy": policy})
     for name in "ab":
         s.api.script.always(Fault.status(400, DISABLED), account=name)
-    statuses = [s.ask(session=f"s{n}").status for n in range(20)]
+    statuses = [s.ask(session=f"s{n}").status for n in range(10)]
     assert statuses.count(400) <= 1, "two alike are the request's fault, but not time and again"
     assert calls(s)["a"] + calls(s)["b"] <= 4
 

@@ -130,8 +130,10 @@ def cached(tokens: int) -> Fault:
 
 
 # Not round-robin: its idea is that no conversation has a home.
-@pytest.mark.parametrize("policy", [name for name in POLICY_NAMES if name != "round-robin"])
-@pytest.mark.parametrize(("tokens", "elsewhere"), [(200_000, 0), (5_000, 1)])
+@pytest.mark.parametrize(
+    ("tokens", "elsewhere", "policy"),
+    [*((200_000, 0, name) for name in POLICY_NAMES if name != "round-robin"), (5_000, 1, "price")],
+)
 def test_a_large_prompt_cache_stays_through_an_overload_and_a_small_one_comes_home_again(
     stage: Build, tokens: int, elsewhere: int, policy: str
 ) -> None:
@@ -159,8 +161,13 @@ def test_before_an_overload_is_relayed_another_account_was_asked_however_large_t
     assert s.ask(session="warm", stream=False).account == home
 
 
-@pytest.mark.parametrize("policy", POLICY_NAMES)
-@pytest.mark.parametrize("kind", ["overloaded_error", "api_error", "permission_error", "rate_limit_error"])
+@pytest.mark.parametrize(
+    ("kind", "policy"),
+    [
+        *(("overloaded_error", name) for name in POLICY_NAMES),
+        *((kind, "price") for kind in ("api_error", "permission_error", "rate_limit_error")),
+    ],
+)
 def test_streams_that_begin_with_an_error_are_served_by_another_account_and_draw_no_work(
     stage: Build, kind: str, policy: str
 ) -> None:

@@ -220,7 +220,7 @@ def test_what_is_no_object_has_no_facts(data):
 
 def test_a_body_cut_anywhere_is_survived():
     data = compact(claude_body(6000))
-    for at in [*range(0, 300), *range(300, len(data), 97), *range(len(data) - 700, len(data))]:
+    for at in [*range(0, 300), *range(300, len(data), 397), *range(len(data) - 700, len(data), 3)]:
         facts = scan_body(data[:at])
         assert facts.model in (None, "claude-opus-4-8")
 
@@ -289,7 +289,7 @@ def test_random_documents_agree_with_the_standard_parser(limits, monkeypatch):
         monkeypatch.setattr(body_scan, name, limit)
     rng = random.Random(7)
     seen = set()
-    for _ in range(700):
+    for _ in range(300):
         separators = rng.choice([(",", ":"), (", ", ": "), ("\n,", " :\t")])
         data = json.dumps(document(rng), separators=separators, ensure_ascii=rng.random() < 0.5).encode()
         expected = by_parsing(data)
@@ -302,7 +302,7 @@ def test_random_documents_agree_with_the_standard_parser(limits, monkeypatch):
 def test_mutated_bodies_never_raise():
     rng = random.Random(8)
     data = compact(claude_body(6000))
-    for _ in range(400):
+    for _ in range(200):
         mutated = bytearray(data)
         for _ in range(rng.randrange(1, 6)):
             at = rng.choice(
@@ -331,7 +331,7 @@ def hostile_bodies(part=1):
         + many(b'{"metadata":1},', 130_000)
         + b'0],"model":"x"}',
         "hours": b'{"a":[' + many(b'"1h",', 400_000) + b'0],"model":"m"}',
-        "members": b"{" + many(b'"a":1,', 300_000) + b'"model":"m"}',
+        "members": b"{" + many(b'"a":1,', 150_000) + b'"model":"m"}',
         "space": b'{"a":1' + many(b" ", 2_000_000),
         "spaces": b"{" + many(b" ", 2_000_000) + b'"model"' + many(b" ", 2_000_000),
     }

@@ -110,20 +110,15 @@ def test_a_wrong_key_and_a_missing_config_are_lines_of_the_tool(
     assert "there is no config file yet" in server.text("status")
 
 
-@pytest.mark.parametrize(
-    ("variable", "meta", "session"),
-    [
-        ("s1", {}, "s1"),
-        ("s1", {"claudecode/sessionId": "s2"}, "s2"),
-        ("s1", {"claudecode/sessionId": 7}, "s1"),
-    ],
-)
-def test_explain_is_of_the_session_it_was_started_for(
-    stub: Stub, mcp: Callable[..., Server], variable: str, meta: Any, session: str
-) -> None:
-    stub.answers[f"GET /teamclaude/sessions/{session}/explain"] = (200, {"request": "tc-1"})
-    result = mcp(CLAUDE_CODE_SESSION_ID=variable).call("explain", meta)
-    assert result["structuredContent"]["request"] == "tc-1"
+def test_explain_is_of_the_session_it_was_started_for(stub: Stub, mcp: Callable[..., Server]) -> None:
+    server = mcp(CLAUDE_CODE_SESSION_ID="s1")
+    for meta, session in (
+        ({}, "s1"),
+        ({"claudecode/sessionId": "s2"}, "s2"),
+        ({"claudecode/sessionId": 7}, "s1"),
+    ):
+        stub.answers[f"GET /teamclaude/sessions/{session}/explain"] = (200, {"request": f"of {session}"})
+        assert server.call("explain", meta)["structuredContent"]["request"] == f"of {session}"
 
 
 def test_without_a_session_explain_is_of_the_last_of_all(stub: Stub, mcp: Callable[..., Server]) -> None:
