@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from unittest import mock
 
+from teamclaude.errors import ClientGoneError, ProxyRefusedError
 from teamclaude.proxy import connection
 from teamclaude.proxy.forwarding import forwarder, refusals, response_writer, retry, router, routing_request
 from teamclaude.proxy.http import header_rewrite
@@ -73,10 +74,7 @@ def slow_refusals_are_read_to_their_end() -> Patches:
 
 
 def silence_counts_as_a_lost_connection() -> Patches:
-    class NeverRaisedError(Exception):
-        pass
-
-    return [mock.patch.object(transport, "UpstreamTimeoutError", NeverRaisedError)]
+    return [mock.patch.object(transport, "_FINAL", (ClientGoneError, ProxyRefusedError))]
 
 
 def endless_benches_are_accepted() -> Patches:

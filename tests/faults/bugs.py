@@ -67,17 +67,17 @@ def disconnects_go_unnoticed() -> Patches:
 
 
 def two_attempts_at_once() -> Patches:
-    send_once = transport.Transport._send_once
+    exchange = transport.Transport.exchange
 
-    def hedged(self: Any, connection: Any, method: str, head: bytes, body: Any) -> Any:
-        other = self._pool.open(connection.origin, self._watch)
+    def hedged(self: Any, origin: Any, method: str, head: bytes, body: Any, repeatable: bool = True) -> Any:
+        other = self._pool.open(origin, self._watch)
         other.send(head, body, self._watch)
         try:
-            return (yield from send_once(self, connection, method, head, body))
+            return (yield from exchange(self, origin, method, head, body, repeatable))
         finally:
             other.close()
 
-    return [mock.patch.object(transport.Transport, "_send_once", hedged)]
+    return [mock.patch.object(transport.Transport, "exchange", hedged)]
 
 
 def credential_of_another_account() -> Patches:

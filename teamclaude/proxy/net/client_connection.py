@@ -63,6 +63,7 @@ class ClientConnection:
         self.response_started = False  # a byte of the current response was sent
         self.cut = False  # a response broke off: nothing may make it look complete
         self.idle = True  # between requests: a drain may close it
+        self.in_batch = False  # the event loop handles other connections in this turn, too
         self.has_more = False  # the last `receive_nowait` did not return all that has arrived
         self._buffer = bytearray()
         self._head_parser = RequestHeadParser()

@@ -7,8 +7,8 @@ Rules that hold in this file:
    over.
 2. Readiness is reported once (edge-triggered): on an event read everything there is, or remember it.
 3. `on_ready` may be called for nothing: a stale event of a descriptor that was another's.
-4. The connection to the upstream is known from a request's first write (`WriteUpstream`) on, not only once
-   its response is awaited: a task that ends in between unregisters that connection too.
+4. The connection to the upstream is known from when a request is to be sent on it, not only once its
+   response is awaited: a task that ends in between unregisters that connection too.
 5. A client that shuts down its sending side during a request has left or waits for the response: its thread
    finds out, which may block, and goes on.  A sleeping request is resumed there at once.
 6. Whoever ends a sleep may do so after the request has left the loop: `unregister` takes the task's name off
@@ -24,7 +24,7 @@ from typing import Any, Optional
 
 from ...errors import UpstreamLostError
 from .client_connection import KEEP_ALIVE_SEC, ClientConnection
-from .coroutine import Deferred, Effect, ReadUpstream, RequestCoroutine, Sleep, WriteUpstream
+from .coroutine import Deferred, Effect, ReadUpstream, RequestCoroutine, Sleep
 from .event_loop import NEVER, LoopState, Task
 from .socket_wait import has_stopped_sending
 from .upstream_connection import UpstreamConnection
@@ -113,6 +113,7 @@ class ConnectionTask(Task):
 
     def on_ready(self, fd: int, events: int, now: float) -> None:
         """Read from the side that has something; note bytes and an end that come during a request."""
+        self._client.in_batch = self.loop_state.batching
         if fd != self.client_fd:
             self._read_upstream(now)
             return
@@ -140,7 +141,7 @@ class ConnectionTask(Task):
 
     def _read_upstream(self, now: float) -> None:
         coroutine, effect = self.coroutine, self.effect
-        if coroutine is None or type(effect) is not ReadUpstream:
+        if coroutine is None or type(effect) is not ReadUpstream or effect.head:
             return
         try:
             data = effect.connection.receive_nowait()
@@ -153,13 +154,14 @@ class ConnectionTask(Task):
     def _on_client_end(self, now: float) -> None:
         """Take the bytes that have arrived; hand over a response that is still awaited (rule 5)."""
         self._read_upstream(now)
+        effect = self.effect
         if self.coroutine is None:
             return
-        if type(self.effect) is Sleep:
+        if type(effect) is Sleep:
             self._forget_wake_up()
             self.effect = _go_on
             self.done = True
-        elif type(self.effect) is ReadUpstream:
+        elif type(effect) is ReadUpstream and not effect.head:
             self.done = True
 
     def on_woken(self, now: float) -> None:
@@ -200,8 +202,11 @@ class ConnectionTask(Task):
             effect.wake_up.on_call = None
 
     def run_deferred(self, now: float) -> None:
-        """Run the write that was put off to the end of the turn, and resume the request."""
+        """Run the write that was put off to the end of the turn, and go on with the request."""
         coroutine, effect = self.coroutine, self.effect
+        if coroutine is not None and type(effect) is ReadUpstream:
+            self._ask(effect, now)
+            return
         if coroutine is None or not isinstance(effect, Deferred):
             return
         try:
@@ -219,29 +224,44 @@ class ConnectionTask(Task):
         except StopIteration as end:
             self._finish(end.value, now)
             return
-        if type(effect) is WriteUpstream:
+        if type(effect) is ReadUpstream:
             self._upstream = effect.connection
-        if type(effect) is Deferred or type(effect) is WriteUpstream:
-            if self.loop_state.batching:  # 6 % less processor time at 16 connections
+            if effect.head and self.loop_state.batching:  # 6 % less processor time at 16 connections
+                self.loop_state.deferred.append(self)
+            else:
+                self._ask(effect, now)
+        elif type(effect) is Deferred:
+            if self.loop_state.batching:
                 self.loop_state.deferred.append(self)
             else:
                 self.run_deferred(now)
-            return
-        if type(effect) is Sleep:
+        elif type(effect) is Sleep:
             self._sleep(effect, now)
-            return
-        if type(effect) is not ReadUpstream:
+        else:
             self.done = True
-            return
-        self._wait_for_upstream(effect.connection)
+
+    def _ask(self, effect: ReadUpstream, now: float) -> None:
+        """Send the request, if it was not sent, and wait for the upstream."""
+        connection, loop_state, coroutine = effect.connection, self.loop_state, self.coroutine
+        if effect.head and coroutine is not None:
+            head, effect.head = effect.head, b""  # as `ReadUpstream.send_nowait`
+            try:
+                effect.rest = connection.send_nowait(head, effect.body)
+            except BaseException as error:
+                self._advance(coroutine.throw, now, error)
+                return
+            if effect.rest:  # its thread waits until the upstream takes it
+                self.done = True
+                return
+        if connection.epoll is not loop_state.epoll:
+            loop_state.watch(connection, EDGE_TRIGGERED)
+        fd = connection.sock.fileno()
+        if loop_state.tasks.get(self._upstream_fd) is self and self._upstream_fd != fd:
+            del loop_state.tasks[self._upstream_fd]  # of an attempt before this one
+        self._upstream_fd = fd
+        loop_state.tasks[fd] = self
         if self._client_ended:
             self._on_client_end(now)
-
-    def _wait_for_upstream(self, connection: UpstreamConnection) -> None:
-        loop_state, self._upstream = self.loop_state, connection
-        loop_state.watch(connection, EDGE_TRIGGERED)
-        self._upstream_fd = connection.sock.fileno()
-        loop_state.tasks[self._upstream_fd] = self
 
     def _stop_waiting(self) -> None:
         self.loop_state.tasks.pop(self._upstream_fd, None)
@@ -251,9 +271,10 @@ class ConnectionTask(Task):
         client = self._client
         self._stop_waiting()
         self.coroutine = self.effect = None
+        has_buffered = client.has_buffered
         # Set before `may_continue` is called: a drain closes connections that are idle.
-        client.idle = keep_open and not client.has_buffered
-        if not keep_open or client.has_buffered or not self._may_continue():
+        client.idle = keep_open and not has_buffered
+        if not keep_open or has_buffered or not self._may_continue():
             self.closing = not keep_open
             self.done = True
         elif self._has_unread or self._client_ended:

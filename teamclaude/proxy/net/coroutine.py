@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Optional, TypeVar, Union
 
 from ...errors import UpstreamLostError, UpstreamTimeoutError
-from ...values import NamedTuple
+from ..http.framing import Buffer
 from .socket_wait import POLL_SEC, ClientWatch, ThreadJob
 from .upstream_connection import UpstreamConnection
 
@@ -25,7 +25,6 @@ __all__ = [
     "RequestCoroutine",
     "Sleep",
     "WakeUp",
-    "WriteUpstream",
     "run_coroutine",
     "run_in_background",
 ]
@@ -33,17 +32,45 @@ __all__ = [
 T = TypeVar("T")
 
 
-class ReadUpstream(NamedTuple):
-    """The bytes that arrive next, b"" at the end; raises UpstreamLostError or ClientGoneError."""
+class ReadUpstream:
+    """The bytes that arrive next, b"" at the end; raises UpstreamLostError or ClientGoneError.
 
-    connection: UpstreamConnection
-    watch: ClientWatch
-    timeout: float  # seconds
-    what: str
+    With a `head` they are asked for first: one effect, as each takes 6 calls to be yielded and resumed.  From
+    then on the connection is in use.
+    """
+
+    __slots__ = ("body", "connection", "head", "rest", "timeout", "watch", "what")
+
+    def __init__(
+        self,
+        connection: UpstreamConnection,
+        watch: ClientWatch,
+        timeout: float,
+        what: str,
+        head: bytes = b"",
+        body: Buffer = b"",
+    ) -> None:
+        self.connection = connection
+        self.watch = watch
+        self.timeout = timeout  # seconds
+        self.what = what
+        self.head = head  # b"": it was sent
+        self.body = body
+        self.rest: list[Buffer] = []  # what the upstream did not take at once
 
     def __call__(self) -> bytes:
-        """Block until bytes arrive."""
+        """Send what is left of the request, and block until bytes arrive."""
+        if self.head:
+            self.send_nowait()
+        if self.rest:
+            rest, self.rest = self.rest, []
+            self.connection.send_rest(rest, self.watch)
         return self.connection.receive(self.watch, self.timeout, self.what)
+
+    def send_nowait(self) -> None:
+        """Send of the request what can be sent without waiting; raises UpstreamLostError."""
+        head, self.head = self.head, b""
+        self.rest = self.connection.send_nowait(head, self.body)
 
     def timeout_error(self) -> UpstreamLostError:
         """Return the error for a read that took longer than `timeout`."""
@@ -52,12 +79,6 @@ class ReadUpstream(NamedTuple):
 
 class Deferred(partial[Any]):
     """A function, with its arguments, that does not block and may run a little later: a write."""
-
-
-class WriteUpstream(Deferred):
-    """The first write of a request to the upstream; from here on its `connection` is in use."""
-
-    connection: UpstreamConnection
 
 
 class WakeUp:

@@ -29,7 +29,7 @@ from ...errors import (
 )
 from ..http.framing import Buffer
 from ..http.origin import Origin
-from .coroutine import ReadUpstream, RequestCoroutine, WriteUpstream
+from .coroutine import ReadUpstream, RequestCoroutine
 from .dialer import Dialer
 from .event_loop import unregister_from_loop
 from .socket_wait import ClientWatch
@@ -41,6 +41,9 @@ IDLE_SEC = 55.0  # common servers close idle connections after 60 s
 RETRY_PAUSE_SEC = 0.5
 MAX_KEPT_BODY_BYTES = 262144  # of a response that is kept while another account is tried
 KEPT_BODY_SEC = 2.0  # time for all of it; what has arrived by then is enough
+
+
+_FINAL = (ClientGoneError, UpstreamTimeoutError, ProxyRefusedError)  # not tried again
 
 
 class UpstreamPool:
@@ -161,43 +164,28 @@ class Transport:
         A request that spends something is not `repeatable`: it goes out once, on a fresh connection.  Raises
         ConnectFailedError, UpstreamLostError or ClientGoneError.
         """
-        if repeatable:
-            pooled = self._pool.take_idle(origin, self._watch.epoll)
-            if pooled is not None:
-                try:
-                    return (yield from self._send_once(pooled, method, head, body))
-                except UpstreamTimeoutError:
-                    raise
-                except UpstreamLostError:
-                    pass
-        dial = partial(self._pool.open, origin, self._watch)
-        if repeatable:
+        watch, timeout = self._watch, self._head_timeout
+        connection = self._pool.take_idle(origin, watch.epoll) if repeatable else None
+        attempts_left = 2 if repeatable else 1  # on a new connection
+        while True:
+            reused = connection is not None
             try:
-                return (yield from self._send_once((yield dial), method, head, body))
-            except (UpstreamTimeoutError, ProxyRefusedError):
-                raise
-            except (ConnectFailedError, UpstreamLostError):
-                yield partial(self._watch.sleep, RETRY_PAUSE_SEC)
-        return (yield from self._send_once((yield dial), method, head, body))
-
-    def _send_once(
-        self, connection: UpstreamConnection, method: str, head: bytes, body: Buffer
-    ) -> RequestCoroutine[UpstreamResponse]:
-        watch = self._watch
-        try:
-            write = WriteUpstream(connection.send_nowait, head, body)
-            write.connection = connection
-            rest = yield write
-            if rest:
-                yield partial(connection.send_rest, rest, watch)
-            first = yield ReadUpstream(connection, watch, self._head_timeout, "answer")
-            response = parse_whole_head(connection, method, first)
-            if response is None:
-                response = yield partial(read_response, connection, method, watch, self._head_timeout, first)
-            return response
-        except (UpstreamLostError, ClientGoneError):
-            connection.close()
-            raise
+                if connection is None:
+                    attempts_left -= 1
+                    connection = yield partial(self._pool.open, origin, watch)
+                first = yield ReadUpstream(connection, watch, timeout, "answer", head, body)
+                response = parse_whole_head(connection, method, first)
+                if response is None:
+                    response = yield partial(read_response, connection, method, watch, timeout, first)
+                return response
+            except (ConnectFailedError, UpstreamLostError, ClientGoneError) as lost:
+                if connection is not None:
+                    connection.close()
+                if isinstance(lost, _FINAL) or not (reused or attempts_left):
+                    raise
+            connection = None
+            if not reused:
+                yield partial(watch.sleep, RETRY_PAUSE_SEC)
 
     def release(self, response: UpstreamResponse) -> None:
         """Return a used response's connection to the pool if it is clean, else close it."""

@@ -44,6 +44,7 @@ class LoopConnection:
         self.pool = UpstreamPool()
         self.pool.release(self.connection)
         self.timeout = timeout
+        self.body = b""  # of the requests to the upstream
         self.seen: list[Any] = []
         self.threads: set[str] = set()
         self.may_continue = True
@@ -72,8 +73,9 @@ class LoopConnection:
         connection = self.pool.take_idle(ORIGIN, self.client.watch.epoll)
         assert connection is not None
         try:
-            connection.send(b"asked;", b"", self.client.watch)
-            answer = yield ReadUpstream(connection, self.client.watch, self.timeout, "answer")
+            answer = yield ReadUpstream(
+                connection, self.client.watch, self.timeout, "answer", b"asked;", self.body
+            )
             self.seen.append(answer)
             if self.last_effect is not None:
                 self.seen.append((yield self.last_effect))

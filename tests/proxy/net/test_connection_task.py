@@ -12,10 +12,7 @@ import pytest
 
 from teamclaude.errors import ClientGoneError
 from teamclaude.proxy.http.framing import request_framing
-from teamclaude.proxy.net.coroutine import (
-    RequestCoroutine,
-    run_coroutine,
-)
+from teamclaude.proxy.net.coroutine import ReadUpstream, RequestCoroutine, run_coroutine
 from tests.proxy.net.conftest import half_close
 from tests.proxy.net.loop_connection import ORIGIN, REQUEST, Connect, Pair, needs_epoll
 
@@ -275,3 +272,24 @@ def test_an_effect_that_fails_raises_in_the_coroutine() -> None:
         return "not told"
 
     assert run_coroutine(steps()) == "told, then went on"
+
+
+def test_what_the_upstream_does_not_take_at_once_is_sent_by_the_connections_thread(connect: Connect) -> None:
+    made = connect()
+    made.body = b"x" * (16 << 20)
+    made.asks()
+    task = made.ends()
+    assert isinstance(task.effect, ReadUpstream)
+    assert task.effect.rest
+    assert task.coroutine is not None
+    coroutine, effect = task.coroutine, task.effect
+    thread = threading.Thread(target=lambda: made.seen.append(run_coroutine(coroutine, effect)))
+    thread.start()
+    made.api_hears()
+    left = len(made.body)
+    while left:
+        left -= len(made.api.recv(min(left, 1 << 20)))
+    made.api.sendall(b"yes")
+    made.is_told(b"told yes;")
+    thread.join(5)
+    assert made.seen == [b"yes", True]
