@@ -11,6 +11,7 @@ Data goes to stdout, messages to stderr.  `main` imports only the module of the 
 - commands: the commands themselves
 - deck_page: the Deck on a terminal, or as plain text
 - dispatch: the table of commands, and the exit status of every ending
+- http_exchange: one request to a server, and its answer as it arrives
 - lab: the lab's subcommands and their options
 - doctor: what `doctor` examines, and how it tells it
 - launch: how `run` and `env` lead a client to the proxy
@@ -20,7 +21,6 @@ Data goes to stdout, messages to stderr.  `main` imports only the module of the 
 - parsers: what is generated from the parsers: completion, the man page
 - proxy_client: the HTTP client of a running proxy
 - remote: servers that are named by their addresses: on other machines, or several as one pool
-- response_deadline: the time limit of a whole HTTP response
 - secret_prompt: ask for a secret without echo; a paste may have several lines
 - server_log: what a running server prints and logs, as text or JSON
 - server_processes: the processes of one server that follow each other by restarts

@@ -8,21 +8,22 @@ Every failure becomes one line that says what to do.  An answer is bounded in si
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import os
 import socket
-import ssl
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from ..accounts.config.config import Config, TlsConfig
-from ..dial.trust import trust_itself
 from ..errors import ConfigError, TeamClaudeError
-from .response_deadline import response_until
+from .http_exchange import BrokenOffError, HttpAnswer, HttpExchange, NotHttpError
 from .user_config import has_config, open_config, read_config, server_host, server_url
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = [
     "ProxyClient",
@@ -34,7 +35,6 @@ __all__ = [
 ]
 
 TIMEOUT_S = 10.0
-CHUNK = 65536
 START = "start it with: teamclaude server"
 MAX_JSON_BYTES = 64 << 20  # the Deck of 10,000 conversations has 9 MB
 
@@ -58,21 +58,19 @@ class ProxyRefusedError(TeamClaudeError):
 class ProxyResponse:
     """A response whose body is read as it arrives; reading raises ProxyUnreachableError."""
 
-    def __init__(self, proxy: ProxyClient, response: http.client.HTTPResponse) -> None:
-        self._proxy, self._response = proxy, response
-        self.status, self.reason = response.status, response.reason
-        self.headers = response.getheaders()
+    def __init__(self, proxy: ProxyClient, answer: HttpAnswer) -> None:
+        self._proxy, self._answer = proxy, answer
+        self.status, self.reason, self.headers = answer.status, answer.reason, answer.headers
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the body as it arrives; raise ProxyUnreachableError if it is truncated."""
+        chunks = self._answer.chunks()
         while True:
             with self._proxy.translate_errors():
-                chunk = self._response.read1(CHUNK)
-            if not chunk:
+                chunk = next(chunks, None)
+            if chunk is None:
                 break
             yield chunk
-        if self._response.length:  # read1 does not report a truncated body
-            raise self._proxy.truncated_error()
 
     def read(self) -> bytes:
         """Return the whole body."""
@@ -148,15 +146,11 @@ class ProxyClient:
         sent = {"x-teamclaude-key": self.key} if self.key else {}
         if body is not None:
             sent["Content-Type"] = "application/json"
-        with contextlib.closing(self._connection()) as connection:
-            if deadline is not None:
-                connection.response_class = response_until(deadline)
+        with contextlib.closing(self._exchange(deadline)) as exchange:
             with self.translate_errors():
-                connection.connect()
-                self._check_listener(connection.sock)
-                connection.request(method, self._prefix + path, body, {**sent, **(headers or {})})
-                response = connection.getresponse()
-            yield ProxyResponse(self, response)
+                self._check_listener(exchange.connect())
+                answer = exchange.ask(method, self._prefix + path, body, {**sent, **(headers or {})})
+            yield ProxyResponse(self, answer)
 
     def _check_listener(self, sock: socket.socket) -> None:
         """Raise ProxyUnreachableError if another user's program listens there; root may be a service's."""
@@ -177,17 +171,18 @@ class ProxyClient:
         """Translate the exceptions of a connection into ProxyUnreachableError."""
         try:
             yield
-        except ssl.SSLError as error:
-            raise self._tls_error(error) from error
-        except (ConnectionResetError, BrokenPipeError, http.client.IncompleteRead) as error:
+        except (ConnectionResetError, BrokenPipeError, BrokenOffError) as error:
             raise self.truncated_error() from error
-        except http.client.HTTPException as error:
+        except NotHttpError as error:
             raise self._other_program_error() from error
         except socket.timeout as error:
             raise ProxyUnreachableError(
                 f"the proxy at {self.url} gave no answer in {self._timeout_s:g} s"
             ) from error
         except OSError as error:
+            tls = sys.modules.get("ssl")  # without it the error is none of TLS
+            if tls is not None and isinstance(error, tls.SSLError):
+                raise self._tls_error(error) from error
             raise self._down_error(error) from error
 
     def truncated_error(self) -> ProxyUnreachableError:
@@ -227,15 +222,13 @@ class ProxyClient:
                 _error_message(value) or f"the proxy at {self.url} answered {status} to {path}", status
             )
 
-    def _connection(self) -> http.client.HTTPConnection:
+    def _exchange(self, deadline: Optional[float]) -> HttpExchange:
         if not self._port:
             raise ProxyDownError(
                 f"proxy.port is 0 (any free one) in {self._path}: name the server's with --port"
             )
-        if self._tls is None:
-            return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
-        context = _tls_context(self._tls)
-        return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout_s, context=context)
+        context = None if self._tls is None else _tls_context(self._tls)
+        return HttpExchange(self._host, self._port, self._timeout_s, context, deadline)
 
     # RemoteProxyClient overrides these: without a config file the person must do other things.
 
@@ -273,6 +266,10 @@ def configured_proxy(
 
 def _tls_context(tls: TlsConfig) -> ssl.SSLContext:
     """Trust the config's certificate besides the system's: it is often self-signed, for this proxy only."""
+    import ssl  # 10 ms, for servers with TLS
+
+    from ..dial.trust import trust_itself
+
     context = ssl.create_default_context()
     # The certificate is identified by its bytes; its host name is the one that other machines use.
     context.check_hostname = False

@@ -18,14 +18,14 @@ CODE = (
     "print(*sorted(sys.modules), sep=chr(10), file=sys.stderr); sys.exit(status)"
 )
 # A ceiling for the modules of this package; lower it when there are fewer.
-MOST = {"--version": 5, "env": 56, "accounts": 58, "status": 88, "statusline": 18}
+MOST = {"--version": 5, "env": 56, "accounts": 62, "status": 92, "statusline": 18}
 NEVER = {"dataclasses", "inspect", "curses", "sqlite3", "subprocess", "teamclaude.routing.fleet"}
 # Beside those: what one command has no use for.
 UNUSED = {
     "--version": {"argparse", "json", "typing", "enum"},
     "env": {"datetime", "hashlib", "http.client", "shutil", "ssl", "tempfile", "teamclaude.snapshot"},
-    "accounts": {"shutil", "tempfile", "teamclaude.routing.user_rules"},
-    "status": {"shutil", "tempfile", "teamclaude.routing.state"},
+    "accounts": {"email", "http.client", "shutil", "ssl", "tempfile", "teamclaude.routing.user_rules"},
+    "status": {"email", "http.client", "shutil", "ssl", "tempfile", "teamclaude.routing.state"},
     "statusline": {"argparse", "http.client", "ssl", "typing", "urllib.parse"},
 }
 

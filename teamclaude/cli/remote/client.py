@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import http.client
 import socket
-import ssl
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from ...errors import TeamClaudeError
+from ..http_exchange import HttpExchange
 from ..proxy_client import TIMEOUT_S, ProxyClient, ProxyDownError, ProxyUnreachableError
 from .address import ServerAddress
 from .keys import KEY_VARIABLE
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["RemoteProxyClient"]
 
@@ -41,16 +43,12 @@ class RemoteProxyClient(ProxyClient):
                 "(proxy.clients[].role)"
             )
 
-    def _connection(self) -> http.client.HTTPConnection:
-        if not self.address.is_tls:
-            return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
-        if self._context is None:
+    def _exchange(self, deadline: Optional[float]) -> HttpExchange:
+        if self.address.is_tls and self._context is None:
             from .trust import client_context
 
             self._context = client_context(self.ca_file)
-        return http.client.HTTPSConnection(
-            self._host, self._port, timeout=self._timeout_s, context=self._context
-        )
+        return HttpExchange(self._host, self._port, self._timeout_s, self._context, deadline)
 
     def _check_listener(self, sock: socket.socket) -> None:
         """Whose server it is, who names its address knows."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from teamclaude.cli import proxy_client
+from teamclaude.cli.http_exchange import HttpExchange
 from teamclaude.cli.remote.address import parse_address
 from teamclaude.cli.remote.client import RemoteProxyClient
 from teamclaude.errors import TeamClaudeError
@@ -53,9 +54,10 @@ def test_paths_go_below_the_prefix_of_the_address(cli: Callable[..., Ended], stu
         ((HEAD + b"".join(b"x-%d: y\r\n" % n for n in range(300)) + b"\r\n{}",), "another program answers"),
         ((b"HTTP/1.1 200 " + b"x" * 100_000,), "another program answers"),
         (
-            (b"HTTP/1.1 301 Moved\r\nLocation: https://h/\x1b[2J\r\nContent-Length: 0\r\n\r\n",),
+            (b"HTTP/1.1 301 Moved\r\nLocation: https://h/\x9b2J\r\nContent-Length: 0\r\n\r\n",),
             "leads to https",
         ),
+        ((b"HTTP/1.1 301 Moved\r\nLocation: https://h/\x1b[2J\r\n\r\n",), "another program answers"),
         ((b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n",), "another program answers"),
         ((b'HTTP/1.0 403 No\r\n\r\n{"error":{"message":"not \\u001b[2Jyou"}}',), "not ?[2Jyou"),
         ((b"HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\n[]",), "answered 500"),
@@ -97,31 +99,21 @@ def test_a_server_that_stops_answering(
 
 def test_one_byte_now_and_then_does_not_keep_a_command_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each wait is short, the whole is not: the clock is ours, and each look at it is 4 seconds later."""
-    from teamclaude.cli import response_deadline
-
     waits: list[float] = []
 
     class Socket:
         def settimeout(self, seconds: float) -> None:
             waits.append(seconds)
 
-        def makefile(self, mode: str, buffering: int) -> Any:
-            class Raw:
-                def readinto(self, buffer: Any) -> int:
-                    buffer[0] = ord("x")
-                    return 1
-
-                def close(self) -> None:
-                    pass
-
-            return Raw()
+        def recv(self, size: int) -> bytes:
+            return b"x"
 
     now = iter(range(0, 1000, 4))
     monkeypatch.setattr("time.monotonic", lambda: float(next(now)))
-    timed = response_deadline._TimedSocket(Socket(), 10.0)  # type: ignore[arg-type]
-    file = timed.makefile("rb")
+    exchange = HttpExchange("127.0.0.1", 1, 9.0, deadline=10.0)
+    monkeypatch.setattr(exchange, "_sock", Socket())
     with pytest.raises(OSError, match="timed out"):
-        file.read(100)
+        list(iter(exchange.receive, b""))
     assert waits == [10.0, 6.0, 2.0]
 
 
