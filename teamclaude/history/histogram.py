@@ -57,7 +57,8 @@ class Histogram:
 
     def add(self, seconds: float) -> None:
         """Count one duration; a negative one (the clock moved) as 0."""
-        self._read()
+        if self._unread:
+            self._read()
         index = bucket_index(seconds)
         self._counts[index] = self._counts.get(index, 0) + 1
         self._sum += max(0.0, seconds)

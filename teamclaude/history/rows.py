@@ -6,6 +6,7 @@ Times are epoch seconds, durations seconds, costs dollars at list prices.  An em
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Optional
 
 from ..routing.quota.usage import NO_USAGE, Usage
@@ -64,9 +65,9 @@ class RequestFacts(NamedTuple):
     @property
     def series(self) -> Series:
         """What tells it apart from others, cut to what is kept."""
-        session, _, agent = self.conversation.partition("/")
-        parts = (self.source, self.account, self.model, session, agent, self.project, self.client, self.issue)
-        return Series(*(part[:MAX_NAME_CHARS] for part in parts))
+        return _series_of(
+            self.source, self.account, self.model, self.conversation, self.project, self.client, self.issue
+        )
 
 
 class Series(NamedTuple):
@@ -80,6 +81,15 @@ class Series(NamedTuple):
     project: str = ""
     client: str = ""
     issue: str = ""
+
+
+@lru_cache(maxsize=256)  # a conversation's requests follow each other: 12 calls less for each
+def _series_of(
+    source: str, account: str, model: str, conversation: str, project: str, client: str, issue: str
+) -> Series:
+    session, _, agent = conversation.partition("/")
+    parts = (source, account, model, session, agent, project, client, issue)
+    return Series(*[part[:MAX_NAME_CHARS] for part in parts])
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from ..snapshot import HistoryView
-from ..threads import start_with_retry
+from ..threads import Signal, start_with_retry
 from .database import (
     NO_MODULE,
     NewerSchemaError,
@@ -79,7 +79,7 @@ class HistoryWriter:
         self._warn, self._clock = warn, clock
         self._pending = Pending()
         self._lock = threading.Lock()  # guards _pending
-        self._wake = threading.Event()
+        self._wake = Signal()
         self._closing = threading.Event()
         self._busy_since: Optional[float] = None  # monotonic, while it writes
         self._problem = ""  # that was warned of
@@ -122,7 +122,8 @@ class HistoryWriter:
         with self._lock:
             if not self._over:
                 self._pending.add(facts)
-        self._wake.set()
+        if not self._wake.is_set:
+            self._wake.set()
 
     def add_readings(self, readings: Iterable[QuotaReading]) -> None:
         """Keep quota readings."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Optional, Protocol
 from urllib.parse import unquote
 
@@ -169,6 +170,7 @@ class HistoryFeed(Observer):
         return self._lookups.project_of(session) if session else ""
 
 
+@lru_cache(maxsize=256)  # asked for with each request
 def project_name(path: str) -> str:
     """Return the last part of a path, printable and bounded."""
     parts = [part for part in re.split(r"[/\\]+", path[-1000:]) if part.strip()]
