@@ -159,7 +159,7 @@ class Choice:
             move = self._policy.reconsider(self, request, binding, home)
             if move is not None:
                 return self._placement_decision(move.reason, move.placement)
-        if request.needs_slot and self._has_slot(home):
+        if request.needs_slot and self.has_slot(home, self._waited):
             self.with_slot = home
         elif request.needs_slot and self._waited >= self._slot_wait_sec:
             placement = self._policy.place(self, request, None)

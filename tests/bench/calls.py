@@ -94,15 +94,14 @@ class _Client:
 
     def __init__(self, port: int) -> None:
         self._sock = socket.create_connection(("127.0.0.1", port))
-        content = body()
-        fields = {**HEADERS, "X-Claude-Code-Session-Id": session(1)}
+        fields = {**HEADERS, "Host": f"127.0.0.1:{port}", "X-Claude-Code-Session-Id": session(1)}
         lines = [f"POST {PATH} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
-        lines += [f"Host: 127.0.0.1:{port}", f"Content-Length: {len(content)}", "", content]
-        self._request = "\r\n".join(lines).encode()
+        self._head = "\r\n".join(lines)
 
     def ask(self, times: int) -> None:
-        for _ in range(times):
-            self._sock.sendall(self._request)
+        for number in range(times):
+            content = body().replace("quota", "quota" * (1 + number % 9))  # a turn repeats all but the length
+            self._sock.sendall(f"{self._head}\r\nContent-Length: {len(content)}\r\n\r\n{content}".encode())
             answer = b""
             while message_end(answer) < 0:
                 data = self._sock.recv(65536)

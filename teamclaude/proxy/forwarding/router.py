@@ -258,8 +258,11 @@ class Router:
             else:
                 jitter = self._jitter()
                 self._fleet.record_and_settle(lease, *response, now, jitter, usage, model, served, unseen)
-            is_good = response is None or response[0] < UNSERVED_FROM
-            self._after_change(now, lease.account if is_good else None)
+            if self._queue.waiters:
+                is_good = response is None or response[0] < UNSERVED_FROM
+                self._after_change(now, lease.account if is_good else None)
+            else:
+                self._record_change()
 
     def _after_change(self, now: float, account: Optional[str] = None) -> None:
         """Serve the queue; `account`: the only one that changed, and for the better."""

@@ -105,7 +105,7 @@ def _single_length(head: Head) -> Optional[Framing]:
     """Return the framing of a head with one length and no coding: takes 1 us, all other checks 3."""
     at = head.layout.length_at
     text = head.values[at] if at >= 0 else ""
-    if not text.isdigit() or not _is_length(text):
+    if not (text.isdigit() and len(text) < 20 and text.isascii()):  # as `_is_length`
         return None
     return _made(Framing, (BodyKind.LENGTH, int(text)))
 

@@ -288,7 +288,12 @@ class EventLoop:
     def _run_once(self, state: LoopState) -> bool:
         """Poll once and handle all events; False when there were none and no task is left."""
         tasks, deferred = state.tasks, state.deferred
-        timeout = self._poll_sec(state) if tasks else IDLE_EXIT_SEC
+        timeout = IDLE_EXIT_SEC
+        if tasks:
+            next_step = self._next_timeout_check
+            if state.alarms and state.alarms[0][0] < next_step:
+                next_step = state.alarms[0][0]
+            timeout = max(0.0, next_step - self._monotonic())
         events = state.epoll.poll(timeout, MAX_EVENTS)
         state.batching = len(events) > 1
         now = self._monotonic()
@@ -296,7 +301,12 @@ class EventLoop:
             task = tasks.get(fd)
             if task is not None:
                 self._steps, self._step_fd = self._steps + 1, fd
-                self._step(state, task, task.on_ready, fd, what, now)
+                try:  # as `_step`: 3 % of the calls of a small request
+                    task.on_ready(fd, what, now)
+                    if task.done:
+                        self._finish(state, task)
+                except BaseException as error:
+                    self._finish(state, task, error)
             elif fd in state.idle_watched:
                 state.idle_watched[fd].has_unexpected_data = True
             else:
@@ -317,12 +327,6 @@ class EventLoop:
         if self._finished:
             self._wake_finished()
         return bool(events or tasks) or not self._stop_if_empty(state)
-
-    def _poll_sec(self, state: LoopState) -> float:
-        next_step = self._next_timeout_check
-        if state.alarms:
-            next_step = min(next_step, state.alarms[0][0])
-        return max(0.0, next_step - self._monotonic())
 
     def _ring_alarms(self, state: LoopState, now: float) -> None:
         alarms = state.alarms
