@@ -28,6 +28,8 @@ from ..request_views import AccountTrend
 from ..routing.pool.fair_share import PoolWindow, pool_windows
 from ..routing.quota.usage import Price
 from ..routing.switch_price import SwitchPrice, switch_price
+from ..routing.user_rules.patterns import normalized_path
+from ..routing.user_rules.route_notes import forbidding_route
 from ..snapshot import HeldView, NeedsYouView, ProbeView, Snapshot, SystemView
 from ..threads import Signal
 from ..typed_json import to_json
@@ -324,9 +326,19 @@ class Runtime:
             "account": name,
             "session": session,
             "project": project,
+            "forbiddenBy": self._forbidden_by(project, name),
             "pins": [to_json(pin) for pin in found.pins],
             "projectPins": [to_json(pin) for pin in found.project_pins],
         }
+
+    def _forbidden_by(self, project: Optional[str], name: Optional[str]) -> Optional[str]:
+        """Return the place of the route for which a pin of a project has no effect, or None."""
+        config = self.context.config
+        account = next((each for each in config.accounts if each.name == name), None)
+        if not project or account is None:
+            return None
+        place = forbidding_route(normalized_path(project), account, config.route_specs(), config.accounts)
+        return place or None
 
     def set_enabled(self, account: str, enabled: bool) -> dict[str, Any]:
         """Enable or disable an account, at once and in the config file."""

@@ -266,6 +266,14 @@ def test_a_project_pin_moves_the_work_in_its_directory_and_survives_a_restart(st
     assert switch(s, None, project="/work/acme").json()["projectPins"] == []
 
 
+def test_a_pin_that_a_route_forbids_is_set_and_the_answer_says_so(stage: Build) -> None:
+    s = stage("a", "b")
+    reload(s, routes=[{"match": {"project": "/work/acme"}, "accounts": ["a"]}])
+    told = [switch(s, name, project="/work/acme/src").json()["forbiddenBy"] for name in ("b", "a")]
+    assert told == ["routes[0]", None]
+    assert switch(s, "b").json()["forbiddenBy"] is None
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -72,6 +72,9 @@ def switch(args: argparse.Namespace) -> int:
     changed = proxy.post("/teamclaude/switch", {"account": account, **of})
     what = f"session {session}" if session else f"project {project}" if project else "all work"
     note(f"{what} is pinned to {account}" if account else f"{what} is routed automatically again")
+    forbidden_by = changed.get("forbiddenBy") if isinstance(changed, dict) else None
+    if account and isinstance(forbidden_by, str):
+        note(f"without effect: {forbidden_by} of the config file does not allow {account} there")
     if project and not account:
         _note_configured(Snapshot.from_json(changed), project)
     return 0

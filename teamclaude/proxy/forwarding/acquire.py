@@ -202,6 +202,9 @@ def no_account_error(
     routed = routed and f" ({routed})"
     why = {e.account: reasons.get(e.account) or e.detail or e.rule for e in excluded}
     listed = "; ".join(f"{names.get(key, key)}: {reason}" for key, reason in why.items())
+    listed = listed.replace(
+        "x-api-key", "API key"
+    )  # at which Claude Code says "Please run /login" (measured)
     if final or decision.retry_at is None:
         return AccountError(f"No account can serve this request{routed}. {listed}. See: teamclaude accounts")
     throttled = [e for e in excluded if e.rule not in NEEDS_OPERATOR | {API_KEY_WAITS}]

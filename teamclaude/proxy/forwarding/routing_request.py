@@ -16,6 +16,7 @@ from ...accounts.config.identity import find_name
 from ...errors import NotFoundError, UsageError
 from ...routing.state.decision import Lease, RoutingRequest
 from ..http.head import RequestHead
+from ..http.header_rewrite import own_header_text
 from ..http.path_kinds import PathKind
 from ..messages.body_scan import NO_FACTS, cache_digests, scan_body
 from ..messages.proxy_keys import CLIENT
@@ -124,7 +125,7 @@ def _bounded(value: Optional[str]) -> Optional[str]:
 def _pin(head: RequestHead, context: RequestContext) -> Optional[str]:
     """Return the account that the client insists on by name; raise NotFoundError for an unknown one."""
     # As `header_value` writes it in our responses: percent-encoded where it is not plain ASCII.
-    wanted = unquote(head.get("x-teamclaude-account") or "")
+    wanted = own_header_text(head.get("x-teamclaude-account") or "")
     if not wanted:
         return None
     names = context.targets.current.names()

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
-from urllib.parse import unquote
 
 from ...accounts.config.config import Config
 from ...errors import ClientError
@@ -24,6 +23,7 @@ from ...routing.state.decision import RoutingRequest
 from ...routing.user_rules.patterns import normalized_path
 from ...routing.user_rules.routes import RequestFacts, Route
 from ...routing.user_rules.spend import NO_SPEND_LIMITS, Period, periods_of
+from ..http.header_rewrite import own_header_text
 from ..http.path_kinds import PathKind, works_uncounted
 from ..messages.named_models import model_of_message, models_of_batch
 from ..records.exchange import Exchange
@@ -135,6 +135,6 @@ def _project(request: RoutingRequest, exchange: Exchange, context: RequestContex
 
 @lru_cache(maxsize=256)
 def project_told(value: str) -> str:
-    """Return the directory in a header's value, which is percent-encoded where it is not plain ASCII."""
-    directory = normalized_path(unquote(value[:MAX_PROJECT_CHARS]))
+    """Return the directory in a header's value."""
+    directory = normalized_path(own_header_text(value[:MAX_PROJECT_CHARS]))
     return "/".join(directory.split("/", MAX_PROJECT_DEPTH + 1)[: MAX_PROJECT_DEPTH + 1])

@@ -15,9 +15,10 @@ Rules that hold in this file:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Callable, Optional
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from ...errors import TeamClaudeError
 from ...values import NamedTuple
@@ -32,6 +33,7 @@ __all__ = [
     "client_response_headers",
     "framing_for_client",
     "header_value",
+    "own_header_text",
     "render_client_head",
     "render_request",
     "render_response",
@@ -263,3 +265,10 @@ def _without_oauth_beta(headers: Headers) -> Headers:
                 continue
         out.append((name, value))
     return out
+
+
+def own_header_text(value: str) -> str:
+    """Return the text of one of our own headers: plain ASCII, percent-encoded, or raw UTF-8."""
+    with suppress(UnicodeError):  # a head is read as Latin-1
+        value = value.encode("latin-1").decode("utf-8")
+    return unquote(value)

@@ -16,11 +16,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Optional, Protocol
-from urllib.parse import unquote
 
 from ...history.rows import SERVED, Event, QuotaReading, RequestFacts
 from ...routing.quota.usage import NO_USAGE, Price
 from ...routing.quota.windows import API_KEY_AXES, SAME_WINDOW_SEC
+from ..http.header_rewrite import own_header_text
 from ..http.path_kinds import PathKind
 from ..records.exchange import Attempt, Exchange
 from ..records.notice import BENCH, CLIENT, HELD, LIMIT, LOGIN, RESET, SERVER, Notice
@@ -164,8 +164,7 @@ class HistoryFeed(Observer):
         """Return where the client works; empty: unknown, None: the session's files are being looked for."""
         named = exchange.head.get(PROJECT_HEADER)
         if named is not None:
-            # As other names in our headers: percent-encoded where it is not plain ASCII.
-            return unquote(named)
+            return own_header_text(named)
         session = exchange.routing_request.session
         return self._lookups.project_of(session) if session else ""
 

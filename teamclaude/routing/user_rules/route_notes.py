@@ -13,7 +13,7 @@ from typing import Optional
 from .patterns import covers, is_absolute, is_glob, is_path, matches_project, normalized_path
 from .routes import ANY_AGENT, NO_AGENT, NamedAccount, RouteMatch, RouteSpec, accounts_named
 
-__all__ = ["route_notes"]
+__all__ = ["forbidding_route", "route_notes"]
 
 
 def route_notes(
@@ -93,9 +93,19 @@ def _about_pin(
         several = f'"{name}" could be any of {", ".join(each.name for each in found)}'
         yield f"{where}: {several if found else _no_account(name, accounts)}: it has no effect"
         return
+    forbids = forbidding_route(directory, found[0], routes, accounts)
+    if forbids:
+        yield f'{where} can never have an effect: {forbids} does not allow "{name}" there'
+
+
+def forbidding_route(
+    directory: str, account: NamedAccount, routes: Sequence[RouteSpec], accounts: Sequence[NamedAccount]
+) -> str:
+    """Return the place of the route that keeps all work in a directory from an account; else empty."""
     route = _first_of_project(directory, routes)
-    if route is not None and (route.block or not _allows(route, found[0], accounts)):
-        yield f'{where} can never have an effect: {route.place} does not allow "{name}" there'
+    if route is None or (not route.block and _allows(route, account, accounts)):
+        return ""
+    return route.place
 
 
 def _first_of_project(directory: str, routes: Sequence[RouteSpec]) -> Optional[RouteSpec]:

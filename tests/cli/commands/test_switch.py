@@ -79,6 +79,10 @@ def test_a_pin_of_a_project_by_its_whole_path(
     monkeypatch.chdir(tmp_path)
     assert cli("switch", "al", "--project") == (0, "", f"project {tmp_path} is pinned to alice\n")
     assert sent(proxy) == {"account": "alice", "project": str(tmp_path)}
+    proxy.answers["POST /teamclaude/switch"] = (200, {"forbiddenBy": "routes[0]"})
+    assert cli("switch", "al", "--project").err.splitlines()[1:] == [
+        "without effect: routes[0] of the config file does not allow alice there"
+    ]
     cli("switch", "al", "--project", "site/../a b/")
     assert sent(proxy) == {"account": "alice", "project": f"{tmp_path}/a b"}
     said = cli("switch", "--auto", "--project", "/work/site").err

@@ -48,6 +48,12 @@ def test_all_throttled_names_the_first_recovery_and_each_reason() -> None:
     assert (error.status, error.kind, error.retry_after) == (429, "rate_limit_error", 7380)
 
 
+def test_a_refused_key_is_not_worded_as_one_of_the_clients() -> None:
+    """At "x-api-key" Claude Code says that one is not logged in, and to run /login (measured: 2.1.332)."""
+    words = str(error_for(("ka", "auth_failed", "invalid x-api-key"), final=True))
+    assert words == "No account can serve this request. alice: invalid API key. See: teamclaude accounts"
+
+
 def test_one_throttled_account_is_called_by_its_name() -> None:
     error = error_for(BENCHED_A)
     assert str(error).startswith(f"Account alice is throttled; it is back at {clock(7200)} (in 2 h). ")

@@ -17,7 +17,7 @@ from ...user_config import read_config
 if TYPE_CHECKING:
     from ....accounts.config.config import Config
     from ....accounts.config.config_file import ConfigFile
-    from ....snapshot import AccountView
+    from ....snapshot import Snapshot
 
 # The list comes from the config; the proxy's status is optional, so don't wait long for it.
 PATIENCE_S = 1.0
@@ -66,8 +66,8 @@ def accounts(args: argparse.Namespace) -> int:
     for danger in file.permission_warnings():
         note(f"teamclaude: {danger}")
     live = _live(args.port)
-    now = time.time()
-    rows = [account_row(account, (live or {}).get(account.name), now) for account in config.accounts]
+    now, views = time.time(), {} if live is None else {account.name: account for account in live.accounts}
+    rows = [account_row(account, views.get(account.name), now) for account in config.accounts]
     if args.json:
         print(json_text(SCHEMA, {"accounts": rows}))
         return 0
@@ -75,7 +75,8 @@ def accounts(args: argparse.Namespace) -> int:
         note(f"teamclaude: {file.path} has no accounts yet: teamclaude login adds one")
         _report_unfinished(file, config)
         return 0
-    print("\n".join([*_lines(rows, args.verbose), *(_rule_lines(config) if args.verbose else ())]))
+    spending = "" if live is None else live.spending
+    print("\n".join([*_lines(rows, args.verbose), *(_rule_lines(config, spending) if args.verbose else ())]))
     for row in rows:
         if row["endsSoon"]:
             note(f"teamclaude: the login of {row['name']} ends in {row['login']}: {_remedy(row)}")
@@ -85,13 +86,14 @@ def accounts(args: argparse.Namespace) -> int:
     return 0
 
 
-def _rule_lines(config: Config) -> list[str]:
-    """Return a line on each route, and on each pin of a project."""
+def _rule_lines(config: Config, spending: str) -> list[str]:
+    """Return a line on what all accounts may spend, on each route, and on each pin of a project."""
     from ....deck.text.cells import clean
     from ....routing.user_rules.routes import RouteTable, route_line
 
     names = {account.key: account.name for account in config.accounts}
-    lines = [
+    lines = [f"maxSpend: {spending}"] if spending else []
+    lines += [
         route_line(route.place, match, [names[key] for key in route.accounts], route.words)
         for match, route in RouteTable(config.route_specs(), config.accounts).rows()
     ]
@@ -114,18 +116,17 @@ def _remedy(row: Mapping[str, Any]) -> str:
     return new_setup_token(row["name"])
 
 
-def _live(port: Optional[int]) -> Optional[dict[str, AccountView]]:
-    """Return the accounts of the proxy's status by name; None when it gives none."""
+def _live(port: Optional[int]) -> Optional[Snapshot]:
+    """Return the proxy's status; None when it gives none."""
     from ...proxy_client import configured_proxy
 
     try:
         answer = configured_proxy(port, PATIENCE_S).get("/teamclaude/status")
         from ....snapshot import Snapshot  # only now: it takes 25 ms to load
 
-        status = Snapshot.from_json(answer)
+        return Snapshot.from_json(answer)
     except TeamClaudeError:
         return None
-    return {account.name: account for account in status.accounts}
 
 
 def _lines(rows: list[dict[str, Any]], verbose: bool) -> list[str]:

@@ -57,6 +57,15 @@ def test_details_on_request(config: Callable[..., Path], cli: Callable[..., Ende
     assert "token expires:  2" in out
 
 
+def test_what_all_accounts_may_spend_is_a_detail(
+    stub: Stub, config: Callable[..., Path], cli: Callable[..., Ended]
+) -> None:
+    config(ALICE, port=stub.port)
+    stub.answers["GET /teamclaude/status"] = (200, {"spending": "~$0.11 of $5 today"})
+    assert cli("accounts", "-v").out.splitlines()[-1] == "maxSpend: ~$0.11 of $5 today"
+    assert "maxSpend" not in cli("accounts").out
+
+
 DAY_MS = 86400 * 1000
 
 
