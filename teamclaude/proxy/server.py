@@ -29,7 +29,6 @@ from .listener import Listener, is_loopback_name, open_listeners, server_context
 from .messages.redact import redact_text
 from .net.event_loop import STALLED_SEC
 from .observed_state import ObservedState
-from .own_requests.warm_up import warm_up
 from .own_requests.worker import OwnRequests
 from .records.exchange import Exchange
 from .records.journal import Journal
@@ -205,6 +204,8 @@ class ProxyServer:
         threading.Thread(target=self._watch_config, name="config-watch", daemon=True).start()
         self._own_requests.check()
         if self._runtime.context.config.warm_on_startup:
+            from .own_requests.warm_up import warm_up
+
             warm_up(self._runtime.context, self._reporter.put)
         self._manager.ready(self._pool_status())
 

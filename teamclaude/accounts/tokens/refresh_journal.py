@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -90,6 +89,8 @@ class RefreshJournal:
 
 
 def _hash(text: str) -> str:
+    import hashlib  # 4 ms: OpenSSL
+
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 

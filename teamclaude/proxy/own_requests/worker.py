@@ -12,13 +12,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from ...snapshot import ProbeView
 from ..forwarding.context import RequestContext
-from .keep_warm import KeepWarm
-from .quota_probe import QuotaProbe
-from .warm_up import OnEnd
+
+if TYPE_CHECKING:
+    from .keep_warm import KeepWarm
+    from .quota_probe import QuotaProbe
+    from .warm_up import OnEnd
 
 __all__ = ["OwnRequests"]
 
@@ -45,8 +47,8 @@ class OwnRequests:
         self._stopped = threading.Event()
         self._told: set[str] = set()  # kinds of internal errors
         self._thread: Optional[threading.Thread] = None
-        self._probe = QuotaProbe(warn, self._is_over)
-        self._keep_warm = KeepWarm(warn, self._is_over, on_end)
+        self._on_end = on_end
+        self._senders: Optional[tuple[KeepWarm, QuotaProbe]] = None  # made when one is wanted first
 
     def check(self) -> None:
         """Start the thread if there is something to send and it does not run."""
@@ -54,7 +56,11 @@ class OwnRequests:
             return
         config = self._context().config
         if config.quota_probe_sec or config.keep_warm:
-            self._thread = threading.Thread(target=self._run, name="own-requests", daemon=True)
+            if self._senders is None:
+                self._senders = self._made_senders()
+            self._thread = threading.Thread(
+                target=self._run, args=(*self._senders,), name="own-requests", daemon=True
+            )
             with suppress(RuntimeError):  # the system is out of threads: the next check tries again
                 self._thread.start()
 
@@ -64,16 +70,22 @@ class OwnRequests:
 
     def probes(self) -> Mapping[str, ProbeView]:
         """Return how the probes go, by account name."""
-        return self._probe.views()
+        return {} if self._senders is None else self._senders[1].views()
+
+    def _made_senders(self) -> tuple[KeepWarm, QuotaProbe]:
+        from .keep_warm import KeepWarm  # these and what they need: 4 ms of each start
+        from .quota_probe import QuotaProbe
+
+        return KeepWarm(self._warn, self._is_over, self._on_end), QuotaProbe(self._warn, self._is_over)
 
     def _is_over(self) -> bool:
         return self._stopped.is_set() or self._ends()
 
-    def _run(self) -> None:
+    def _run(self, keep_warm: KeepWarm, probe: QuotaProbe) -> None:
         pause = 0.0
         while not self._stopped.wait(pause) and not self._ends():
             context = self._context()
-            due = [self._guarded(of, context) for of in (self._keep_warm.run_due, self._probe.run_due)]
+            due = [self._guarded(of, context) for of in (keep_warm.run_due, probe.run_due)]
             wanted = [seconds for seconds in due if seconds is not None]
             if not wanted:
                 return
