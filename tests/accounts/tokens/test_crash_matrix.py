@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[3]
 ROUNDS = 3
 
 CHILD = """
-import json, os, signal, sys, tempfile
+import json, os, signal, sys
 from functools import partial
 from pathlib import Path
 from teamclaude.accounts.oauth import token_endpoint
@@ -56,9 +56,11 @@ def run(config, key, now, wanted):
             return result
         return call
 
-    def created(*args, **kwargs):
+    def created(path, *args, **kwargs):
         nonlocal where, renamed
-        where, renamed = ("journal" if kwargs["dir"].endswith(".tokens") else "config"), False
+        if not str(path).endswith(".tmp"):
+            return ""
+        where, renamed = ("journal" if os.path.dirname(path).endswith(".tokens") else "config"), False
         return where + " create"
 
     def replaced(*args):
@@ -77,7 +79,7 @@ def run(config, key, now, wanted):
     file = ConfigFile(Path(config), lambda line: None)
     oauth = file.load().oauth
     refresher = SpendingRefresher(token_side_path(file.path, "one lock"), ConfigStore(file, key), lambda: now)
-    tempfile.mkstemp = around(tempfile.mkstemp, created)
+    os.open = around(os.open, created)
     os.fsync = around(os.fsync, lambda handle: where + (" directory" if renamed else "") + " fsync")
     os.replace = around(os.replace, replaced)
     os.write = around(os.write, wrote)
