@@ -274,6 +274,9 @@ class ProxyServer:
     def _finish(self, save: Callable[[], None]) -> None:
         """Cut the connections that are left, end all threads, and `save` what was learned."""
         runtime = self._runtime
+        if runtime.life.handed_over:  # what is held here still is told so
+            runtime.router.drain()
+            runtime.connections.wait_empty(MIN_DRAIN_SEC)
         if not runtime.connections.wait_empty(0):
             runtime.connections.close_all()
             runtime.connections.wait_empty(1.0)

@@ -134,6 +134,25 @@ def test_held_streams_go_to_the_new_process_and_keep_their_order(
     assert [turn.header("x-claude-code-session-id") for turn in served] == list(names)
 
 
+def test_a_stream_that_no_client_would_repeat_is_held_as_long_as_the_old_process_is_there(
+    server: Callable[..., RunningServer], api: FakeApi
+) -> None:
+    s = server(
+        holdCommitSec=0.1,
+        restartDrainSec=1.0,
+        accounts=[{"name": "a", "accessToken": "sk-ant-oat01-FAKE-a"}],
+    ).start()
+    api.script.once(Fault.quota(reset_in=3600.0))
+    held = in_thread(lambda: s.client().ask("s1", stream=True))
+    s.until(lambda: s.status()["held"])  # after a second: it has got its comments
+    assert s.restart().status == 200
+    reply = held()
+    assert reply.status == 200
+    assert b"event: error" in reply.body, "not cut without a word"
+    assert b"overloaded_error" in reply.body
+    s.until(lambda: s.status()["system"]["predecessors"] == [])
+
+
 def test_a_conversation_that_begins_on_an_old_connection_keeps_its_account(
     server: Callable[..., RunningServer],
 ) -> None:
