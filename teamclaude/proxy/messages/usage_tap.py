@@ -275,10 +275,15 @@ def _one_line(value: Any) -> str:
 def _updated(usage: Usage, wire: dict[str, Any]) -> Usage:
     """Return the counts with every number replaced that `wire` names: its numbers are cumulative."""
     sent, received, read, writes_5m, writes_1h, _ = usage
-    known = sent, received, read, writes_5m + writes_1h
-    # In a loop: a function for each number took 2 us more per response.
-    counts = [new if type(new) is int and 0 <= new < _MAX_TOKENS else None for new in map(wire.get, _COUNTS)]
-    sent, received, read, written = [old if new is None else new for new, old in zip(counts, known)]
+    # Written out: a function for each number took 0.7 us more per response, a loop 1.5.
+    new = wire.get("input_tokens")
+    sent = new if type(new) is int and 0 <= new < _MAX_TOKENS else sent
+    new = wire.get("output_tokens")
+    received = new if type(new) is int and 0 <= new < _MAX_TOKENS else received
+    new = wire.get("cache_read_input_tokens")
+    read = new if type(new) is int and 0 <= new < _MAX_TOKENS else read
+    new = wire.get("cache_creation_input_tokens")
+    written = new if type(new) is int and 0 <= new < _MAX_TOKENS else writes_5m + writes_1h
     if written != writes_5m + writes_1h:
         # A sum without its parts: of the kind that was written so far, else of the API's default.
         only_1h = writes_1h and not writes_5m
@@ -288,9 +293,6 @@ def _updated(usage: Usage, wire: dict[str, Any]) -> Usage:
         writes_5m = _count(parts, "ephemeral_5m_input_tokens", writes_5m)
         writes_1h = _count(parts, "ephemeral_1h_input_tokens", writes_1h)
     return tuple.__new__(Usage, (sent, received, read, writes_5m, writes_1h, 0))  # a call less
-
-
-_COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
 
 def _count(source: dict[str, Any], key: str, old: int) -> int:

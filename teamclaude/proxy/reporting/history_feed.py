@@ -84,9 +84,15 @@ class HistoryFeed(Observer):
     def tick(self, now: float) -> None:
         """Count the requests whose sessions' files have been read by now; warn of a disk that hangs."""
         waiting, self._unplaced = self._unplaced, deque()
+        by_session: dict[
+            Optional[str], Optional[str]
+        ] = {}  # many requests wait for the files of few sessions
         for exchange in waiting:
             waits = 0 <= now - exchange.at - exchange.duration < PLACE_SEC and len(waiting) <= MAX_UNPLACED
-            directory = self._directory(exchange)
+            session = exchange.routing_request.session
+            if session not in by_session:
+                by_session[session] = self._directory(exchange)
+            directory = by_session[session]
             if waits and directory is None:
                 self._unplaced.append(exchange)
             else:

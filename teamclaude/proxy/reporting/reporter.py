@@ -143,12 +143,14 @@ class Reporter:
 
     def _hand_over(self) -> None:
         self._delivering = threading.get_ident()
+        counting = [each for each in self._observers if type(each).record is not Observer.record]
         while self._waiting:
             item = self._waiting.popleft()
-            for observer in self._observers:
-                if isinstance(item, tuple):
+            if isinstance(item, tuple):
+                for observer in self._observers:
                     self._call(observer, observer.notice, *item)
-                else:
+            else:
+                for observer in counting:
                     self._call(observer, observer.record, item)
         self._delivering = None
 
