@@ -30,12 +30,15 @@ from teamclaude.proxy import server
 from teamclaude.proxy.reporting.reporter import Reporter
 from tests.bench.load import HEADERS, PATH, ROOT, body, session
 from tests.bench.responder import message_end
+from tests.bench.rounds import Bench
 from tests.bench.servers import Server, configured, teamclaude, upstream
+from tests.bench.table import Figures, Row, Target
 
-__all__ = ["Counts", "RequestCost", "count"]
+__all__ = ["Counts", "RequestCost", "call_rows", "count"]
 
 WARM_UP = 300  # requests
 REQUESTS = 100
+MOST_PYTHON_CALLS, MOST_SYSTEM_CALLS = 150, 6
 PRINTED_SEC = 0.3  # until what has ended is printed
 SERVING = "event-loop"  # the thread that serves warm small requests
 
@@ -70,6 +73,32 @@ def count(with_system_calls: bool = True) -> RequestCost:
         python, c, afterwards = proxy.take()
         system = _system_calls(homes[1], api.port) if with_system_calls else {}
         return RequestCost(python, c, afterwards, system)
+
+
+def call_rows(_bench: Bench) -> list[Row]:
+    """Return what `make bench` prints of it."""
+    cost = count()
+    rows = [
+        Row("one warm small request: Python calls", "", _ours(cost.python), _few(MOST_PYTHON_CALLS)),
+        Row("one warm small request: Python calls afterwards", "", _ours(cost.afterwards)),
+    ]
+    if cost.system:
+        target = _few(MOST_SYSTEM_CALLS)
+        rows.append(Row("one warm small request: system calls", "", _ours(_own(cost.system)), target))
+    return rows
+
+
+def _ours(counts: Counts) -> Figures:
+    return {"teamclaude": float(sum(counts.values()))}
+
+
+def _own(system: Counts) -> Counts:
+    """Return the system calls without those by which threads wait for each other: other load adds to them."""
+    return {name: times for name, times in system.items() if name != "futex"}
+
+
+def _few(most: int) -> Target:
+    return Target(f"≤ {most}", lambda figures: figures["teamclaude"] <= most)
 
 
 def main() -> None:

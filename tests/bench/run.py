@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.bench.calls import call_rows
 from tests.bench.client_tls import client_tls_rows
 from tests.bench.load import generator
 from tests.bench.mixed import mixed_rows
@@ -47,6 +48,7 @@ GROUPS: dict[str, Callable[[Bench], list[Row]]] = {
     "observed": observed_rows,
     "startup": startup_rows,
     "routing": decision_rows,
+    "calls": call_rows,
 }
 
 
