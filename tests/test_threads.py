@@ -45,9 +45,9 @@ def test_a_signal_wakes_who_waits_for_it_until_it_is_cleared() -> None:
     assert not signal.is_set
     assert not woken.is_set()
     signal.set()
-    assert woken.wait(5)
+    assert woken.wait(30)
     assert signal.is_set
     signal.clear()
     assert not signal.is_set
     signal.wait(0.0)  # it returns, although nothing sets it
-    thread.join(5)
+    thread.join(30)

@@ -182,7 +182,7 @@ class FakeApi:
         with self._changed:
             return len(self._connections)
 
-    def wait_until(self, condition: Callable[[FakeApi], bool], timeout: float = 5.0) -> bool:
+    def wait_until(self, condition: Callable[[FakeApi], bool], timeout: float = 30.0) -> bool:
         """Wait until `condition(self)`; False after `timeout` seconds.
 
         It is checked whenever an exchange or a connection begins or ends.

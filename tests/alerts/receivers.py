@@ -94,7 +94,7 @@ def receiver(
         made.close()
 
 
-def wait_until(condition: object, seconds: float = 10.0) -> None:
+def wait_until(condition: object, seconds: float = 60.0) -> None:
     """Wait for a condition, a function, to become true."""
     assert callable(condition)
     deadline = time.monotonic() + seconds

@@ -99,7 +99,7 @@ def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
         os.close(ends[0])
     for thread in threading.enumerate():
         if thread.name == "typed":  # it must not read from whatever gets this number next
-            thread.join(5)
+            thread.join(30)
     stdin.close()
 
 

@@ -34,7 +34,7 @@ class Once:
         try:
             peer, _ = self._listener.accept()
             with peer, self._tls.wrap_socket(peer, server_side=True) if self._tls else peer as talk:
-                talk.settimeout(5)
+                talk.settimeout(30)
                 self.asked = talk.recv(65536)
                 talk.sendall(self._answer)
         except OSError:
@@ -42,7 +42,7 @@ class Once:
 
     def close(self) -> None:
         self._listener.close()
-        self._thread.join(5)
+        self._thread.join(30)
 
 
 @pytest.fixture

@@ -42,12 +42,12 @@ def test_a_paste_that_ends_in_the_middle_of_a_line_waits_for_enter(monkeypatch: 
     found: list[str] = []
     thread = threading.Thread(target=lambda: found.append(ask_secret("Token:")))
     thread.start()
-    assert asked.wait(10)
+    assert asked.wait(30)
     os.write(screen, b"first\nsecond")
     thread.join(0.1)
     assert thread.is_alive()
     os.write(screen, b"\n")
-    thread.join(10)
+    thread.join(30)
     os.close(screen)
     os.close(keyboard)
     assert found == ["first\nsecond\n"]

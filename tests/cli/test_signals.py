@@ -73,7 +73,7 @@ def serve(service: Service, script: Callable[[], None]) -> list[str]:
 
 def kill(service: Service, number: int) -> None:
     os.kill(os.getpid(), number)
-    assert service.called.acquire(timeout=5)
+    assert service.called.acquire(timeout=30)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -103,7 +103,7 @@ def test_other_signals_end_nothing() -> None:
 
     def script() -> None:
         os.kill(os.getpid(), signal.SIGURG)
-        assert noticed.wait(5)
+        assert noticed.wait(30)
         kill(service, signal.SIGHUP)  # comes after it: by then it has been looked at
         service.ended.set()
 

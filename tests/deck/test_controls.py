@@ -196,7 +196,7 @@ def test_commands_are_executed_in_order_in_a_thread() -> None:
     for verb in ("one", "crash", "two"):
         worker.submit(Command(verb))
     for _ in range(3):
-        assert done.acquire(timeout=5)
+        assert done.acquire(timeout=30)
     outcomes = worker.take_results()
     assert order == ["one", "crash", "two"]
     assert [outcome.notice for outcome in outcomes] == ["one", "internal error: RuntimeError", "two"]

@@ -102,7 +102,7 @@ def test_it_polls_until_it_is_closed() -> None:
 
     feed = RemoteFeed(fetch, 0.001)
     feed.start()
-    assert twice.wait(5)
+    assert twice.wait(30)
     feed.close()
 
 

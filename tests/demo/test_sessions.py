@@ -242,7 +242,7 @@ def test_stopping_ends_a_session_and_counts_no_turn_without_an_outcome(api: Fake
     session.start()
     assert api.wait_until(lambda api: len(api.log) >= 2)
     stop.set()
-    assert session.join(5)
+    assert session.join(30)
     assert session.counts.requests == session.counts.served + len(session.counts.visible_errors)
 
 
@@ -253,7 +253,7 @@ def test_an_error_after_the_stop_is_not_counted(api: FakeApi) -> None:
     session.start()
     assert api.wait_until(lambda api: any(e.path == "/v1/messages" for e in api.live))
     stop.set()
-    assert session.join(5)
+    assert session.join(30)
     assert (session.counts.requests, session.counts.visible_errors) == (0, [])
 
 

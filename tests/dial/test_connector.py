@@ -28,7 +28,7 @@ Start = Callable[[Any], Any]
 def talk(sock: socket.socket) -> None:
     """Check that the server is at the other end, and close."""
     with contextlib.closing(sock):
-        sock.settimeout(5)
+        sock.settimeout(30)
         assert exactly(sock, 5) == b"hello"
         sock.sendall(b"x" * 100_000)
         assert exactly(sock, 100_000) == b"x" * 100_000
@@ -83,17 +83,17 @@ def test_the_threads_of_tls_inside_of_tls_end_with_their_connections(
     sock = one.open("https", "127.0.0.1", tls_server.port)
     (relay,) = [thread for thread in threading.enumerate() if thread.name == "tls-relay"]
     talk(sock)
-    relay.join(5)
+    relay.join(30)
     assert not relay.is_alive()
     # And when the other side ends it.
     sock = one.open("https", "127.0.0.1", tls_server.port)
-    sock.settimeout(5)
+    sock.settimeout(30)
     assert exactly(sock, 5) == b"hello"
     (relay,) = [thread for thread in threading.enumerate() if thread.name == "tls-relay"]
     tls_server.close()
     with contextlib.suppress(OSError), sock:
         assert sock.recv(1) == b""
-    relay.join(5)
+    relay.join(30)
     assert not relay.is_alive()
 
 

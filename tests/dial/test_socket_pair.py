@@ -14,7 +14,7 @@ from teamclaude.dial.socket_pair import through_pair
 @pytest.fixture
 def carrier() -> Any:
     near, far = socket.socketpair()
-    far.settimeout(5)
+    far.settimeout(30)
     with near, far:
         yield near, far
 
@@ -24,7 +24,7 @@ def test_bytes_go_through_and_the_end_is_handed_on(carrier: Any, close: bool) ->
     sock, far = carrier
     near, relay = through_pair(sock, b"early, ", close=close)
     with near:
-        near.settimeout(5)
+        near.settimeout(30)
         far.sendall(b"late")
         data = b""
         while len(data) < 11:
@@ -32,7 +32,7 @@ def test_bytes_go_through_and_the_end_is_handed_on(carrier: Any, close: bool) ->
         assert data == b"early, late"
         near.sendall(b"back")
         assert far.recv(100) == b"back"
-    relay.join(5)
+    relay.join(30)
     assert not relay.is_alive()
     assert (sock.fileno() == -1) is close
 
@@ -41,12 +41,12 @@ def test_the_end_of_the_connection_is_seen_at_the_pair(carrier: Any) -> None:
     sock, far = carrier
     near, relay = through_pair(sock)
     with near:
-        near.settimeout(5)
+        near.settimeout(30)
         far.sendall(b"last")
         far.close()
         assert near.recv(100) == b"last"
         assert near.recv(100) == b""
-    relay.join(5)
+    relay.join(30)
     assert not relay.is_alive()
 
 

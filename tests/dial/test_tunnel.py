@@ -21,7 +21,7 @@ class Ends:
         self.client, near = socket.socketpair()
         self.upstream, far = socket.socketpair()
         for sock in (self.client, self.upstream):
-            sock.settimeout(5)
+            sock.settimeout(30)
         self._near, self._far = near, far
         self.tunnel = Tunnel(near, far, **how)
         self.result: Optional[str] = None
@@ -38,14 +38,14 @@ class Ends:
         self._far.close()
 
     def end(self) -> Optional[str]:
-        self._thread.join(5)
+        self._thread.join(30)
         return self.result
 
     def close(self) -> None:
         self.client.close()
         self.upstream.close()
         if self._thread.ident is not None:
-            self._thread.join(5)
+            self._thread.join(30)
         self._near.close()
         self._far.close()
 
@@ -91,7 +91,7 @@ def test_what_an_end_sent_before_it_closed_is_delivered(ends: Any, half_close: b
     both.start()
     both.upstream.sendall(data)
     both.upstream.close()
-    reader.join(5)
+    reader.join(30)
     assert got == [data]
     both.client.close()
     assert both.end() == "the upstream closed it"
@@ -138,7 +138,7 @@ def test_an_end_that_does_not_read_stops_the_other(ends: Any) -> None:
         while sent < 100_000_000:
             sent += both.client.send(b"x" * 65536)
     assert sent < 100_000_000
-    both.client.settimeout(5)
+    both.client.settimeout(30)
     taken = read(both.upstream, sent)
     assert len(taken) == sent, "nothing was lost"
 

@@ -142,7 +142,7 @@ def ask(api: FakeApi) -> Any:
         headers: dict[str, str] | None = None,
         data: bytes | None = None,
     ) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=30)
         sent = {"Authorization": f"Bearer {token}", "anthropic-beta": "oauth-2025-04-20"}
         sent.update(headers or {})
         body = data if data is not None else json.dumps(document or body_of()).encode()

@@ -147,7 +147,7 @@ def test_models_and_probes(ask: Any) -> None:
     ],
 )
 def test_credentials(api: FakeApi, document: Any, headers: dict[str, str], status: int) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=30)
     connection.request("POST", "/v1/messages", json.dumps(document()), headers)
     answer = connection.getresponse()
     body = answer.read()
@@ -205,7 +205,7 @@ def test_windows_fill_until_a_429_and_open_again(document: Any, ask: Any) -> Non
 
 
 def _post(api: FakeApi, asked: Any) -> tuple[int, dict[str, str]]:
-    connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=30)
     headers = {"Authorization": "Bearer sk-ant-oat01-FAKE-a", "anthropic-beta": "oauth-2025-04-20"}
     connection.request("POST", "/v1/messages", json.dumps(asked), headers)
     answer = connection.getresponse()
@@ -308,7 +308,7 @@ def test_refused_connections_and_back_again(api: FakeApi, ask: Any) -> None:
 def test_stop_ends_idle_and_hanging_connections(document: Any) -> None:
     api = FakeApi([FakeAccount("a", "sk-ant-oat01-FAKE-a")]).start()
     api.script.once(Fault.never_answered())
-    connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=30)
     headers = {"Authorization": "Bearer sk-ant-oat01-FAKE-a", "anthropic-beta": "oauth-2025-04-20"}
     connection.request("POST", "/v1/messages", json.dumps(document()), headers)
     assert api.wait_until(lambda api: api.inflight == 1)
@@ -339,7 +339,7 @@ def test_a_pace_is_kept_on_the_apis_clock(document: Any) -> None:
 def test_a_path_prefix_is_part_of_the_url(document: Any) -> None:
     with FakeApi([FakeAccount("a", "sk-ant-oat01-FAKE-a")], prefix="/acct/one") as api:
         assert api.url.endswith(f":{api.port}/acct/one")
-        connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=30)
         connection.request("HEAD", "/acct/one/api/hello")
         answer = connection.getresponse()
         answer.read()

@@ -48,7 +48,7 @@ def auth(clock: Clock) -> Iterator[AuthServer]:
 
 
 def call(server: FakeApi, method: str, target: str, body: Any = None, **headers: str) -> tuple[int, Any, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     data = None if body is None else json.dumps(body)
     sent = {"content-type": "application/json", **headers}
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from functools import cache
 from typing import Optional
 
 from teamclaude.forecast.forecaster import Forecaster
@@ -33,7 +35,21 @@ def watched(
 
     Its week is used to `used` then and is reset in `left_hours`; its 5h window is not open.
     """
-    forecaster = forecaster or Forecaster(week_hour)
+    if forecaster is None:
+        return copy.deepcopy(_watched_anew(rate, hours, used, left_hours, active))
+    return _watch(forecaster, rate, hours, used, left_hours, active)
+
+
+@cache
+def _watched_anew(
+    rate: float, hours: float, used: float, left_hours: float, active: int
+) -> tuple[Forecaster, PoolReading]:
+    return _watch(Forecaster(week_hour), rate, hours, used, left_hours, active)
+
+
+def _watch(
+    forecaster: Forecaster, rate: float, hours: float, used: float, left_hours: float, active: int
+) -> tuple[Forecaster, PoolReading]:
     end = MONDAY + hours * HOUR_SEC
     window = Window(used, end + left_hours * HOUR_SEC, "allowed", end)
     reading = PoolReading(end)

@@ -298,7 +298,7 @@ def test_a_disk_that_hangs_stops_nobody_and_is_one_warning(
     writer = stage.make()
     writer.add(facts(tokens=1))
     writer.start()
-    assert hanging.wait(10)
+    assert hanging.wait(30)
     writer.check()
     assert stage.lines == []
     monkeypatch.setattr(writer_module, "HANGS_SEC", 0.0)

@@ -168,9 +168,7 @@ def test_the_banner_says_what_clients_type(lab: Lab) -> None:
     [
         ("teamclaude capacity", None, 0, "GREEN  headroom 2"),
         ("teamclaude env", None, 0, "export ANTHROPIC_BASE_URL='https://"),
-        ("teamclaude usage", None, 0, "usage by day"),
         ("teamclaude status", "wall", 0, "◆ ann active"),
-        ("teamclaude status --json", "wall", 0, '"accounts"'),
         ("teamclaude usage --by account", "wall", 0, "usage by account"),
         ("teamclaude web --role observer", "wall", 0, "/#code="),
         ("teamclaude switch", "me", 0, "ann  active"),

@@ -346,9 +346,9 @@ def tcp_pair() -> Iterator[Callable[[], tuple[socket.socket, socket.socket]]]:
 
     def make() -> tuple[socket.socket, socket.socket]:
         with socket.create_server(("127.0.0.1", 0)) as server:
-            near = socket.create_connection(server.getsockname(), timeout=5)
+            near = socket.create_connection(server.getsockname(), timeout=30)
             far, _ = server.accept()
-        far.settimeout(5)
+        far.settimeout(30)
         made.extend((near, far))
         return near, far
 

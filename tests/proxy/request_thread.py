@@ -25,7 +25,7 @@ class RequestThread(threading.Thread):
             self.failure = failure
 
     def done(self) -> Any:
-        self.join(10)
+        self.join(30)
         assert self.reply is not None, f"no answer came: {self.failure}"
         return self.reply
 

@@ -54,7 +54,7 @@ def test_localhost_is_both_loopback_addresses_on_one_port(stage: Build) -> None:
     expected = [f"http://127.0.0.1:{port}"] + ([f"http://[::1]:{port}"] if has_ipv6() else [])
     assert s.service.urls == expected
     for host in ["127.0.0.1", *(["::1"] if has_ipv6() else [])]:
-        connection = http.client.HTTPConnection(host, port, timeout=5)
+        connection = http.client.HTTPConnection(host, port, timeout=30)
         connection.request("GET", "/teamclaude/status")
         assert json.loads(connection.getresponse().read())["system"]["port"] == port
         connection.close()
@@ -211,7 +211,7 @@ def test_without_a_descriptor_a_connection_is_accepted_with_the_spare_one_and_an
         assert not listener._spare_descriptor.release()
         assert "no descriptor is free" in refused(raw)
         raw.close()
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while not listener._spare_descriptor.release():
             assert time.monotonic() < deadline, "the spare one was never taken back"
 
@@ -254,7 +254,7 @@ def test_out_of_descriptors_the_owner_is_asked_to_come_again_and_never_sent_away
 
 def https(s: Any, pem: Any) -> http.client.HTTPSConnection:
     context = ssl.create_default_context(cafile=pem.cert)
-    return http.client.HTTPSConnection("127.0.0.1", s.service.port, timeout=5, context=context)
+    return http.client.HTTPSConnection("127.0.0.1", s.service.port, timeout=30, context=context)
 
 
 def test_https_serves_streams_and_keeps_connections(stage: Build, pem: Any) -> None:

@@ -110,7 +110,7 @@ class Events:
 
     def next(self) -> tuple[str, Any]:
         """Return the kind and the data of the next event; comments and `retry` are skipped."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             assert time.monotonic() < deadline, "nothing but comments"
             while b"\n\n" not in self._text:

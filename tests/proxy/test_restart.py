@@ -53,7 +53,7 @@ class Server:
     def send(
         self, method: str, path: str, body: Optional[dict[str, Any]] = None, session: str = ""
     ) -> tuple[http.client.HTTPResponse, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         headers = {"x-teamclaude-key": KEY}
         if session:
             headers["x-claude-code-session-id"] = session
@@ -113,7 +113,7 @@ def server(api: FakeApi, tmp_path: Path) -> Iterator[Callable[[], Server]]:
 
 def saved(tmp_path: Path, true: Callable[[Any], object]) -> None:
     """Wait until the state file says so."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     file = tmp_path / "teamclaude.state.json"
     while not (file.exists() and true(json.loads(file.read_text()))):
         assert time.monotonic() < deadline, "it was never saved"
@@ -123,7 +123,7 @@ def saved(tmp_path: Path, true: Callable[[Any], object]) -> None:
 def recorded(tmp_path: Path, requests: int) -> None:
     """Wait until the history has so many requests: it is written every 5 s."""
     file = tmp_path / "teamclaude.history.db"
-    until(lambda: file.exists() and _requests_in(file) == requests)
+    until(lambda: file.exists() and _requests_in(file) == requests, pause=0.2)
 
 
 def _requests_in(file: Path) -> int:

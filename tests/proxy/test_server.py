@@ -75,7 +75,7 @@ def test_a_drain_lets_streams_finish_and_sends_all_else_away(
 
     assert b"message_stop" in running.answer().body
     assert running.rest() == (b"", "fin"), "and nothing else is taken on its connection"
-    drain.join(2)
+    drain.join(30)
     assert not drain.is_alive()
     assert s.service.wait(0)
     assert sorted(s.outcomes(3)) == ["refused", "served", "served"]
@@ -103,7 +103,7 @@ def test_a_second_stop_ends_the_first_at_once(stage: Build) -> None:
     s.until(s.service._stop_lock.locked)
     began = time.monotonic()
     s.service.stop(0)
-    first.join(2)
+    first.join(30)
     assert not first.is_alive()
     assert time.monotonic() - began < 1.5
 

@@ -148,7 +148,7 @@ def test_closing_wakes_and_ends_all(page: Publisher, monkeypatch: pytest.MonkeyP
     thread = threading.Thread(target=lambda: got.extend(viewer))
     thread.start()
     page.close()
-    thread.join(5)
+    thread.join(30)
     assert not thread.is_alive()
     assert got == [b"retry: 2000\n\n"]
     with pytest.raises(DrainingError):

@@ -35,7 +35,7 @@ class LoginServer:
         return f"/callback?code=c0de&state={self.attempt.secrets.state}"
 
     def get(self, target: str, method: str = "GET") -> Page:
-        connection = http.client.HTTPConnection("127.0.0.1", self.loopback.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.loopback.port, timeout=30)
         try:
             connection.request(method, target)
             answer = connection.getresponse()
@@ -76,7 +76,7 @@ def test_the_page_waits_for_the_outcome_and_tells_it(
     assert login_server.attempt.wait_for_code(5.0) == "c0de"
     assert pages == []
     login_server.loopback.report_result(worked)
-    thread.join(5)
+    thread.join(30)
     assert pages[0].status == status
     assert words in pages[0].text
 
@@ -150,7 +150,7 @@ def test_closing_answers_a_waiting_browser(login_server: LoginServer) -> None:
     thread, pages = login_server.get_in_thread(login_server.good)
     login_server.attempt.wait_for_code(5.0)
     login_server.loopback.close()
-    thread.join(5)
+    thread.join(30)
     assert pages[0].status == 400
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", login_server.loopback.port), timeout=1)

@@ -193,7 +193,7 @@ def crash(fork_server: ForkServer, logins: Logins, step: str) -> None:
         return
     logins.server.script.once(Fault.never_answered(), path=TOKEN_PATH)
     child = fork_server.begin(logins, "")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not logins.server.calls and time.monotonic() < deadline:
         time.sleep(0.002)  # another process's progress has no clock to inject
     os.kill(child, signal.SIGKILL)

@@ -150,7 +150,7 @@ def test_renewals_reloads_and_readers_at_once_end_with_the_stored_tokens(logins:
             assert usable == [[True] * len(keys)] * 8
     finally:
         stop.set()
-        reloader.join(10)
+        reloader.join(30)
     assert logins.server.granted == 10
     assert len(logins.server.calls) == 10
     for name in ("anna", "bob"):

@@ -383,8 +383,8 @@ def test_the_timer_runs_in_the_background_and_survives_an_error(logins: Logins) 
 
     manager = logins.manager(on_new_tokens=on_new_tokens, warn=said, spawn=None)
     manager.start()
-    assert renewed.wait(5)
-    assert reached.wait(5)
+    assert renewed.wait(30)
+    assert reached.wait(30)
     manager.stop()
     assert logins.warnings == ["internal error while renewing tokens: ZeroDivisionError"]
     assert stored_is_current(logins, manager)

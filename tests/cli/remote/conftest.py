@@ -46,7 +46,7 @@ class ScriptedServer:
         try:
             if self._tls is not None:
                 sock = self._tls.wrap_socket(sock, server_side=True)
-            sock.settimeout(10)
+            sock.settimeout(30)
             asked = b""
             while b"\r\n\r\n" not in asked:
                 data = sock.recv(65536)

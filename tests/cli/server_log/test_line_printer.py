@@ -41,7 +41,7 @@ def test_a_stuck_terminal_blocks_no_one_and_memory_is_bounded() -> None:
     out = Stuck()
     lines = LinePrinter(out, str)
     lines.put("first")
-    assert out.reached.wait(5)
+    assert out.reached.wait(30)
     for number in range(MAX_WAITING + 10):
         lines.put(str(number))  # would wait for ever here
     out.go_on.set()

@@ -112,7 +112,7 @@ class Server:
     def stop(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join(5)
+        self._thread.join(30)
         for sock in self._open:
             sock.close()
 

@@ -313,7 +313,7 @@ def test_the_thread_reads_until_it_is_closed(home: ClaudeHome, reader: SourceRea
     reader.refresh = failing_once  # type: ignore[assignment,method-assign]
     reader.start()
     reader.set_wanted([A])
-    assert done.wait(5)
+    assert done.wait(30)
     assert A in reader.sources.transcripts
     reader.close()
     assert not any(thread.name == "deck-sources" for thread in threading.enumerate())

@@ -19,7 +19,7 @@ Build = Callable[..., Any]
 
 
 def ask(port: int, host: str = "127.0.0.1", say: bytes = b"") -> bytes:
-    with socket.create_connection((host, port), timeout=5) as connection:
+    with socket.create_connection((host, port), timeout=30) as connection:
         connection.sendall(say)
         got = b""
         while data := connection.recv(100):

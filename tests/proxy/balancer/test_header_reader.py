@@ -50,7 +50,7 @@ def test_a_header_may_come_byte_by_byte(ends: Ends, header: bytes) -> None:
     for number in range(len(header)):
         theirs.sendall(header[number : number + 1])
     theirs.sendall(REQUEST)
-    reader.join(5)
+    reader.join(30)
     assert found == [("192.0.2.7", b"")]
     assert ours.recv(100) == REQUEST
 

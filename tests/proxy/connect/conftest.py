@@ -136,7 +136,7 @@ def echo() -> Iterator[tuple[str, list[bytes], list[socket.socket]]]:
             sock, _ = listener.accept()
         except OSError:
             return
-        sock.settimeout(5)
+        sock.settimeout(30)
         head = b""
         while b"\r\n\r\n" not in head:
             head += sock.recv(65536)

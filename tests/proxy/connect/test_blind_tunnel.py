@@ -24,7 +24,7 @@ class Server:
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(5)
+        self._listener.settimeout(30)
         self.target = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self._sock: socket.socket | None = None
 
@@ -32,7 +32,7 @@ class Server:
     def sock(self) -> socket.socket:
         if self._sock is None:
             self._sock, _ = self._listener.accept()
-            self._sock.settimeout(5)
+            self._sock.settimeout(30)
         return self._sock
 
     def read(self, count: int) -> bytes:
@@ -89,7 +89,7 @@ def test_megabytes_pass_both_ways_at_once(forward: Build, tunnels: Clients, serv
     reader = threading.Thread(target=lambda: got.append(server.read(len(up))), daemon=True)
     reader.start()
     assert client._take(len(down)) == down
-    reader.join(5)
+    reader.join(30)
     assert got == [up]
     view = s.service.snapshot().tunnels[0]
     assert (view.bytes_up, view.bytes_down) == (len(up), len(down))
@@ -271,7 +271,7 @@ def test_a_shutdown_closes_quiet_tunnels_at_once(
     monkeypatch.setattr("teamclaude.dial.tunnel.QUIET_SEC", 0.0)
     stopping = threading.Thread(target=s.service.stop, daemon=True)
     stopping.start()
-    stopping.join(5)
+    stopping.join(30)
     assert not stopping.is_alive()
     assert client.rest() == (b"", "fin")
     assert server.read(1) == b""
@@ -290,6 +290,6 @@ def test_a_shutdown_lets_others_go_on_for_a_while(
     client.send(b"still there")
     assert server.read(11) == b"still there"
     s.service.stop(0)
-    stopping.join(5)
+    stopping.join(30)
     assert not stopping.is_alive()
     assert client.rest()[0] == b""

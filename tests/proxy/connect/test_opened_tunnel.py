@@ -204,5 +204,5 @@ def test_a_shutdown_lets_an_answer_inside_finish(forward: Build, opened: Open, e
     socks[0].sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlast")
     assert client.answer().body == b"last"
     assert client.rest() == (b"", "fin")
-    stopping.join(5)
+    stopping.join(30)
     assert not stopping.is_alive()

@@ -19,7 +19,7 @@ CI = "tc-client-key-ci-00000000000000000000000"
 def server() -> Iterator[socket.socket]:
     """A listening server."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(5)
+        listener.settimeout(30)
         yield listener
 
 

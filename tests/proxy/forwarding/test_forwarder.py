@@ -305,7 +305,7 @@ def raw_answer(s: Any, **body: Any) -> bytes:
         % (b"tc-test-key-000000000000000000000000", len(data))
     )
     out = b""
-    with socket.create_connection(("127.0.0.1", s.service.port), timeout=5) as sock:
+    with socket.create_connection(("127.0.0.1", s.service.port), timeout=30) as sock:
         sock.sendall(head + data)
         while True:
             try:

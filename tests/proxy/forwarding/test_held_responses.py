@@ -33,7 +33,7 @@ def held(stage: Build, clock: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[
             s.service.runtime.router.credentials_changed([])  # serves the queue
         else:
             s.service.stop(0)
-        waiting_request.join(10)
+        waiting_request.join(30)
         assert replies, "no answer came"
         return s, replies[0]
 

@@ -163,7 +163,7 @@ def test_of_streams_that_have_begun_those_are_cut_that_are_repeated(
     s.service.runtime.router.handed_over = True
     s.until(lambda: s.service.runtime.router.waiting == 2)
     assert s.outcomes(1) == ["refused"]
-    claude.join(10)
+    claude.join(30)
     assert isinstance(claude.failure, http.client.IncompleteRead), "it asks again when its stream is cut"
     assert claude.failure.partial.startswith(b": held, ")
     clock.now += 601

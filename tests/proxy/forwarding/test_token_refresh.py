@@ -72,7 +72,7 @@ class Stage:
     def ask(self) -> tuple[int, str, Any]:
         import http.client
 
-        connection = http.client.HTTPConnection("127.0.0.1", self.service.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.service.port, timeout=30)
         body = {"model": "claude-opus-4-8", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
         try:
             headers = {"x-teamclaude-key": KEY, "x-claude-code-session-id": "s1"}

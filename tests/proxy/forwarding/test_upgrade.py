@@ -48,7 +48,7 @@ class Upstream:
             self.sock, _ = self._listener.accept()
         except OSError:
             return
-        self.sock.settimeout(5)
+        self.sock.settimeout(30)
         while b"\r\n\r\n" not in self.head:
             self.head += self.sock.recv(65536)
         self.sock.sendall(self._answer)
@@ -205,7 +205,7 @@ def test_megabytes_pass_both_ways_at_once(stage: Build, upstream: Any) -> None:
     raw = s.raw().request("/v1/code/ws", method="GET", headers=WEBSOCKET)
     assert raw.answer().status == 101
     up, down = b"up" * 1_500_000, b"down" * 1_000_000
-    assert far.ready.wait(5)
+    assert far.ready.wait(30)
     senders = [
         threading.Thread(target=sock.sendall, args=(data,), daemon=True)
         for sock, data in ((raw.sock, up), (far.sock, down))
@@ -216,7 +216,7 @@ def test_megabytes_pass_both_ways_at_once(stage: Build, upstream: Any) -> None:
     reader = threading.Thread(target=lambda: got.append(read(far.sock, len(up))), daemon=True)
     reader.start()
     assert raw._take(len(down)) == down
-    reader.join(5)
+    reader.join(30)
     assert got == [up]
 
 

@@ -113,11 +113,11 @@ def test_random_streams_agree_with_a_slow_parser():
         b"data: y\n\n",
     ]
     events = 0
-    for _ in range(3000):
+    for _ in range(1000):
         data = b"".join(rng.choice(parts) for _ in range(rng.randrange(20)))
         assert parse(data, rng.randrange(1, 9)) == simple(data), data
         events += len(simple(data))
-    assert events > 1000
+    assert events > 300
 
 
 @pytest.mark.parametrize("cut", [1, 5, 64, 100_000])
@@ -163,7 +163,7 @@ def test_memory_is_bounded_on_an_endless_event(piece):
 
 def test_memory_is_bounded_within_one_piece():
     parser = ServerSentEventParser()
-    parser.feed(b"data: x\n" * 700_000)
+    parser.feed(b"data: x\n" * 300_000)
     assert not parser._data
 
 

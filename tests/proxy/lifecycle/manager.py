@@ -23,7 +23,7 @@ class Manager:
             except BlockingIOError:
                 return found
 
-    def wait_for(self, beginning: str, limit_sec: float = 20.0) -> str:
+    def wait_for(self, beginning: str, limit_sec: float = 60.0) -> str:
         """Return the next message that begins like this; what comes before it is dropped."""
         self._sock.settimeout(limit_sec)
         while True:

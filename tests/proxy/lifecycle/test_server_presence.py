@@ -157,7 +157,7 @@ def test_a_pipe_in_the_directory_stops_nobody(present: Any, config: Path) -> Non
     os.mkfifo(presence_directory(config) / "pipe.json")
     looked = threading.Thread(target=first.look, daemon=True)
     looked.start()
-    looked.join(5)
+    looked.join(30)
     assert not looked.is_alive()
 
 

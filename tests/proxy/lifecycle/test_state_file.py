@@ -122,7 +122,7 @@ def test_the_saver_saves_after_a_change_by_itself(saved: StateDirectory) -> None
     saver = saved.saver(collect)
     saver.start()
     saver.changed.set()
-    assert collect.called.wait(5)
+    assert collect.called.wait(30)
     saver.stop()
     assert json.loads(saved.path.read_text())["n"] >= 1
 
@@ -141,7 +141,7 @@ def test_changes_within_the_interval_are_one_save(saved: StateDirectory) -> None
     saver.start()
     for _ in range(100):
         saver.changed.set()
-    assert collect.called.wait(5)
+    assert collect.called.wait(30)
     assert collect.calls == 1
     saver.stop()
 
@@ -174,7 +174,7 @@ def test_a_defect_while_collecting_is_one_warning_and_the_next_save_works(saved:
     saver = saved.saver(collect)
     saver.start()
     saver.changed.set()
-    assert done.wait(5), "a failed save has to be tried again"
+    assert done.wait(30), "a failed save has to be tried again"
     saver.stop()
     assert saved.file.load() == {"ok": True}
     assert len(saved.warnings) == 1
@@ -186,7 +186,7 @@ def test_one_change_is_one_save(saved: StateDirectory) -> None:
     saver = saved.saver(collect)
     saver.start()
     saver.changed.set()
-    assert collect.called.wait(5)
+    assert collect.called.wait(30)
     collect.called.clear()
     assert not collect.called.wait(0.05)
     saver.stop()

@@ -210,4 +210,4 @@ def test_a_program_that_closes_the_connection_is_one(private_home: Path) -> None
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         assert answers_at(ProxyConfig(port=other.getsockname()[1]))
-        thread.join(5)
+        thread.join(30)

@@ -102,7 +102,7 @@ def test_other_spellings_of_the_same_stream(changed, cut):
 @pytest.mark.parametrize("cut", [1, 37, 160, 1 << 20])
 def test_random_cuts_of_random_streams_do_not_change_what_is_seen(cut):
     rng = random.Random(cut)
-    for _ in range(30):
+    for _ in range(12):
         deltas = [
             delta(rng.choice(["x", "error\n", "message_", "\r\n\r\n", "event: error\n\n"])) for _ in range(9)
         ]
@@ -291,7 +291,7 @@ def test_a_broken_coding_makes_it_blind_and_nothing_else(damage):
 
 
 def test_no_bomb_explodes():
-    bomb = gzip.compress(b": " + b"\0" * 60_000_000 + b"\n\n" + STREAM)
+    bomb = gzip.compress(b": " + b"\0" * 25_000_000 + b"\n\n" + STREAM)
     tracemalloc = pytest.importorskip("tracemalloc")
     tracemalloc.start()
     whole = tapped(bomb, coding="gzip")

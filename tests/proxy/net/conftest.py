@@ -52,7 +52,7 @@ def tls_pair_of(tcp_pair: Pair, pem: Any) -> Iterator[Callable[[str], Pair]]:
         thread = threading.Thread(target=lambda: accepted.append(server.wrap_socket(far, server_side=True)))
         thread.start()
         connected = client.wrap_socket(near, server_hostname="localhost", suppress_ragged_eofs=False)
-        thread.join(5)
+        thread.join(30)
         made.extend((connected, *accepted))
         return connected, accepted[0]
 

@@ -37,8 +37,8 @@ class LoopConnection:
         self.event_loop = event_loop
         self.user, here = client_pair()
         there, self.api = pair()
-        self.user.settimeout(5)
-        self.api.settimeout(5)
+        self.user.settimeout(30)
+        self.api.settimeout(30)
         self.client = ClientConnection(here, 5.0, 5.0, 5.0)
         self.connection = UpstreamConnection(there, ORIGIN)
         self.pool = UpstreamPool()
@@ -102,7 +102,7 @@ class LoopConnection:
         assert self.api.recv(6) == b"asked;"
 
     def ends(self) -> ConnectionTask:
-        self._thread.join(5)
+        self._thread.join(30)
         assert not self._thread.is_alive()
         return self.task
 

@@ -191,10 +191,10 @@ def test_memory_goes_to_the_older_of_two_waiting_bodies() -> None:
     while len(limiter._waiting) < 2:
         pass
     held.release()
-    threads[1].join(5)
+    threads[1].join(30)
     assert order == ["old"]
     old.release()
-    threads[0].join(5)
+    threads[0].join(30)
     assert order == ["old", "young"]
 
 

@@ -158,7 +158,7 @@ def test_expect_continue_is_answered_unless_the_body_has_begun(ends: Ends) -> No
     ends.peer.setblocking(False)
     with pytest.raises((BlockingIOError, ssl.SSLWantReadError)):
         ends.peer.recv(1)
-    ends.peer.settimeout(5)
+    ends.peer.settimeout(30)
     reader = threading.Thread(
         target=lambda: ends.peer.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n" and ends.says(b"hello")
     )

@@ -291,5 +291,5 @@ def test_what_the_upstream_does_not_take_at_once_is_sent_by_the_connections_thre
         left -= len(made.api.recv(min(left, 1 << 20)))
     made.api.sendall(b"yes")
     made.is_told(b"told yes;")
-    thread.join(5)
+    thread.join(30)
     assert made.seen == [b"yes", True]

@@ -29,7 +29,7 @@ def test_a_sleeping_thread_is_woken() -> None:
     sleeping = threading.Thread(target=Sleep(3600.0, wake_up), daemon=True)
     sleeping.start()
     wake_up()
-    sleeping.join(5)
+    sleeping.join(30)
     assert not sleeping.is_alive()
     Sleep(3600.0, wake_up)()  # it was called already
 
@@ -82,7 +82,7 @@ def test_it_goes_on_after_the_client_has_left() -> None:
     with pytest.raises(ClientGoneError):
         next(steps)
     may_end.set()
-    assert ended.wait(5)
+    assert ended.wait(30)
 
 
 def test_where_no_thread_can_be_started_it_is_done_where_a_request_may_block(

@@ -88,7 +88,7 @@ class Stream:
 
     def ends(self) -> Optional[BaseException]:
         """How the relay ended."""
-        self._thread.join(5)
+        self._thread.join(30)
         assert not self._thread.is_alive()
         return self.error
 
@@ -147,7 +147,7 @@ def test_a_client_that_does_not_read_stops_only_its_upstream(start_stream: Start
             assert busy.flows()
         assert poured < 100_000_000, "what nobody reads is piled up"
     lazy.upstream.setblocking(True)
-    lazy.upstream.settimeout(5)
+    lazy.upstream.settimeout(30)
     assert lazy.reads(poured) == b"x" * poured
     lazy.upstream.sendall(b"yy")
     assert lazy.reads(2) == b"yy"
@@ -188,7 +188,7 @@ def test_a_half_closed_client_still_gets_what_has_arrived(start_stream: StartStr
 
     stream, other = start_stream(), start_stream(see=waits)
     other.says(b"wait")
-    assert waiting.wait(5)  # while the loop blocks here, both of these happen
+    assert waiting.wait(30)  # while the loop blocks here, both of these happen
     half_close(stream.reader)
     stream.says(b"last words")
     going_on.set()
@@ -367,13 +367,13 @@ def test_a_connection_that_stalls_the_loop_is_cut(tcp_pair: Pair) -> None:
     assert not loop.cut_stalled()
     runner.start()
     far.sendall(b"KeyUpdate")
-    assert task.began.wait(5)
+    assert task.began.wait(30)
     assert not loop.cut_stalled(), "it may have begun just now"
     now[0] += STALLED_SEC - 0.1
     assert not loop.cut_stalled(), "a busy machine stops threads, too"
     now[0] += 0.1
     assert loop.cut_stalled()
-    runner.join(5)
+    runner.join(30)
     assert task.done
     assert not loop.cut_stalled()
     assert not loop.run(Greedy(near)), "clients with TLS are kept out of the loop for a while"
@@ -390,6 +390,6 @@ def test_a_loop_that_waits_is_not_stalled(tcp_pair: Pair) -> None:
         assert not loop.cut_stalled()
         now[0] += STALLED_SEC
     far.close()
-    runner.join(5)
+    runner.join(30)
     assert task.done
     loop.close()

@@ -187,14 +187,14 @@ def test_a_reading_serves_earlier_queries_and_no_later_one(
         reads.append(path)
         if len(reads) == 1:
             reading.set()
-            assert go_on.wait(5)
+            assert go_on.wait(30)
         return real_open(path, mode)
 
     monkeypatch.setattr("builtins.open", slow)
     found: list[int | None] = []
     ask = [threading.Thread(target=lambda: found.append(uid_by(proc))) for _ in range(20)]
     ask[0].start()
-    assert reading.wait(5)
+    assert reading.wait(30)
     tables(tmp_path, tcp=row(*V4_PEER_SIDE, uid=2))  # while the first has its table open, or nearly
     for each in ask[1:]:
         each.start()
@@ -202,7 +202,7 @@ def test_a_reading_serves_earlier_queries_and_no_later_one(
         pass
     go_on.set()
     for each in ask:
-        each.join(5)
+        each.join(30)
     assert len(reads) == 2
     assert found == [2] * 20
     tables(tmp_path, tcp=row(*V4_PEER_SIDE, uid=3))

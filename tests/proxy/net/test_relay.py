@@ -68,7 +68,7 @@ class Bridge:
 
     def end(self) -> bytes:
         """Return all that was still sent, once the relay has returned."""
-        self._thread.join(5)
+        self._thread.join(30)
         assert not self._thread.is_alive()
         self.client.end()
         half_close(self.client.sock)
@@ -232,11 +232,11 @@ def test_a_client_that_takes_nothing_is_gone_after_its_limit(bridge: Bridge) -> 
 
     pouring = threading.Thread(target=pour, daemon=True)
     pouring.start()
-    bridge._thread.join(5)
+    bridge._thread.join(30)
     assert isinstance(bridge.error, ClientGoneError)
     assert "read nothing for 0.05 s" in str(bridge.error)
     bridge.connection.close()
-    pouring.join(5)
+    pouring.join(30)
 
 
 def test_large_bodies_arrive_whole(bridge: Bridge) -> None:

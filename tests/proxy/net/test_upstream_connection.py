@@ -216,7 +216,7 @@ def test_a_large_request_arrives_whole_at_a_slow_reader(wire: Wire) -> None:
     reader = threading.Thread(target=read)
     reader.start()
     wire.connection.send(b"H", memoryview(LARGE), NOBODY)
-    reader.join(5)
+    reader.join(30)
     assert bytes(got) == b"H" + LARGE
 
 

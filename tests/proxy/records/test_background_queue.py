@@ -35,7 +35,7 @@ def test_beyond_its_length_the_oldest_is_dropped_and_a_consumer_that_hangs_block
 
     queue = BackgroundQueue("test", consume, 3)
     queue.put(0)
-    assert reached.wait(5)
+    assert reached.wait(30)
     for number in range(1, 100):
         queue.put(number)  # would block for ever here
     go_on.set()

@@ -156,7 +156,7 @@ class Gate:
 
         def slow_render(record: RequestRecord) -> bytes:
             self.reached.set()
-            assert self.open.wait(5)
+            assert self.open.wait(30)
             return render(record)
 
         monkeypatch.setattr(request_log, "render", slow_render)
@@ -168,7 +168,7 @@ def test_a_slow_disk_blocks_no_request_and_costs_records_with_one_warning(
     gate = Gate(monkeypatch)
     log = logs.log(max_waiting=3)
     served(log, "first")
-    assert gate.reached.wait(5)
+    assert gate.reached.wait(30)
     for number in range(10):
         served(log, f"r{number}")  # returns although nothing is written
     gate.open.set()
@@ -183,7 +183,7 @@ def test_what_waits_is_bounded_in_bytes_too(logs: LogDirectory, monkeypatch: pyt
     gate = Gate(monkeypatch)
     log = logs.log()
     served(log, "first")
-    assert gate.reached.wait(5)
+    assert gate.reached.wait(30)
     for number in range(10):
         served(log, f"r{number}")  # some 4 kB each
     gate.open.set()
@@ -354,7 +354,7 @@ def test_the_log_prunes_by_itself_at_its_start_and_every_ten_minutes(
 
     monkeypatch.setattr(RequestLog, "prune", watched)
     log = logs.log()
-    assert rounds.get(timeout=5) == NOON
+    assert rounds.get(timeout=30) == NOON
     assert logs.names() == []
     logs.now = NOON + 599
     served(log, "a")
@@ -362,10 +362,10 @@ def test_the_log_prunes_by_itself_at_its_start_and_every_ten_minutes(
     assert rounds.empty()
 
     log = logs.log()
-    assert rounds.get(timeout=5) == NOON + 599
+    assert rounds.get(timeout=30) == NOON + 599
     logs.now = NOON + 1199
     served(log, "b")
-    assert rounds.get(timeout=5) == NOON + 1199
+    assert rounds.get(timeout=30) == NOON + 1199
 
 
 def test_beyond_the_size_the_oldest_files_go_and_no_other_file_counts(logs: LogDirectory) -> None:

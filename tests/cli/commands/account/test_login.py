@@ -43,7 +43,7 @@ class Browser:
 
     def visit(self, url: str) -> None:
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(url, timeout=30) as answer:
                 self.pages.append((answer.status, answer.read().decode()))
         except urllib.error.HTTPError as error:
             with error:
@@ -51,7 +51,7 @@ class Browser:
 
     def end(self) -> None:
         for thread in self._threads:
-            thread.join(5)
+            thread.join(30)
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_a_second_callback_is_refused(cli: Any, auth: AuthServer, file: Path, br
                 targets.append(args[-1])
 
         with pytest.raises(urllib.error.HTTPError):
-            urllib.request.build_opener(Stop()).open(url, timeout=5)
+            urllib.request.build_opener(Stop()).open(url, timeout=30)
         first = threading.Thread(target=browser.visit, args=(targets[0],))
         first.start()
         assert auth.wait_until(lambda server: any(asked.path == TOKEN_PATH for asked in server.live))
@@ -281,7 +281,7 @@ def test_an_unwritable_file_is_found_before_the_browser_opens(cli: Any, file: Pa
 
 def manual_code(url: str) -> str:
     """What the page at the end of a manual login shows."""
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=30) as answer:
         return str(answer.read().decode().strip())
 
 
@@ -351,7 +351,7 @@ def test_with_a_browser_elsewhere_its_last_address_is_pasted(
                 raise urllib.error.HTTPError(args[-1], 302, "", args[-2], None)
 
         with pytest.raises(urllib.error.HTTPError) as caught:
-            urllib.request.build_opener(Stop()).open(url, timeout=5)
+            urllib.request.build_opener(Stop()).open(url, timeout=30)
         return [str(caught.value.filename)]
 
     typist.reply = last_address

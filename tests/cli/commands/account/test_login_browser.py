@@ -48,7 +48,7 @@ def test_a_browser_that_cannot_be_started_is_reported(
     open_page("http://x", lambda: told.append("failed"))
     for thread in threading.enumerate():
         if thread.name == "browser":
-            thread.join(5)
+            thread.join(30)
     assert len(told) == (1 if failures is None else failures)
 
 
@@ -57,7 +57,7 @@ def lines(keyboard: Any) -> Any:
     """What came of typing, one at a time; None at the end."""
     got: queue.SimpleQueue[Any] = queue.SimpleQueue()
     read_stdin_lines(got.put, lambda: got.put(None))
-    return lambda: got.get(timeout=5)
+    return lambda: got.get(timeout=30)
 
 
 def test_lines_come_as_they_are_typed(keyboard: Any, lines: Any) -> None:
@@ -77,7 +77,7 @@ def test_a_last_line_without_its_end_counts(monkeypatch: pytest.MonkeyPatch) -> 
     with os.fdopen(there) as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
         read_stdin_lines(got.put, lambda: got.put(None))
-        assert [got.get(timeout=5), got.get(timeout=5)] == ["last \ufffd", None]
+        assert [got.get(timeout=30), got.get(timeout=30)] == ["last \ufffd", None]
 
 
 def test_an_endless_line_is_dropped(keyboard: Any, lines: Any) -> None:
@@ -85,7 +85,7 @@ def test_an_endless_line_is_dropped(keyboard: Any, lines: Any) -> None:
     writer.start()
     assert len(lines()) > MAX_LINE_BYTES
     assert lines() is None
-    writer.join(5)
+    writer.join(30)
 
 
 def test_without_stdin_there_are_no_lines(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,7 +114,7 @@ def address(screen: Terminal) -> str:
 def test_a_code_is_pasted_on_the_terminal(terminal: Any, auth: AuthServer, file: Path) -> None:
     screen = terminal("login", "--no-browser", "--name", "work")
     url = address(screen)
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=30) as answer:
         code = answer.read().decode().strip()
     screen.see("Paste all of it here")
     screen.type("oops\n")
@@ -203,7 +203,7 @@ def start(*words: str, **env: str) -> subprocess.Popen[str]:
 
 def test_a_real_browser_command_is_started(auth: AuthServer, file: Path, tmp_path: Path) -> None:
     script = tmp_path / "browser.py"
-    script.write_text("import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=10).read()")
+    script.write_text("import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=30).read()")
     child = start("login", BROWSER=f"{sys.executable} {script} %s")
     out, err = child.communicate(timeout=PATIENCE_S)
     assert child.returncode == 0, err
@@ -218,7 +218,7 @@ def test_a_missing_browser_is_reported_and_sigint_ends_the_login(file: Path) -> 
     assert child.stdout is not None
     port = urlsplit(parse_qs(urlsplit(child.stdout.readline()).query)["redirect_uri"][0]).port
     assert port is not None
-    socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    socket.create_connection(("127.0.0.1", port), timeout=30).close()
     assert child.stderr is not None
     seen = ""
     while "no browser could be started" not in seen or "Waiting" not in seen:

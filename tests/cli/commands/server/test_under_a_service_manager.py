@@ -32,7 +32,7 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
 
 
 def ask(port: int, method: str, path: str, body: object = None) -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         data = None if body is None else json.dumps(body)
         connection.request(method, path, data, {"x-teamclaude-key": KEY})
