@@ -312,7 +312,7 @@ def test_a_fast_and_a_slow_client_until_the_window_is_full(
     if share is not None:
         keys = [{**keys[0], "share": share}, {**keys[1], "share": 1.0 - share}]
     s = stage("a", proxy={"trustLoopback": False, "clients": keys}, allThrottledHoldBudgetSec=0)
-    s.api.accounts["a"].windows["5h"].limit = 8000
+    s.api.accounts["a"].windows["5h"].limit = 4000
     full = False
     while not full:
         for key in (ONE, ONE, ONE, ONE, TWO):
