@@ -211,6 +211,7 @@ LONGER = {
     "routing/fleet.py": "the state machine: only here routing state changes",
     "routing/persistence.py": "what a restart keeps, written and read back side by side",
     "routing/state/account.py": "one account: fields and the predicates that policies share",
+    "routing/wait_queue.py": "one walk of the queue, and what makes it short",
     "snapshot.py": "every field that is displayed, declared once",
 }
 

@@ -12,6 +12,10 @@ Rules that hold in this file:
 3. Where nothing can serve a request, requests with the same constraints are not tried within the same walk.
 4. Nor are new conversations that a policy holds at its gate because it holds one with less ahead of it
    (shared_choice.py).  Their decisions' words are at most TELL_AGAIN_SEC old.
+5. Nor are conversations that can do nothing but wait for a slot where their cache is (`Quiet`): while
+   another account changes, and once one of them with the same constraints got the last one in the same walk,
+   or none.
+   With 49 waiters on three accounts a response cost 17 attempts, and takes 1 now.
 """
 
 from __future__ import annotations
@@ -60,6 +64,15 @@ class WaitLimits(NamedTuple):
 NO_WAIT = WaitLimits()
 
 
+class Quiet(NamedTuple):
+    """What is known of a waiter that only a slot where its cache is can serve (rule 5)."""
+
+    until: float  # epoch seconds: then it may be served elsewhere, or be refused
+    home: str  # the account's key
+    conversation: str
+    constraints: Hashable
+
+
 class Waiter:
     """One request that asks for an account; it holds a lease, or what it waits for."""
 
@@ -75,6 +88,7 @@ class Waiter:
         self.wait: Optional[Wait] = None
         self._is_unknown = False  # to the policy
         self.held = NOT_HELD  # by the gate at its last attempt: how many were ahead, and when that was
+        self.quiet: Optional[Quiet] = None
 
     def record_attempt(self, now: float) -> float:
         """Record an attempt; return the seconds waited, which a clock that moves back does not reduce."""
@@ -115,12 +129,20 @@ class WaitQueue:
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self.waiters: deque[Waiter] = deque()
+        self._none_due_until = NEVER  # no waiter is due before, unless the clock moves back
+        self._tried_at = -NEVER  # the last attempt of any
 
     def enter(self, waiter: Waiter, now: float) -> list[Waiter]:
         """Serve the waiters that are due, then try the new one, not queued yet; return who was served."""
-        served = self.serve(now) if self.waiters and any(w.is_due(now) for w in self.waiters) else []
+        served = self.serve(now) if self.waiters and self._is_any_due(now) else []
         self._try_now(waiter, now)
         return served
+
+    def _is_any_due(self, now: float) -> bool:
+        if self._tried_at <= now < self._none_due_until:
+            return False
+        self._none_due_until = min(waiter.due_at() for waiter in self.waiters)
+        return any(waiter.is_due(now) for waiter in self.waiters)
 
     def serve(self, now: float, changed: Optional[str] = None) -> list[Waiter]:
         """Walk the queue from its head; return the waiters that got a lease and left it.
@@ -130,11 +152,23 @@ class WaitQueue:
         """
         served: list[Waiter] = []
         left: deque[Waiter] = deque()
+        full: Hashable = None  # the constraints of a quiet waiter that has found no slot of `changed`
         shared = self._fleet.shared = SharedChoices()
         try:
             for waiter in sorted(self.waiters, key=_PLACE):
+                quiet = waiter.quiet
+                if (
+                    quiet is not None
+                    and changed is not None
+                    and waiter.last_attempt_at <= now < quiet.until
+                    and (quiet.home != changed or (full == quiet.constraints and self._is_bound(quiet)))
+                ):
+                    left.append(waiter)
+                    continue
                 if changed is None or not self._waits_for_other_account(waiter, changed, now):
                     self._try_in_walk(waiter, shared, now)
+                    if changed is not None and self._leaves_none(waiter, quiet, changed, now):
+                        full = waiter.request.constraints
                 (left if waiter.lease is None else served).append(waiter)
         finally:
             self._fleet.shared = None
@@ -146,8 +180,9 @@ class WaitQueue:
         constraints = shared.constraints(waiter.request, self._fleet.accounts.values())
         known = shared.nothing_usable.get(constraints) if not waiter.is_due(now) else None
         if known is not None:
-            waiter.wait, waiter.held = known, NOT_HELD
+            waiter.held = NOT_HELD
             waited = waiter.record_attempt(now)
+            self._wait_for(waiter, known, now)
             self._fleet.gate_queue.places.record(waiter.request.conversation, now - waited, now)
             return
         kind = self._gate_kind(waiter, constraints, shared, now)
@@ -183,7 +218,53 @@ class WaitQueue:
         waited, until = waiter.record_attempt(now), now + RECHECK_SEC
         decision = waiter.wait.decision._replace(retry_at=until)
         self._fleet.gate_queue.record_decision(waiter.request.conversation, decision, now - waited, now)
-        waiter.wait = Wait(decision, until)
+        self._wait_for(waiter, Wait(decision, until), now)
+
+    def _wait_for(self, waiter: Waiter, wait: Wait, now: float) -> None:
+        """Let the waiter wait for this."""
+        waiter.wait = wait
+        self._tried_at = now
+        self._none_due_until = min(self._none_due_until, waiter.due_at())
+        waiter.quiet = self._quiet(waiter, wait)
+
+    def _quiet(self, waiter: Waiter, wait: Wait) -> Optional[Quiet]:
+        """Return what makes the waiter quiet; a policy may move it, and a pin apply again, at any moment."""
+        fleet, request = self._fleet, waiter.request
+        may_move = fleet.policy.moves_warm or fleet.pins or request.facts.project
+        if wait.account is None or wait.decision.reason not in _STAYING or may_move:
+            return None
+        conversation, rules = request.conversation or "", fleet.rules
+        binding = fleet.bindings.get(conversation)
+        if binding is None:
+            return None
+        recent = binding.last_used + min(rules.cache_affinity_window_sec, rules.binding_evict_sec)
+        until = min(waiter.due_at(), waiter.since + rules.slot_wait, recent)
+        return Quiet(until, wait.account, conversation, request.constraints)
+
+    def _leaves_none(self, waiter: Waiter, before: Optional[Quiet], account: str, now: float) -> bool:
+        """Return whether this attempt shows that the account has no slot for others like the waiter.
+
+        It was quiet `before`, has got the last slot, and the account can still serve; or it found none.
+        """
+        lease, quiet, fleet = waiter.lease, waiter.quiet, self._fleet
+        if lease is None:
+            return quiet is not None and quiet.home == account and now < quiet.until
+        home = fleet.accounts.get(account)
+        if (
+            before is None
+            or lease.account != account
+            or lease.decision.reason not in _STAYING
+            or home is None
+        ):
+            return False
+        has_slot = home.inflight < fleet.policy.inflight_limit(fleet.rules, home, now)
+        scope = lease.request.scope if home.scoped_refusals else None
+        return not has_slot and home.block(lease.request.model, fleet.rules, now, scope) is None
+
+    def _is_bound(self, quiet: Quiet) -> bool:
+        """Return whether its cache is still where it waits: another request may have moved it."""
+        binding = self._fleet.bindings.get(quiet.conversation)
+        return binding is not None and binding.account == quiet.home
 
     def _waits_for_other_account(self, waiter: Waiter, changed: str, now: float) -> bool:
         """Return whether it waits for a slot where its cache is, and not so long that it takes another."""
@@ -251,9 +332,9 @@ class WaitQueue:
             waited = max(waited, self._slot_wait_sec(request))
         result = self._fleet.admit(request, now, waited)
         if isinstance(result, Lease):
-            waiter.lease = result
+            waiter.lease, waiter.quiet = result, None
         else:
-            waiter.wait = result
+            self._wait_for(waiter, result, now)
             if result.decision.account is None:
                 places = self._fleet.gate_queue.places
                 waiter.place = places.since(request.conversation, waiter.since, now)

@@ -71,9 +71,15 @@ def generator() -> str:
     return "wrk" if shutil.which("wrk") else "Python"
 
 
-def measure(route: Route, connections: int, seconds: float, padding: int = 0) -> Load:
-    """Put load on a route from a separate process; `padding` bytes are added to each body."""
-    put = _wrk if shutil.which("wrk") else _python
+def measure(
+    route: Route, connections: int, seconds: float, padding: int = 0, keep_sessions: bool = False
+) -> Load:
+    """Put load on a route from a separate process; `padding` bytes are added to each body.
+
+    `keep_sessions`: each connection has a session of its own, as clients do.  wrk takes the sessions in turn:
+    where answers overtake others, its connections change theirs.
+    """
+    put = _wrk if shutil.which("wrk") and not keep_sessions else _python
     with ThreadPoolExecutor(1) as beside:
         counted = beside.submit(route.server.switches_per_sec, 0.2 * seconds, 0.6 * seconds)
         load = put(route, connections, seconds, padding)

@@ -38,7 +38,7 @@ def slot_rows(bench: Bench) -> list[Row]:
         for connections in CONNECTIONS:
 
             def take(route: Route, connections: int = connections) -> Load:
-                return measure(route, connections, bench.seconds)
+                return measure(route, connections, bench.seconds, keep_sessions=True)
 
             at = f"small JSON, {FEW * ACCOUNT_SLOTS} slots, {connections} connections"
             found = bench.measure(at, routes, take)

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import random
+
 import pytest
 
+from teamclaude.routing.policies.registry import POLICIES
 from teamclaude.routing.state.account import ScopedRefusal
 from teamclaude.routing.state.decision import Lease, RoutingRequest
 from teamclaude.routing.wait_queue import NO_WAIT, Waiter, WaitLimits, WaitQueue
-from tests.routing.conftest import STAYING, only
+from tests.routing.conftest import EVERY, STAYING, only
 
 EVERY_POLICY = True
+KEEPING = tuple(name for name in EVERY if not POLICIES[name]().moves_warm)
 
 HOUR = 3600.0
 
@@ -163,3 +167,106 @@ def test_who_gives_up_after_a_long_wait_keeps_the_place(make_pool):
     assert [places.since(name, pool.now, pool.now) for name in ("s", "t")] == [began, pool.now]
     queue.record_places(pool.now)
     assert places.since("t", pool.now, pool.now) == began
+
+
+# --- waiters that only a slot where their cache is can serve (rule 5) ---------------------------------
+
+
+def attempts(pool):
+    """Return the list to which the sessions of all attempts are added from now on."""
+    tried = []
+    admit = pool.fleet.admit
+
+    def counting(request, now, waited=0.0):
+        tried.append(request.session)
+        return admit(request, now, waited)
+
+    pool.fleet.admit = counting
+    return tried
+
+
+def crowd_at(pool, queue, name, **more):
+    """Fill the slots of an account, and let five more requests wait there; return the leases and waiters."""
+    pool[name].proven = True
+    leases = [pool.fleet.admit(RoutingRequest(f"{name}{n}", pin=name), pool.now) for n in range(5)]
+    return leases, [
+        stand(queue, RoutingRequest(f"{name}{n}", **more), pool.now, WaitLimits(HOUR)) for n in range(5)
+    ]
+
+
+@only(*KEEPING)
+def test_a_released_slot_costs_one_attempt_however_many_wait_for_it(make_pool):
+    pool = make_pool("a", "b")
+    queue = WaitQueue(pool.fleet)
+    (leases, at_a), (_, at_b) = crowd_at(pool, queue, "a"), crowd_at(pool, queue, "b")
+    tried = attempts(pool)
+    pool.fleet.settle_lease(leases[0], pool.now)
+    assert queue.serve(pool.now, "a") == [at_a[0]]
+    assert tried == ["a0"]
+    assert queue.serve(pool.now, "a") == []
+    assert tried == ["a0", "a1"]
+    assert list(queue.waiters) == [*at_a[1:], *at_b]
+    for lease in leases[1:3]:
+        pool.fleet.settle_lease(lease, pool.now)
+    assert queue.serve(pool.now, "a") == at_a[1:3]
+
+
+@only(*KEEPING)
+@pytest.mark.parametrize("what", ["other constraints", "moved", "nobody knows what changed", "time"])
+def test_what_may_be_served_otherwise_is_tried_itself(make_pool, what):
+    pool = make_pool("a", "b")
+    pool["b"].proven = True
+    queue = WaitQueue(pool.fleet)
+    _, waiters = crowd_at(pool, queue, "a")
+    changed = None if what == "nobody knows what changed" else "a"
+    if what == "other constraints":
+        queue.waiters.remove(waiters[4])
+        stand(queue, RoutingRequest("a4", betas="new-beta"), pool.now, WaitLimits(HOUR))
+    elif what == "moved":
+        pool.fleet.bindings["a4"].account = "b"
+    elif what == "time":
+        pool.wait(5.0)
+    tried = attempts(pool)
+    queue.serve(pool.now, changed)
+    assert tried[-1] == "a4"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_is_decided_in_another_way_than_by_trying_all(make_pool, monkeypatch, seed):
+    as_it_is = trace_of(make_pool, seed)
+    monkeypatch.setattr(WaitQueue, "_quiet", lambda self, waiter, wait: None)
+    assert as_it_is == trace_of(make_pool, seed)
+    assert sum(line.startswith("served") for line in as_it_is) > 100
+
+
+def trace_of(make_pool, seed):
+    """Return what happens to a crowd on three accounts: who waits, who is served when, and where."""
+    draw, pool = random.Random(seed), make_pool("a", "b", "c")
+    queue, leases, lines = WaitQueue(pool.fleet), [], []
+
+    def note(served):
+        for waiter in served:
+            leases.append(waiter.lease)
+            where, why = waiter.lease.account, waiter.lease.decision.reason
+            lines.append(f"served {waiter.request.session} at {where}: {why}")
+
+    for _ in range(500):
+        pool.wait(draw.choice([0.0, 0.01, 0.1, 0.3]) * (30.0 if draw.random() < 0.01 else 1.0))
+        model = draw.choice(["claude-opus-4-8", "claude-opus-4-8", "claude-haiku-4-5"])
+        if len(leases) < 12 or (draw.random() < 0.5 and len(queue.waiters) < 25):
+            waiter = Waiter(RoutingRequest(f"s{draw.randrange(24)}", model=model), WaitLimits(HOUR), pool.now)
+            note(queue.enter(waiter, pool.now))
+            note([waiter] if waiter.lease else [])
+            if waiter.lease is None:
+                queue.waiters.append(waiter)
+                lines.append(f"{waiter.request.session} waits: {waiter.wait and waiter.wait.decision.reason}")
+            continue
+        lease = leases.pop(draw.randrange(len(leases)))
+        if draw.random() < 0.1:
+            used = draw.choice([0.2, 0.3, 0.9, 1.0])
+            pool.quota(lease.account, draw.choice(["5h", "7d"]), used, 4.0)
+        if draw.random() < 0.03:
+            pool[lease.account].bench_until = pool.now + 3.0
+        pool.settle(lease, served=True)
+        note(queue.serve(pool.now, lease.account if draw.random() < 0.8 else None))
+    return lines
