@@ -89,8 +89,8 @@ def test_a_world_is_named_by_who_works_in_it() -> None:
 
 
 def test_a_small_world_gives_the_same_numbers_each_time() -> None:
-    world = ForecastWorld(users=1, agents=None, accounts=1, load=2.0, weeks=1)
-    one, two = (play_world(world, synthetic_sessions(30, 7), 4, 48 * HOUR) for _ in range(2))
+    world = ForecastWorld(users=1, agents=None, accounts=1, load=3.0, weeks=1)
+    one, two = (play_world(world, synthetic_sessions(30, 7), 2, 42 * HOUR) for _ in range(2))
     assert one.sums == two.sums
     shares, ends = one.mean("7d", 3.0), one.mean("pool", 0.0)
     assert shares is not None
