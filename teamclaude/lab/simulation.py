@@ -113,14 +113,14 @@ class Simulation:
             return
         now = self.events.now
         served = self.wait_queue.serve(now, account)
-        for waiter in [w for w in self.wait_queue.waiters if self.wait_queue.is_hopeless(w, now)]:
-            self.wait_queue.waiters.remove(waiter)
+        for waiter in self.wait_queue.hopeless(now):
+            self.wait_queue.leave(waiter, now)
             self._refuse_waiter(waiter)
         self._dispatch(served)
         self._set_timer()
 
     def _set_timer(self) -> None:
-        due = min((waiter.due_at() for waiter in self.wait_queue.waiters), default=NEVER)
+        due = self.wait_queue.next_due()
         if due < self._timer_at:
             self._timer_at = max(due, self.events.now + 0.001)
             self.events.schedule(self._timer_at, partial(self._on_timer, self._timer_at))

@@ -26,8 +26,9 @@ from .quota.rules import Rules
 from .shared_choice import SharedChoices, find_once
 from .state.account import Account, Block, inflight_cap
 from .state.affinity import PrefixCaches
-from .state.conversations import RECHECK_SEC, Binding, Conversations, GateQueue
+from .state.conversations import Binding, Conversations
 from .state.decision import NEVER, Decision, Exclusion, LazyExclusions, Reason, RoutingRequest
+from .state.gate_queue import RECHECK_SEC, GateQueue
 from .user_rules.caps import MAX_USAGE, RESERVE
 from .user_rules.patterns import name_of
 from .user_rules.rule_set import RuleSet

@@ -25,8 +25,9 @@ from .response_kinds import FAILURE_KINDS, UNSERVED_FROM, ResponseKind, classify
 from .shared_choice import SharedChoices
 from .state.account import Account, AccountSpec
 from .state.affinity import PrefixCaches, ResourceOwners
-from .state.conversations import Binding, Conversations, GateQueue
+from .state.conversations import Binding, Conversations
 from .state.decision import NEVER, Decision, Lease, Reason, RoutingRequest, Wait
+from .state.gate_queue import GateQueue
 from .state.spending import Spending
 from .user_rules.rule_set import RuleSet
 
@@ -107,12 +108,10 @@ class Fleet:
 
     def credentials_changed(self, keys: Iterable[str], now: float) -> None:
         """Give these accounts another chance: they have new credentials."""
-        for key in keys:
-            account = self.accounts.get(key)
-            if account is not None:
-                account.auth_failed = ""
-                if account.bench_until == account.login_bench:
-                    account.bench_until = min(account.bench_until, now)
+        for account in filter(None, map(self.accounts.get, keys)):
+            account.auth_failed = ""
+            if account.bench_until == account.login_bench:
+                account.bench_until = min(account.bench_until, now)
 
     def pin(self, account: Optional[str], session: Optional[str] = None) -> None:
         """Pin a session, or everything, to an account key; None removes the pin.
@@ -153,8 +152,9 @@ class Fleet:
         values = (self._serial, account.key, generation, request, decision, now, slot, conversation)
         lease = tuple.__new__(Lease, values)  # half the time of its own `__new__`
         self._open_leases.add(lease.id)
-        if self.gate_queue.places.by_conversation:
-            self.gate_queue.places.discard(conversation)
+        places = self.gate_queue.places
+        if places.by_conversation or places.kept:
+            places.discard(conversation)
         if slot:
             full = account.windows.peak >= self.rules.full
             for axis in account.probed_axes(request.model, self.rules, now) if full else ():

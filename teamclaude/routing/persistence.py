@@ -57,7 +57,7 @@ def dump_state(fleet: Fleet, now: float) -> dict[str, Any]:
         "spentByRemoved": dict(fleet.spending.removed),
         "prefixes": fleet.prefix_caches.to_json(),
         "owners": fleet.owners.to_json(),
-        "places": fleet.gate_queue.places.to_json(),
+        "places": fleet.gate_queue.places.to_json(now),
         "learned": {fleet.policy.name: fleet.policy.to_json()},
     }
 

@@ -5,8 +5,10 @@ A walk tries many requests at one instant, and most of them get nothing.  Until 
 1. Which accounts can serve a request depends on its constraints, and on whether it has waited for a slot for
    long enough.
 2. A new conversation that the policy holds at its gate holds back others of its kind: those with as many
-   conversations ahead or more, that have waited no longer (`Policy.gate_reason` promises that).  Their kind
-   is what the answer depends on else: the constraints, and the account of the conversation that started them.
+   conversations ahead or more (`Policy.gate_reason` promises that).  Their kind is what the answer depends on
+   else: the constraints, and the account of the conversation that started them.
+3. Those that came later and have the same constraints and the same parent differ in nothing that counts, so
+   that not even this is looked at (`held_alike`).
 
 A lease ends all of that.
 """
@@ -34,13 +36,15 @@ class SharedChoices:
         self.candidates: dict[Hashable, Candidates] = {}
         self.nothing_usable: dict[Hashable, Wait] = {}  # by constraints
         self._by_model: Optional[bool] = None  # not found out yet
-        self._held: dict[Hashable, tuple[int, float]] = {}  # conversations ahead, seconds waited
+        self._held: dict[Hashable, int] = {}  # conversations ahead
+        self.held_alike: set[Optional[object]] = set()  # `Waiter.alike` of those that are held
 
     def clear(self) -> None:
         """Forget everything: something has changed."""
         self.blocks.clear()
         self.candidates.clear()
         self._held.clear()
+        self.held_alike.clear()
         self._by_model = None
 
     def constraints(self, request: RoutingRequest, accounts: Iterable[Account]) -> Hashable:
@@ -53,16 +57,14 @@ class SharedChoices:
         """Return whether the account is known not to serve such requests."""
         return self.blocks.get((account, constraints)) is not None
 
-    def record_held(self, kind: Hashable, ahead: int, waited: float) -> None:
+    def record_held(self, kind: Hashable, ahead: int) -> None:
         """Record that a conversation of this kind was held at the gate, with `ahead` ahead of it."""
-        known = self._held.get(kind)
-        if known is None or ahead < known[0]:
-            self._held[kind] = ahead, waited
+        self._held[kind] = min(ahead, self._held.get(kind, ahead))
 
-    def is_held(self, kind: Hashable, ahead: int, waited: float) -> bool:
-        """Return whether such a conversation is held, because one with fewer ahead of it was."""
+    def is_held(self, kind: Hashable, ahead: int) -> bool:
+        """Return whether such a conversation is held, because one with no more ahead of it was."""
         known = self._held.get(kind)
-        return known is not None and ahead >= known[0] and waited <= known[1]
+        return known is not None and ahead >= known
 
 
 def _tells_models_apart(account: Account) -> bool:

@@ -11,7 +11,7 @@ Rules that hold in this file:
    serve it now, or the clock moved back.
 3. Where nothing can serve a request, requests with the same constraints are not tried within the same walk.
 4. Nor are new conversations that a policy holds at its gate because it holds one with less ahead of it
-   (shared_choice.py).  Their decisions' words are at most TELL_AGAIN_SEC old.
+   (shared_choice.py).  The words of their decisions are renewed only where somebody reads them (`tell`).
 5. Nor are conversations that can do nothing but wait for a slot where their cache is (`Quiet`): while
    another account changes, and once one of them with the same constraints got the last one in the same walk,
    or none.
@@ -28,99 +28,25 @@ from typing import Optional
 from ..values import NamedTuple
 from .fleet import Fleet
 from .shared_choice import SharedChoices
-from .state.conversations import RECHECK_SEC
 from .state.decision import NEVER, Lease, Reason, RoutingRequest, Wait
 from .state.places import KEEPS_PLACE
+from .state.waiter import NO_WAIT, Quiet, Waiter, WaitLimits
 
 __all__ = ["NO_WAIT", "WaitLimits", "WaitQueue", "Waiter"]
 
 _PLACE = attrgetter("place")
 _STAYING = (Reason.KEPT, Reason.THREAD)
-NEGLIGIBLE_SEC = 0.005  # time spent that is not subtracted: 2 us of a small request
-TELL_AGAIN_SEC = 60.0  # until a decision tells that what is ahead at the gate has changed
-NOT_HELD = (-1, -NEVER)
+TELL_AGAIN_SEC = 60.0  # until words are renewed
+MOST_MARKS = 1000  # that are remembered
+MARGIN_SEC = 1.0  # before a waiter's budget ends it is looked at itself
 
 
-class WaitLimits(NamedTuple):
-    """How long a request may wait for an account."""
+class _GateKind(NamedTuple):
+    """What a policy's answer at its gate depends on beside those ahead."""
 
-    budget: float = 0.0  # seconds; 0: an account now or none
-    paid_after: float = NEVER  # seconds until a last-resort API key may serve it
-    slots_only: bool = False  # it waits for a slot of a usable account, not for one to become usable
-
-    def remaining(self, spent: float) -> WaitLimits:
-        """Return the limits when `spent` seconds have passed; none have where the clock moved back."""
-        if spent < NEGLIGIBLE_SEC:
-            return self
-        return self._replace(
-            budget=max(0.0, self.budget - spent), paid_after=max(0.0, self.paid_after - spent)
-        )
-
-    def for_slot_only(self, most: float = NEVER) -> WaitLimits:
-        """Return the limits for a wait of at most `most` seconds for nothing but a slot."""
-        return self._replace(budget=min(self.budget, most), slots_only=True)
-
-
-NO_WAIT = WaitLimits()
-
-
-class Quiet(NamedTuple):
-    """What is known of a waiter that only a slot where its cache is can serve (rule 5)."""
-
-    until: float  # epoch seconds: then it may be served elsewhere, or be refused
-    home: str  # the account's key
-    conversation: str
-    constraints: Hashable
-
-
-class Waiter:
-    """One request that asks for an account; it holds a lease, or what it waits for."""
-
-    def __init__(self, request: RoutingRequest, limits: WaitLimits, since: float) -> None:
-        # What waits for a slot alone is not held by a policy either.
-        hold = 0.0 if limits.slots_only else limits.budget
-        self.request = request.with_hold(hold) if hold != request.hold_sec else request
-        self.limits = limits
-        self.since = since
-        self.place = since  # since when its conversation has waited, if that has been sent away meanwhile
-        self.last_attempt_at = since
-        self.lease: Optional[Lease] = None
-        self.wait: Optional[Wait] = None
-        self._is_unknown = False  # to the policy
-        self.held = NOT_HELD  # by the gate at its last attempt: how many were ahead, and when that was
-        self.quiet: Optional[Quiet] = None
-
-    def record_attempt(self, now: float) -> float:
-        """Record an attempt; return the seconds waited, which a clock that moves back does not reduce."""
-        if now < self.last_attempt_at:
-            self.since -= self.last_attempt_at - now
-        self.last_attempt_at = now
-        return now - self.since
-
-    def is_anonymous(self, fleet: Fleet, now: float) -> bool:
-        """Return whether neither fleet nor policy know its conversation; policies learn what is bound."""
-        conversation = self.request.conversation
-        if conversation is None or conversation in fleet.bindings:
-            return False
-        self._is_unknown = self._is_unknown or not fleet.policy.knows(conversation, now)
-        return self._is_unknown
-
-    def is_due(self, now: float) -> bool:
-        """Return whether an attempt makes sense without an event."""
-        assert self.wait is not None
-        waited = now - self.since
-        return (
-            self.wait.until <= now
-            or now < self.last_attempt_at  # the clock moved back: `until` is of another time
-            or waited >= self.limits.budget
-            or (not self.request.allow_paid and waited >= self.limits.paid_after)
-        )
-
-    def due_at(self) -> float:
-        """Return when `is_due` becomes true without an event (epoch seconds)."""
-        assert self.wait is not None
-        paid = NEVER if self.request.allow_paid else self.since + self.limits.paid_after
-        return min(self.wait.until, self.since + self.limits.budget, paid)
+    asked: Hashable  # constraints
+    parents_account: Optional[str]
+    has_waited_out: bool
 
 
 class WaitQueue:
@@ -131,6 +57,7 @@ class WaitQueue:
         self.waiters: deque[Waiter] = deque()
         self._none_due_until = NEVER  # no waiter is due before, unless the clock moves back
         self._tried_at = -NEVER  # the last attempt of any
+        self._marks: dict[Hashable, object] = {}  # `Waiter.alike` by what those have in common
 
     def enter(self, waiter: Waiter, now: float) -> list[Waiter]:
         """Serve the waiters that are due, then try the new one, not queued yet; return who was served."""
@@ -141,31 +68,33 @@ class WaitQueue:
     def _is_any_due(self, now: float) -> bool:
         if self._tried_at <= now < self._none_due_until:
             return False
-        self._none_due_until = min(waiter.due_at() for waiter in self.waiters)
+        self._none_due_until = self.next_due()
         return any(waiter.is_due(now) for waiter in self.waiters)
 
     def serve(self, now: float, changed: Optional[str] = None) -> list[Waiter]:
         """Walk the queue from its head; return the waiters that got a lease and left it.
 
         `changed` is the only account to which something happened, and nothing bad: a warm conversation that
-        waits for another account, its own, need not be tried.  With 20 waiters: 100 us per response.
+        waits for another account, its own, need not be tried.
         """
         served: list[Waiter] = []
         left: deque[Waiter] = deque()
         full: Hashable = None  # the constraints of a quiet waiter that has found no slot of `changed`
         shared = self._fleet.shared = SharedChoices()
+        held, kept, bindings = shared.held_alike, self._fleet.gate_queue.kept, self._fleet.bindings
         try:
             for waiter in sorted(self.waiters, key=_PLACE):
-                quiet = waiter.quiet
-                if (
+                of, quiet = waiter.conversation, waiter.quiet
+                if waiter.alike in held and of in kept and of not in bindings and waiter.is_alike(now):
+                    waiter.hold_on(now)
+                elif (
                     quiet is not None
                     and changed is not None
                     and waiter.last_attempt_at <= now < quiet.until
                     and (quiet.home != changed or (full == quiet.constraints and self._is_bound(quiet)))
                 ):
-                    left.append(waiter)
-                    continue
-                if changed is None or not self._waits_for_other_account(waiter, changed, now):
+                    pass
+                elif changed is None or not self._waits_for_other_account(waiter, changed, now):
                     self._try_in_walk(waiter, shared, now)
                     if changed is not None and self._leaves_none(waiter, quiet, changed, now):
                         full = waiter.request.constraints
@@ -179,46 +108,61 @@ class WaitQueue:
         """Try the waiter, or do without where the outcome is known from those before it."""
         constraints = shared.constraints(waiter.request, self._fleet.accounts.values())
         known = shared.nothing_usable.get(constraints) if not waiter.is_due(now) else None
+        gate, of = self._fleet.gate_queue, waiter.conversation
         if known is not None:
-            waiter.held = NOT_HELD
+            gate.release(of, waiter.last_attempt_at)
             waited = waiter.record_attempt(now)
             self._wait_for(waiter, known, now)
-            self._fleet.gate_queue.places.record(waiter.request.conversation, now - waited, now)
+            gate.places.record(of, now - waited, now)
             return
         kind = self._gate_kind(waiter, constraints, shared, now)
-        gate, of = self._fleet.gate_queue, waiter.request.conversation
-        ahead = gate.count_longer(of, waiter.place, now) if kind else 0
-        is_told = waiter.held[0] == ahead or now < waiter.held[1] + TELL_AGAIN_SEC
-        if kind and is_told and shared.is_held(kind, ahead, now - waiter.since):
-            self._hold_on(waiter, now)
-            return
-        waiter.held = NOT_HELD
-        self._try_now(waiter, now)
-        if waiter.wait is None or waiter.lease is not None:
-            shared.clear()
-        elif waiter.wait.is_same_for_all:
-            shared.nothing_usable[constraints] = waiter.wait
-        elif kind and waiter.wait.decision.reason == Reason.GATE:
-            waiter.held = ahead, now
-            shared.record_held(kind, ahead, now - waiter.since)
+        ahead = gate.count_longer(of, waiter.place, now) if kind is not None else 0
+        if kind is not None and waiter.is_at_gate and shared.is_held(kind, ahead):
+            waited, self._tried_at = waiter.record_attempt(now), now
+            waiter.hold_on(now)
+            if of is not None and of not in gate.kept:
+                gate.keep(of, now - waited, now)
+        else:
+            self._try_now(waiter, now)
+            if waiter.wait is None or waiter.lease is not None:
+                shared.clear()
+                return
+            if waiter.wait.is_same_for_all:
+                shared.nothing_usable[constraints] = waiter.wait
+            if kind is None or not waiter.is_at_gate:
+                return
+            shared.record_held(kind, ahead)
+        if kind.has_waited_out:
+            shared.held_alike.add(self._mark_alike(waiter))
 
-    def _gate_kind(self, waiter: Waiter, asked: Hashable, shared: SharedChoices, now: float) -> Hashable:
+    def _mark_alike(self, waiter: Waiter) -> object:
+        """Mark a waiter at the gate; return what all have in common that differ in nothing but their age."""
+        if len(self._marks) >= MOST_MARKS:
+            self._marks.clear()
+        constraints_and_parent = waiter.request.constraints, waiter.request.parent
+        waiter.alike = self._marks.setdefault(constraints_and_parent, object())
+        waiter.alike_until = waiter.changes_at - MARGIN_SEC
+        return waiter.alike
+
+    def _gate_kind(
+        self, waiter: Waiter, asked: Hashable, shared: SharedChoices, now: float
+    ) -> Optional[_GateKind]:
         """Return what the gate's answer depends on beside those ahead; None: on this conversation alone."""
         fleet, waited = self._fleet, now - waiter.since
         is_over = waited >= waiter.limits.budget or waited >= waiter.limits.paid_after
-        if is_over or fleet.pins or fleet.user_rules.project_pins or not waiter.is_anonymous(fleet, now):
+        if is_over or fleet.pins or fleet.user_rules.project_pins or not self._is_anonymous(waiter, now):
             return None
         parent = fleet.bindings.get(waiter.request.parent or "")
         beside = None if parent is None or shared.is_blocked(parent.account, asked) else parent.account
-        return asked, beside, waited >= fleet.rules.slot_wait
+        return _GateKind(asked, beside, waited >= fleet.rules.slot_wait)
 
-    def _hold_on(self, waiter: Waiter, now: float) -> None:
-        """Record that the gate still holds the waiter."""
-        assert waiter.wait is not None
-        waited, until = waiter.record_attempt(now), now + RECHECK_SEC
-        decision = waiter.wait.decision._replace(retry_at=until)
-        self._fleet.gate_queue.record_decision(waiter.request.conversation, decision, now - waited, now)
-        self._wait_for(waiter, Wait(decision, until), now)
+    def _is_anonymous(self, waiter: Waiter, now: float) -> bool:
+        """Return whether neither fleet nor policy know its conversation; policies learn what is bound."""
+        fleet, conversation = self._fleet, waiter.conversation
+        if conversation is None or conversation in fleet.bindings:
+            return False
+        waiter.is_unknown = waiter.is_unknown or not fleet.policy.knows(conversation, now)
+        return waiter.is_unknown
 
     def _wait_for(self, waiter: Waiter, wait: Wait, now: float) -> None:
         """Let the waiter wait for this."""
@@ -279,10 +223,30 @@ class WaitQueue:
         binding = fleet.bindings.get(request.conversation or "")
         return fleet.rules.slot_wait if binding is None else fleet.policy.slot_wait_sec(fleet.rules, binding)
 
+    def _try_now(self, waiter: Waiter, now: float) -> None:
+        waited = waiter.record_attempt(now)
+        request = waiter.request
+        if waited >= waiter.limits.paid_after and not request.allow_paid:
+            request = waiter.request = request._replace(allow_paid=True)
+        if waited >= waiter.limits.budget:
+            # The last attempt: a slot of any account is better than a refusal for want of one.
+            waited = max(waited, self._slot_wait_sec(request))
+        result = self._fleet.admit(request, now, waited)
+        if isinstance(result, Lease):
+            waiter.lease = result
+        else:
+            self._wait_for(waiter, result, now)
+            if result.decision.account is None:
+                places = self._fleet.gate_queue.places
+                waiter.place = places.since(request.conversation, waiter.since, now)
+
+    # --- those who leave ----------------------------------------------------------------------
+
     def leave(self, waiter: Waiter, now: float) -> None:
         """Take out a waiter that gives up, or was served already; its conversation keeps its place."""
         if waiter in self.waiters:
             self.waiters.remove(waiter)
+            self._fleet.gate_queue.release(waiter.conversation, waiter.last_attempt_at)
             self._record_place(waiter, now)
 
     def record_places(self, now: float) -> None:
@@ -292,7 +256,25 @@ class WaitQueue:
 
     def _record_place(self, waiter: Waiter, now: float) -> None:
         if waiter.wait is not None and waiter.wait.decision.reason in KEEPS_PLACE:
-            self._fleet.gate_queue.places.record(waiter.request.conversation, waiter.since, now)
+            self._fleet.gate_queue.places.record(waiter.conversation, waiter.since, now)
+
+    # --- readers ------------------------------------------------------------------------------
+
+    def tell(self, waiter: Waiter, now: float) -> None:
+        """Renew the words of a decision that holds the waiter at the gate, for somebody who reads them."""
+        wait = waiter.wait
+        if waiter.alike is not None and wait is not None and now >= wait.decision.at + TELL_AGAIN_SEC:
+            decision = self._fleet.choose(waiter.request, now, now - waiter.since)
+            if decision.reason == Reason.GATE:
+                waiter.tell(decision)
+
+    def next_due(self) -> float:
+        """Return when the first waiter is due without an event; NEVER where nobody waits."""
+        return min((w.until if w.is_alike(w.until) else w.due_at() for w in self.waiters), default=NEVER)
+
+    def hopeless(self, now: float) -> list[Waiter]:
+        """Return the waiters for whom waiting is hopeless."""
+        return [w for w in self.waiters if not w.is_alike(w.until) and self.is_hopeless(w, now)]
 
     def is_hopeless(self, waiter: Waiter, now: float) -> bool:
         """Return whether nothing it waits for can come within its limits."""
@@ -321,20 +303,3 @@ class WaitQueue:
             and a.spend_until <= now
             for a in self._fleet.accounts.values()
         )
-
-    def _try_now(self, waiter: Waiter, now: float) -> None:
-        waited = waiter.record_attempt(now)
-        request = waiter.request
-        if waited >= waiter.limits.paid_after and not request.allow_paid:
-            request = waiter.request = request._replace(allow_paid=True)
-        if waited >= waiter.limits.budget:
-            # The last attempt: a slot of any account is better than a refusal for want of one.
-            waited = max(waited, self._slot_wait_sec(request))
-        result = self._fleet.admit(request, now, waited)
-        if isinstance(result, Lease):
-            waiter.lease, waiter.quiet = result, None
-        else:
-            self._wait_for(waiter, result, now)
-            if result.decision.account is None:
-                places = self._fleet.gate_queue.places
-                waiter.place = places.since(request.conversation, waiter.since, now)

@@ -13,6 +13,7 @@ from teamclaude.routing import candidates, wait_queue
 from teamclaude.routing.eligible import find_eligible
 from teamclaude.routing.policies.price import PricePolicy
 from teamclaude.routing.shared_choice import SharedChoices
+from teamclaude.routing.state.conversations import Binding
 from teamclaude.routing.state.decision import Lease, Reason, RoutingRequest
 from teamclaude.routing.state.expiring_set import ExpiringSet
 from teamclaude.routing.wait_queue import Waiter, WaitLimits, WaitQueue
@@ -38,8 +39,8 @@ def gated_pool(make_pool: Any) -> Pool:
     return pool
 
 
-def stand(queue: WaitQueue, session: str, now: float, **more: Any) -> Waiter:
-    waiter = Waiter(RoutingRequest(session, **more), WaitLimits(HOUR), now)
+def stand(queue: WaitQueue, session: str, now: float, budget: float = HOUR, **more: Any) -> Waiter:
+    waiter = Waiter(RoutingRequest(session, **more), WaitLimits(budget), now)
     queue.enter(waiter, now)
     if waiter.lease is None:
         queue.waiters.append(waiter)
@@ -83,19 +84,71 @@ def test_a_response_costs_one_attempt_however_many_wait_at_the_gate(gated: Pool)
     assert len(gated.fleet.gate_queue) == 200
 
 
-def test_the_decision_of_each_tells_what_is_ahead_of_it(gated: Pool) -> None:
+def ahead_of(queue: WaitQueue, waiter: Waiter, now: float) -> str:
+    queue.tell(waiter, now)
+    assert waiter.wait is not None
+    assert waiter.wait.until == waiter.wait.decision.retry_at == waiter.until
+    return waiter.wait.decision.detail[-7:]
+
+
+def test_the_decision_of_each_tells_what_is_ahead_of_it_when_it_is_read(gated: Pool) -> None:
     queue = WaitQueue(gated.fleet)
     waiters = crowd(gated, queue, 5)
-    assert [w.wait.decision.detail[-7:] for w in waiters if w.wait] == [f"{n} ahead" for n in range(5)]
-    queue.waiters.remove(waiters[1])  # its client left
-    gated.fleet.gate_queue.record("s1", False, 0.0, gated.now)
+    assert [ahead_of(queue, w, gated.now) for w in waiters] == [f"{n} ahead" for n in range(5)]
+    queue.leave(waiters[1], gated.now)
     tried = attempts(gated)
-    for _ in range(7):
+    for _ in range(5):
         gated.wait(9.0)
         queue.serve(gated.now)
-    assert tried == [*["s0"] * 6, "s0", "s2", "s3", "s4"]  # a minute later
-    assert waiters[4].wait is not None
-    assert waiters[4].wait.decision.detail.endswith(", 3 ahead")
+    assert tried == ["s0"] * 5
+    assert ahead_of(queue, waiters[4], gated.now) == "4 ahead"  # less than a minute ago
+    gated.wait(9.0)
+    queue.serve(gated.now)
+    assert ahead_of(queue, waiters[4], gated.now) == "3 ahead"
+    queue.tell(waiters[4], gated.now + HOUR)  # it would be let in
+    assert ahead_of(queue, waiters[4], gated.now) == "3 ahead"
+
+
+def test_one_that_leaves_a_crowd_keeps_its_place_and_is_ahead_of_nobody(gated: Pool) -> None:
+    queue = WaitQueue(gated.fleet)
+    waiters = crowd(gated, queue, 4)
+    queue.serve(gated.now)
+    gate, began = gated.fleet.gate_queue, waiters[2].since
+    queue.leave(waiters[2], gated.now)
+    assert [w.conversation for w in queue.waiters] == ["s0", "s1", "s3"]
+    for _ in range(4):
+        gated.wait(10.0)
+        queue.serve(gated.now)
+    assert gate.count_longer("s3", waiters[3].place, gated.now) == 2
+    assert gate.places.since("s2", gated.now + HOUR, gated.now + HOUR) == began
+
+
+def test_a_clock_that_moves_back_has_each_of_a_crowd_looked_at(gated: Pool) -> None:
+    queue = WaitQueue(gated.fleet)
+    waiters = crowd(gated, queue, 4)
+    queue.serve(gated.now)
+    waited = [gated.now - w.since for w in waiters]
+    gated.wait(-1000.0)
+    queue.serve(gated.now)
+    assert [gated.now - w.since for w in waiters] == pytest.approx(waited)
+    assert {w.until for w in waiters} == {gated.now + 15.0}
+
+
+def test_the_first_that_is_due_or_hopeless_is_found_in_a_crowd(gated: Pool) -> None:
+    queue = WaitQueue(gated.fleet)
+    crowd(gated, queue, 4)
+    stand(queue, "hurried", gated.now, budget=26.0)
+    began = gated.now
+    for _ in range(2):
+        gated.wait(5.0)
+        queue.serve(gated.now)
+        assert queue.next_due() == gated.now + 15.0
+        assert queue.hopeless(gated.now) == []
+    gated.wait(5.0)
+    queue.serve(gated.now)
+    assert queue.next_due() == began + 26.0
+    assert [w.conversation for w in queue.hopeless(gated.now)] == ["hurried"]
+    assert queue.next_due() == min(w.due_at() for w in queue.waiters)
 
 
 def test_once_the_window_is_reset_they_enter(gated: Pool) -> None:
@@ -119,11 +172,79 @@ def test_what_nothing_could_serve_meanwhile_is_tried_again(gated: Pool) -> None:
     assert {w.wait.decision.reason for w in waiters if w.wait} == {Reason.GATE}
 
 
-@pytest.mark.parametrize("what", ["bound", "known", "pinned", "model", "budget"])
+def test_what_nothing_can_serve_is_not_at_the_gate_any_more(gated: Pool) -> None:
+    queue = WaitQueue(gated.fleet)
+    crowd(gated, queue, 3)
+    for name in ("a", "b"):
+        gated[name].bench_until = gated.now + HOUR
+    queue.serve(gated.now)
+    gated.wait(61.0)
+    queue.serve(gated.now)
+    assert not gated.fleet.gate_queue
+
+
+def test_those_that_are_due_go_before_a_new_one(gated: Pool) -> None:
+    queue = WaitQueue(gated.fleet)
+    crowd(gated, queue, 3)
+    gated.wait(15.0)
+    tried = attempts(gated)
+    stand(queue, "new", gated.now)
+    assert tried == ["s0", "new"]
+
+
+def test_one_that_has_not_waited_for_a_slot_yet_stands_for_no_other(gated: Pool) -> None:
+    queue = WaitQueue(gated.fleet)
+    back = stand(queue, "back", gated.now)
+    gated.wait(1.0)
+    crowd(gated, queue, 3)
+    queue.leave(back, gated.now)
+    gated.wait(10.0)
+    stand(queue, "back", gated.now)  # it has its place, as the first
+    gated.wait(1.0)
+    tried = attempts(gated)
+    queue.serve(gated.now)
+    assert tried == ["back", "s0"]
+
+
+@pytest.mark.parametrize("what", ["constraints", "parent"])
+def test_others_with_something_in_common_are_held_by_one_of_theirs(gated: Pool, what: str) -> None:
+    queue = WaitQueue(gated.fleet)
+    crowd(gated, queue, 3)
+    if what == "parent":
+        gated.bind("t0", "a")
+        waiters = [stand(queue, "t0", gated.now + n, agent=f"x{n}") for n in range(3)]
+    else:
+        waiters = [stand(queue, f"t{n}", gated.now + n, tried=("b",)) for n in range(3)]
+    gated.wait(8.0)
+    queue.serve(gated.now)
+    assert waiters[0].request.session == "t0"
+    for expected in ("t0", waiters[1].request.session):
+        tried = attempts(gated)
+        queue.serve(gated.now)
+        assert tried == ["s0", expected]
+        queue.leave(waiters[0], gated.now)
+
+
+OTHERS = ["bound", "adopted", "known", "pinned", "model", "budget", "constraints", "parent"]
+
+
+@pytest.mark.parametrize("what", OTHERS)
 def test_what_is_of_another_kind_is_tried_itself(gated: Pool, what: str) -> None:
     queue = WaitQueue(gated.fleet)
     crowd(gated, queue, 3)
-    special = stand(queue, "special", gated.now, model="claude-opus-4-8" if what == "model" else None)
+    policy = gated.fleet.policy
+    assert isinstance(policy, PricePolicy)
+    if what == "known":
+        policy.estimates._active["a"].set_expiry("special", gated.now + HOUR)
+    request: dict[str, dict[str, Any]] = {
+        "model": {"model": "claude-opus-4-8"},
+        "budget": {"budget": 9.0},
+        "constraints": {"tried": ("b",)},
+        "parent": {"agent": "x"},
+    }
+    if what == "parent":
+        gated.bind("special", "a")
+    stand(queue, "special", gated.now, **request.get(what, {}))
     if what == "model":
         gated.quota("b", "7d_opus", 0.5, 3 * HOUR)  # models are told apart
     gated.wait(5.0)
@@ -132,18 +253,27 @@ def test_what_is_of_another_kind_is_tried_itself(gated: Pool, what: str) -> None
         lease = gated.lease("special", pin="a")
         gated.settle(lease, served=True)
         gated.fleet.bindings["special"].account = "gone"
-    elif what == "known":
-        special._is_unknown = False
-        policy = gated.fleet.policy
-        assert isinstance(policy, PricePolicy)
-        policy.estimates._active["a"].set_expiry("special", gated.now + HOUR)
+    elif what == "adopted":
+        of, at = "special", gated.now - HOUR
+        gated.fleet.restore_binding(Binding(of, of, None, None, "a", at, at, at, cache_life=2 * HOUR))
     elif what == "pinned":
         gated.fleet.pin("a", "special")
-    elif what == "budget":
-        special.limits = WaitLimits(4.0)
+    gated.wait(5.0)
     tried = attempts(gated)
     queue.serve(gated.now)
     assert "special" in tried
+
+
+def test_a_lease_ends_what_is_known() -> None:
+    shared = SharedChoices()
+    shared.record_held("kind", 2)
+    shared.held_alike.add("alike")
+    assert [shared.is_held("kind", ahead) for ahead in (1, 2, 3)] == [False, True, True]
+    shared.record_held("kind", 3)
+    assert shared.is_held("kind", 2)
+    shared.clear()
+    assert not shared.is_held("kind", 3)
+    assert not shared.held_alike
 
 
 def test_accounts_are_judged_once_for_all_that_ask_the_same(gated: Pool, monkeypatch: Any) -> None:

@@ -158,6 +158,7 @@ class Router:
         assert waiter.wait is not None
         self.check_draining()
         if self._queue.is_hopeless(waiter, now):
+            self._queue.tell(waiter, now)
             raise NoUsableAccountError(waiter.wait.decision, now - waiter.since)
 
     def _serve_queue(self, now: float) -> None:
@@ -358,8 +359,11 @@ class Router:
         return self.read(lambda fleet, now: snapshot_of(fleet, now, tokens, model))
 
     def outlook(self, waiter: Waiter) -> ExpectedAccount:
-        """Return the account that a waiting request is expected to get, and when."""
-        return self.read(lambda fleet, now: expected_account(fleet, waiter, now))
+        """Return the account that a request is expected to get, and when; renew the words of its wait."""
+        with self._lock:
+            now = self._clock()
+            self._queue.tell(waiter, now)
+            return expected_account(self._fleet, waiter, now)
 
     def read(self, of: Callable[[Fleet, float], T]) -> T:
         """Return what `of` copies from the fleet as it is now."""

@@ -110,7 +110,7 @@ class RequestWait:
 
     def view(self, names: Mapping[str, str]) -> WaitView:
         """Return what displays show of it; `names` are the accounts' by key."""
-        wait, seen = self.wait, self.outlook()
+        seen, wait = self.outlook(), self.wait  # in this order: asking renews the words of the decision
         account = seen.account
         if account is None and wait.account is not None:
             account = names.get(wait.account, wait.account)

@@ -113,8 +113,8 @@ class Policy(ABC):
         """Return why a cold conversation must not enter `account` yet; empty: it may.
 
         `ahead` conversations have been held for longer.  What is refused with some ahead is refused with
-        more, and to one that has waited less, unless the policy `knows` the conversation.  One that has
-        waited for `request.hold_sec` is not refused.
+        more, however long each has waited, unless the policy `knows` the conversation.  One that has waited
+        for `request.hold_sec` is not refused.
         """
         return ""
 

@@ -1,11 +1,10 @@
-"""Conversations: their bindings to accounts, the sets that count them, and those that are held at the gate.
+"""Conversations: their bindings to accounts, and the sets that count them.
 
 A binding ties a conversation to the account where its prompt cache is warm.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from collections.abc import Mapping
 from typing import Any, Optional
 
@@ -17,13 +16,10 @@ from ..quota.usage import NO_USAGE, Usage
 from .account import Account
 from .decision import NEVER, Decision, Reason, RoutingRequest
 from .expiring_set import ExpiringSet
-from .places import KEEPS_PLACE, Places
 
-__all__ = ["RECHECK_SEC", "Binding", "Conversations", "GateQueue"]
+__all__ = ["Binding", "Conversations"]
 
 MAX_CACHE_LIFE_SEC = 3600.0
-RECHECK_SEC = 15.0  # a request that a policy holds is tried again at least this often
-SAME_INSTANT_SEC = 1e-5  # `now - waited` rounds
 
 
 @dataclass(eq=False, repr=False)
@@ -215,86 +211,3 @@ class Conversations(dict[str, Binding]):
 
 def _keeps_account(binding: Binding, accounts: Mapping[str, Account], rules: Rules, now: float) -> bool:
     return binding.prefix > 0 and binding.account in accounts and binding.is_warm(rules, now)
-
-
-class GateQueue(dict[str, tuple[float, float]]):
-    """Conversations that a policy holds at the gate: since when each waits, and when it was tried last.
-
-    They are in the order in which they were tried, so that those that have left are the first.  `places` also
-    has those whose clients are away, and those that wait because nothing can serve them.
-    """
-
-    def __init__(self, place_life_sec: float = 0.0) -> None:
-        super().__init__()
-        self.places = Places(place_life_sec)
-        self._since: list[tuple[float, str]] = []  # sorted: a count takes O(log n)
-
-    def __setitem__(self, conversation: str, waits: tuple[float, float]) -> None:
-        """Record since when the conversation waits, and that it was tried."""
-        began, _ = waits
-        known = self.pop(conversation, None)
-        if known is None or known[0] != began:
-            if known is not None:
-                self._forget(conversation, known[0])
-            insort(self._since, (began, conversation))
-        super().__setitem__(conversation, waits)
-
-    def __delitem__(self, conversation: str) -> None:
-        """Drop the conversation."""
-        self._forget(conversation, self[conversation][0])
-        super().__delitem__(conversation)
-
-    def clear(self) -> None:
-        """Drop all conversations."""
-        super().clear()
-        self._since.clear()
-
-    def _forget(self, conversation: str, began: float) -> None:
-        del self._since[bisect_left(self._since, (began, conversation))]
-
-    def record_decision(
-        self, conversation: Optional[str], decision: Decision, since: float, now: float
-    ) -> None:
-        """Record a decision for a conversation whose request has waited since `since`."""
-        if decision.reason in KEEPS_PLACE:
-            self.places.record(conversation, since, now)
-        since = self.places.since(conversation, since, now)
-        self.record(conversation, decision.reason == Reason.GATE, since, now)
-
-    def record(self, conversation: Optional[str], waits: bool, since: float, now: float) -> None:
-        """Record an attempt: the conversation has waited since `since`, or goes on."""
-        if waits and conversation is not None:
-            known = self.get(conversation)
-            if known is not None and abs(known[0] - since) < SAME_INSTANT_SEC:
-                since = known[0]
-            self[conversation] = (since, now)
-        elif conversation in self:
-            del self[conversation or ""]
-
-    def drop_stale(self, now: float) -> None:
-        """Drop conversations that left without another attempt."""
-        while self:
-            conversation, (_, tried) = next(iter(self.items()))
-            if tried >= now - 4.0 * RECHECK_SEC:
-                return
-            del self[conversation]
-
-    def count_longer(self, of: Optional[str], since: float, now: float) -> int:
-        """Return how many conversations have waited longer than `of`, which has waited since `since`."""
-        count = bisect_left(self._since, (since - SAME_INSTANT_SEC, ""))
-        own = self.get(of or "")
-        if own is not None and own[0] < since - SAME_INSTANT_SEC:
-            count -= 1
-        fresh = now - 2.0 * RECHECK_SEC
-        for conversation, (began, tried) in self.items():
-            if tried >= fresh:
-                break
-            # One that was not tried for so long has left.
-            count -= began < since - SAME_INSTANT_SEC and conversation != of
-        return count
-
-    def clock_moved_back(self, now: float) -> None:
-        """Treat what was tried after `now` as if it was tried now: the clock moved back."""
-        for conversation, (began, tried) in list(self.items()):
-            self[conversation] = (began, min(tried, now))
-        self.places.clock_moved_back(now)

@@ -176,9 +176,9 @@ def test_the_conversation_held_longest_goes_first(priced):
     pool.quota("a", "5h", 0.4, 4 * HOUR)
     make_active(pool, "a", "other")
     assert pool.choose("s", hold_sec=HOLD).account == "a"  # 3.6M / (2 x 100/s) = 5 h
-    pool.fleet.gate_queue["first"] = (pool.now - 60.0, pool.now)
+    pool.fleet.gate_queue.record("first", True, pool.now - 60.0, pool.now)
     assert pool.choose("s", hold_sec=HOLD).reason == Reason.GATE  # 200 min for three
-    pool.fleet.gate_queue["first"] = (pool.now - 60.0, pool.now - 31.0)  # has left since
+    pool.fleet.gate_queue.record("first", True, pool.now - 60.0, pool.now - 31.0)  # has left since
     assert pool.choose("s", hold_sec=HOLD).account == "a"
 
 
@@ -276,7 +276,7 @@ def test_an_agent_waits_for_those_that_have_waited_longer(priced):
     make_active(pool, "a", "s")
     assert pool.choose("s", agent="x", hold_sec=HOLD).detail == "beside its parent"
     for name in ("first", "second", "third"):
-        pool.fleet.gate_queue[name] = (pool.now - 60.0, pool.now)
+        pool.fleet.gate_queue.record(name, True, pool.now - 60.0, pool.now)
     assert pool.choose("s", agent="x", hold_sec=HOLD).reason == Reason.GATE
 
 
@@ -335,7 +335,7 @@ def test_what_it_costs_to_enter_counts_at_the_gate(priced):
 
 def test_an_idle_account_takes_one_that_its_window_can_carry_for_a_while(priced):
     pool = taught(priced("a"), "a", 8e6, 1e6, rate=100.0)
-    pool.fleet.gate_queue["first"] = (pool.now - 60.0, pool.now)  # but it may be unable to use this account
+    pool.fleet.gate_queue.record("first", True, pool.now - 60.0, pool.now)  # it may be unable to use this one
     pool.quota("a", "5h", 0.93, 4 * HOUR)
     assert pool.choose("s", hold_sec=HOLD).account == "a"  # 11 min
     pool.wait(6.0)  # outlooks are kept for 5 s

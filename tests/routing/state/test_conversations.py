@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import random
-
 import pytest
 
 from teamclaude.routing.quota.lenient_json import LenientObject
 from teamclaude.routing.quota.rules import Rules
 from teamclaude.routing.quota.usage import Usage
-from teamclaude.routing.state.conversations import Binding, GateQueue
+from teamclaude.routing.state.conversations import Binding
 
 RULES = Rules()
 
@@ -74,59 +72,3 @@ def test_a_clock_set_back_takes_nothing_but_the_future():
     assert (one.last_used, one.paced_at, one.bound_at) == (995.0, 990.0, 1.0)
     one.clock_moved_back(500.0)
     assert (one.last_used, one.paced_at) == (500.0, 500.0)
-
-
-# --- the gate -----------------------------------------------------------------------------------
-
-
-def test_the_gate_counts_those_that_waited_longer_and_are_still_there():
-    gate = GateQueue()
-    for number in range(4):
-        gate.record(f"s{number}", True, 100.0 + number, 110.0)
-    assert [gate.count_longer(f"s{n}", 100.0 + n, 120.0) for n in range(4)] == [0, 1, 2, 3]
-    assert gate.count_longer("new", 120.0, 120.0) == 4
-    gate.record("s1", False, 0.0, 120.0)
-    gate.record("s2", True, 102.0, 135.0)
-    assert gate.count_longer("new", 141.0, 141.0) == 1  # the others were not tried for 30 s
-    gate.drop_stale(171.0)
-    assert list(gate) == ["s2"]
-
-
-def test_the_gate_counts_as_a_scan_would():
-    rng, now = random.Random(5), 1_800_000_000.0
-    gate, scanned = GateQueue(), {}
-    since = {f"s{n}": now + n for n in range(30)}
-    for _ in range(4000):
-        now += rng.choice((0.0, 0.1, 3.0))
-        key = rng.choice(list(since))
-        if rng.random() < 0.05:
-            since[key] = now
-        waits = rng.random() < 0.8
-        waited = now - since[key]  # it rounds: `now - waited` is not always the same
-        gate.record(key, waits, now - waited, now)
-        if waits:
-            scanned[key] = (since[key], now)
-        else:
-            scanned.pop(key, None)
-        gate.drop_stale(now)
-        assert set(gate) == {key for key, (_, tried) in scanned.items() if tried >= now - 60.0}
-        expected = sum(
-            began < since[key] and tried >= now - 30.0 and other != key
-            for other, (began, tried) in scanned.items()
-        )
-        assert gate.count_longer(key, now - waited, now) == expected
-
-
-def test_a_clock_that_moves_back_lets_those_at_the_gate_still_leave():
-    gate = GateQueue()
-    gate.record("s", True, 1000.0, 1000.0)
-    gate.clock_moved_back(500.0)
-    gate.drop_stale(561.0)
-    assert not gate
-
-
-def test_an_emptied_gate_counts_nobody():
-    gate = GateQueue()
-    gate.record("s", True, 1.0, 2.0)
-    gate.clear()
-    assert gate.count_longer("t", 5.0, 5.0) == 0

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 
 from teamclaude.routing.quota.lenient_json import LenientObject
-from teamclaude.routing.state.conversations import GateQueue
-from teamclaude.routing.state.decision import Decision, Reason
 from teamclaude.routing.state.places import MAX_PLACES, Places
 
 HOUR = 3600.0
@@ -75,16 +73,33 @@ def test_a_clock_that_moves_back_takes_nothing_but_the_future():
 def test_a_restart_keeps_them():
     places, again = Places(2 * HOUR), Places(2 * HOUR)
     places.record("s", 1000.0, 3000.0)
-    rows = json.loads(json.dumps(places.to_json()))
+    rows = json.loads(json.dumps(places.to_json(3000.0)))
     again.restore(LenientObject({"places": [*rows, {"since": 4}]}, "state", []).rows("places"))
-    assert again.to_json() == places.to_json()
+    assert again.to_json(3000.0) == places.to_json(3000.0)
 
 
-def test_the_gate_knows_the_place_of_a_conversation_that_comes_back():
-    gate = GateQueue(2 * HOUR)
-    gate.record_decision("s", Decision(None, Reason.NOTHING_USABLE), 1000.0, 1000.0)
-    assert "s" not in gate  # nobody waits for it: nothing could serve either
-    gate.record_decision("t", Decision(None, Reason.GATE), 1990.0, 2000.0)
-    gate.record_decision("s", Decision(None, Reason.GATE), 2000.0, 2000.0)
-    assert gate["s"] == (1000.0, 2000.0)
-    assert (gate.count_longer("s", 1000.0, 2000.0), gate.count_longer("t", 1990.0, 2000.0)) == (0, 1)
+def test_one_that_is_kept_outlives_its_last_attempt():
+    places = Places(2 * HOUR)
+    places.record("s", 1000.0, 1000.0)
+    places.keep("s")
+    places.keep("unknown")
+    later = 1000.0 + 5 * HOUR
+    places.record("t", later, later)
+    assert places.since("s", later, later) == 1000.0
+    assert len(places) == 2
+    places.record("s", later, later)  # it is tried by itself, or leaves
+    assert places.since("s", later + HOUR, later + HOUR) == 1000.0
+    assert places.since("s", later + 3 * HOUR, later + 3 * HOUR) == later + 3 * HOUR
+
+
+def test_one_that_is_kept_may_be_served_or_saved():
+    places, again = Places(2 * HOUR), Places(2 * HOUR)
+    for name in ("s", "t"):
+        places.record(name, 1000.0, 2000.0)
+        places.keep(name)
+    places.discard("t")
+    places.clock_moved_back(900.0)
+    rows = places.to_json(5000.0)
+    assert rows == [{"conversation": "s", "since": 900.0, "tried": 5000.0}]
+    again.restore(LenientObject({"places": rows}, "state", []).rows("places"))
+    assert again.since("s", 6000.0, 6000.0) == 900.0
