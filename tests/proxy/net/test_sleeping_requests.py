@@ -15,7 +15,7 @@ pytestmark = needs_epoll
 
 def asleep(connect: Connect) -> tuple[LoopConnection, WakeUp]:
     """Return a connection whose request sleeps in the loop, and what wakes it."""
-    one, wake_up = connect(), WakeUp()
+    one, wake_up = connect(timeout=3600.0), WakeUp()
     one.last_effect = Sleep(3600.0, wake_up)
     one.asks()
     one.api_hears()
@@ -52,7 +52,7 @@ def test_a_request_of_the_same_loop_wakes_one_without_a_byte_in_the_pipe(
 
 
 def test_the_end_of_its_time_wakes_a_request(connect: Connect) -> None:
-    one, wake_up = connect(), WakeUp()
+    one, wake_up = connect(timeout=3600.0), WakeUp()
     one.last_effect = Sleep(0.0, wake_up)
     one.asks()
     one.api_hears()
@@ -63,7 +63,7 @@ def test_the_end_of_its_time_wakes_a_request(connect: Connect) -> None:
 
 
 def test_a_request_that_was_woken_before_it_sleeps_goes_on(connect: Connect) -> None:
-    one, wake_up = connect(), WakeUp()
+    one, wake_up = connect(timeout=3600.0), WakeUp()
     wake_up()
     one.last_effect = Sleep(3600.0, wake_up)
     one.asks()
@@ -74,7 +74,7 @@ def test_a_request_that_was_woken_before_it_sleeps_goes_on(connect: Connect) -> 
 
 @pytest.mark.parametrize("before", [True, False])
 def test_a_client_that_leaves_wakes_its_request_in_its_thread(connect: Connect, before: bool) -> None:
-    one, wake_up = connect(), WakeUp()
+    one, wake_up = connect(timeout=3600.0), WakeUp()
     one.last_effect = Sleep(3600.0, wake_up)
     if not before:
         one, wake_up = asleep(connect)
