@@ -170,6 +170,7 @@ def test_a_pin_moves_all_traffic_until_it_is_taken_off(stage: Build) -> None:
         "project": None,
         "pins": [{"session": None, "account": "b"}],
         "projectPins": [],
+        "forbiddenBy": None,
     }
     assert {s.ask(session=f"s{n}").account for n in range(4)} == {"b"}
     assert s.status()["pins"] == [{"session": None, "account": "b"}]
