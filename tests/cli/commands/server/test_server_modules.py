@@ -52,7 +52,8 @@ def test_an_idle_server_loads_only_what_it_uses(config: Callable[..., Path]) -> 
     file = config(ALICE, port=free_port())
     alerts = [{"when": "7d above 99%", "run": ["true"]}]
     file.write_text(json.dumps({**json.loads(file.read_text()), "alerts": alerts}))
-    command = [sys.executable, "-X", "importtime", "-m", "teamclaude", "server", "--headless"]
+    # Without site: a coverage run has modules of its own loaded there.
+    command = [sys.executable, "-S", "-X", "importtime", "-m", "teamclaude", "server", "--headless"]
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     limit = threading.Timer(30, server.kill)
     limit.start()
