@@ -195,10 +195,10 @@ class SourceReader:
         """Scan for transcripts when it is due; return (scanned, scanned all files)."""
         scan, full_scan = self._scan_timer.due(now), self._full_scan_timer.due(now)
         if full_scan:
-            began = time.perf_counter()
+            began = time.thread_time()
             self._finder.scan_all()
             self._full_scan_timer.period = max(
-                FULL_SCAN_SEC, (time.perf_counter() - began) / FULL_SCAN_CPU_SHARE
+                FULL_SCAN_SEC, (time.thread_time() - began) / FULL_SCAN_CPU_SHARE
             )
         elif scan:
             self._finder.scan_new()
