@@ -21,6 +21,7 @@ import pytest
 
 from teamclaude.manual import page
 from teamclaude.metrics.exposition import CLASSIC, OPENMETRICS, PROTOBUF
+from teamclaude.metrics.request_samples import BOUNDS
 from tests.bench.servers import free_port
 from tests.metrics.test_board_and_rules import board, queries
 from tests.proxy.conftest import KEY, Stage, account_json
@@ -203,7 +204,10 @@ def check_durations(prometheus: Prometheus, is_native: bool) -> None:
     assert both_sums[0] == both_sums[1]
     finer = prometheus.value(f"histogram_quantile(0.5, {native})")
     assert finer is not None
-    assert median / 2 <= finer <= 2 * median  # the shown buckets are powers of 2
+    if finer <= BOUNDS[0]:  # a fast machine: in the lowest bucket that is shown
+        assert median <= BOUNDS[0]
+    else:
+        assert median / 2 <= finer <= 2 * median  # they are powers of 2
 
 
 def test_rules_and_board_are_evaluated(scraped: tuple[Stage, Relay, Prometheus]) -> None:
