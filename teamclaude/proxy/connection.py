@@ -172,11 +172,8 @@ class ConnectionHandler:
         log = self._runtime.journal.request_started(exchange)
         keep = False
         try:
-            framing, context, clients = (
-                self._check_request(exchange),
-                self._runtime.context,
-                self._runtime.clients,
-            )
+            framing = self._check_request(exchange)
+            context, clients = self._runtime.context, self._runtime.clients
             name = None if exchange.caller is None else exchange.caller.name
             # Inside a tunnel the client's own requests come, too, for whose number nobody planned.
             if exchange.route.in_tunnel or not clients.counts(name):

@@ -38,7 +38,7 @@ NO_WAIT = WaitLimits()
 
 
 class Quiet(NamedTuple):
-    """What is known of a waiter that only a slot where its cache is can serve (rule 5)."""
+    """What is known of a waiter that only a slot where its cache is can serve: rule 5 of wait_queue.py."""
 
     until: float  # epoch seconds: then it may be served elsewhere, or be refused
     home: str  # the account's key
