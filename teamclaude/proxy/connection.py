@@ -39,7 +39,7 @@ from .http.head import RequestHead
 from .http.path_kinds import PathKind, unknown_path_error
 from .messages.access import Caller
 from .messages.roles import require_sender
-from .net.body_reader import Spool
+from .net.bodies.spool import Spool
 from .net.client_connection import ClientConnection
 from .net.connection_task import ConnectionTask
 from .net.connections import AcceptedConnection

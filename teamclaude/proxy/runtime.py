@@ -45,8 +45,8 @@ from .lifecycle.life import Life
 from .lifecycle.readiness import ReadinessProbe
 from .messages.access import AccessPolicy
 from .messages.redact import KNOWN_SECRETS, redact_text, secrets_of
-from .net.body_limit import BodyLimiter
-from .net.body_reader import Spool
+from .net.bodies.body_limit import BodyLimiter
+from .net.bodies.spool import Spool
 from .net.connections import Connections
 from .net.event_loop import EventLoop
 from .net.transport import UpstreamPool

@@ -75,7 +75,7 @@ def test_a_body_counts_until_the_first_byte_of_its_answer(stage: Build) -> None:
 def test_a_held_body_counts_and_others_wait_for_room_until_they_are_refused(
     stage: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("teamclaude.proxy.net.body_limit.WAIT_SEC", 0.3)
+    monkeypatch.setattr("teamclaude.proxy.net.bodies.body_limit.WAIT_SEC", 0.3)
     s = stage("a", proxy={"maxBodyMiB": 4, "maxBodiesMiB": 4}, maxInflightPerAccount=1)
     s.api.script.once(Fault.never_answered())
     first = s.raw().request(body=turn(9))
@@ -103,7 +103,7 @@ def test_what_is_announced_and_not_sent_takes_no_room(stage: Build) -> None:
 
 
 def test_all_in_a_crowd_of_large_bodies_get_an_answer(stage: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("teamclaude.proxy.net.body_limit.STALL_SEC", 0.05)
+    monkeypatch.setattr("teamclaude.proxy.net.bodies.body_limit.STALL_SEC", 0.05)
     s = stage("a", proxy={"maxBodyMiB": 8, "maxBodiesMiB": 8})
     found: list[int] = []
 
@@ -126,7 +126,7 @@ def test_all_in_a_crowd_of_large_bodies_get_an_answer(stage: Build, monkeypatch:
 def test_a_body_that_trickles_ends(
     stage: Build, monkeypatch: pytest.MonkeyPatch, framing: tuple[str, str]
 ) -> None:
-    monkeypatch.setattr("teamclaude.proxy.net.body_reader.MIN_BYTES_PER_SEC", 1 << 30)
+    monkeypatch.setattr("teamclaude.proxy.net.bodies.body_reader.MIN_BYTES_PER_SEC", 1 << 30)
     s = stage("a", bodyReadIdleSec=0.3)
     raw = s.raw().request(headers=[framing])
     over = threading.Event()
@@ -164,9 +164,9 @@ def test_a_body_for_our_own_endpoints_is_small_even_where_no_key_is_needed(stage
 @pytest.fixture
 def spooling(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Sizes of what went to disk; from 100 kB on it does."""
-    monkeypatch.setattr("teamclaude.proxy.net.body_reader.SPOOL_THRESHOLD", 100_000)
+    monkeypatch.setattr("teamclaude.proxy.net.bodies.body_reader.SPOOL_THRESHOLD", 100_000)
     sizes: list[int] = []
-    from teamclaude.proxy.net.body_reader import SpoolFile
+    from teamclaude.proxy.net.bodies.spool import SpoolFile
 
     content = SpoolFile.content
 

@@ -20,7 +20,7 @@ from ..http.header_rewrite import own_header_text
 from ..http.path_kinds import PathKind
 from ..messages.body_scan import NO_FACTS, cache_digests, scan_body
 from ..messages.proxy_keys import CLIENT
-from ..net.body_reader import is_spooled
+from ..net.bodies.spool import is_spooled
 from ..records.exchange import Exchange, RequestIds
 from .context import RequestContext
 from .router import Router

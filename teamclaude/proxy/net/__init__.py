@@ -3,8 +3,7 @@
 Nothing here may choose an account, know a credential, or read more of a message than its head and framing.
 
 - accept_loop: the loop that accepts connections, and its pause
-- body_limit: the memory that all request bodies may take together
-- body_reader: read one request body into memory or onto the disk
+- bodies: the bodies of requests as they arrive
 - client_connection: the client's connection: requests in, responses out
 - connection_task: small requests of one connection in the event loop
 - connections: the accepted connections and which of them must make room

@@ -28,8 +28,9 @@ from ...errors import (
 )
 from ..http.framing import BodyKind, Buffer, Framing, request_framing
 from ..http.head import MAX_HEAD_BYTES, RequestHead, RequestHeadParser, find_head_end
-from .body_limit import BodyReservation
-from .body_reader import RECV_BYTES, BodyReader, Spool
+from .bodies.body_limit import BodyReservation
+from .bodies.body_reader import RECV_BYTES, BodyReader
+from .bodies.spool import Spool
 from .socket_wait import ClientWatch
 from .tls_io import RECORD_BYTES, end_tls, read_tls, write_tls
 

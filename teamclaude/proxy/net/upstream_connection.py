@@ -20,7 +20,7 @@ from ...errors import UpstreamLostError, UpstreamProtocolError, UpstreamTimeoutE
 from ..http.framing import BodyKind, Buffer, ChunkedDecoder, Framing, keep_alive, response_framing
 from ..http.head import MAX_HEAD_BYTES, ResponseHead, find_head_end, parse_response_head
 from ..http.origin import Origin
-from .body_reader import DiskBody
+from .bodies.spool import DiskBody
 from .socket_wait import READABLE, WRITABLE, ClientWatch, readable_probe
 
 __all__ = ["UpstreamConnection", "UpstreamResponse", "parse_whole_head", "read_response"]

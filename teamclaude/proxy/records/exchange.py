@@ -25,7 +25,7 @@ from ..http.path_kinds import PathKind, Route
 from ..messages.access import AccessPolicy, Caller
 from ..messages.body_scan import NO_FACTS, BodyFacts
 from ..messages.redact import redact_text
-from ..net.body_limit import BodyReservation
+from ..net.bodies.body_limit import BodyReservation
 from .request_wait import HELD, RequestWait, current_hold, held_seconds
 
 __all__ = ["Attempt", "Exchange", "Outcome", "RequestIds", "SeriesMemo", "new_request_id", "outcome_of"]

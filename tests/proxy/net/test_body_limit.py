@@ -9,8 +9,8 @@ from typing import Optional
 import pytest
 
 from teamclaude.errors import ClientGoneError, OverloadedError
-from teamclaude.proxy.net import body_limit as module
-from teamclaude.proxy.net.body_limit import BodyLimiter, BodyReservation
+from teamclaude.proxy.net.bodies import body_limit as module
+from teamclaude.proxy.net.bodies.body_limit import BodyLimiter, BodyReservation
 
 
 class Memory:

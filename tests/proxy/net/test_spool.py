@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from teamclaude.errors import DiskFullError
-from teamclaude.proxy.net.body_reader import DiskBody, Spool, is_spooled
+from teamclaude.proxy.net.bodies.spool import DiskBody, Spool, is_spooled
 
 
 def test_what_was_written_is_read_back_and_leaves_no_file(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from ...errors import OverloadedError
+from ....errors import OverloadedError
 
 __all__ = ["BLOCK", "BodyLimiter", "BodyReservation"]
 
