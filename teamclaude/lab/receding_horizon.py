@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Optional
 
-from ..routing.policies.base import Placement, Pool
+from ..routing.policies.base import Placement, Policy, Pool
 from ..routing.policies.price import PricePolicy
 from ..routing.policies.price_estimates import WEEKS_IN_5H
 from ..routing.state.account import Account
@@ -45,6 +45,7 @@ class RecedingHorizonPolicy(PricePolicy):
     """Quota by a plan up to the last weekly reset."""
 
     name = "horizon"
+    choose, holds = Policy.choose, Policy.holds  # by its own `place` and `gate_reason`
 
     def __init__(self, horizon: HorizonTuning = USUAL_TUNING) -> None:
         super().__init__()

@@ -15,7 +15,7 @@ from typing import Optional
 from ..values import NamedTuple
 from . import apply_response
 from .adopt_known import adopt_known
-from .choice import Choice
+from .choice import HELD, Choice
 from .policies.base import Policy
 from .quota.model_prices import PriceTable, Pricing
 from .quota.rules import Rules
@@ -128,6 +128,11 @@ class Fleet:
     def choose(self, request: RoutingRequest, now: float, waited: float = 0.0) -> Decision:
         """Return where `request` would go now after waiting `waited` seconds; change nothing."""
         return Choice(self, request, now, waited).decide()
+
+    def is_held(self, request: RoutingRequest, now: float, waited: float) -> bool:
+        """Return whether the policy would hold `request` at its gate, as `admit` would say."""
+        self._advance_clock(now)
+        return Choice(self, request, now, waited, terse=True).decide() is HELD
 
     def admit(self, request: RoutingRequest, now: float, waited: float = 0.0) -> Lease | Wait:
         """Choose and take the slot in one step, or say what to wait for."""
@@ -326,12 +331,8 @@ class Fleet:
         is_api_error: bool = True,
     ) -> ResponseKind:
         account = self._leased_account(lease)
-        if (
-            account is not None
-            and status < UNSERVED_FROM
-            and lease.holds_slot
-            and reading is account.last_reading
-        ):
+        is_known = account is not None and reading is account.last_reading
+        if is_known and status < UNSERVED_FROM and lease.holds_slot:
             return ResponseKind.SERVED  # the same reading again changes nothing: 9 us of a small request
         kind = classify(status, reading, lease.request.needs_slot, is_api_error)
         if account is None:
@@ -363,9 +364,8 @@ class Fleet:
         self._advance_clock(now)
         account = self._leased_account(lease)
         if account is not None:
-            apply_response.record_account_refusal(
-                account, lease, message or "the API refuses its requests", now
-            )
+            told = message or "the API refuses its requests"
+            apply_response.record_account_refusal(account, lease, told, now)
 
     def reset_benches(self, key: str, now: float) -> None:
         """Forget benches, refusals and full windows: the owner wants the account to serve again."""

@@ -11,7 +11,8 @@ Rules that hold in this file:
    serve it now, or the clock moved back.
 3. Where nothing can serve a request, requests with the same constraints are not tried within the same walk.
 4. Nor are new conversations that a policy holds at its gate because it holds one with less ahead of it
-   (shared_choice.py).  The words of their decisions are renewed only where somebody reads them (`tell`).
+   (shared_choice.py).  One that waits at the gate is only asked whether it still is held: the words of its
+   decision are renewed where somebody reads them (`tell`).
 5. Nor are conversations that can do nothing but wait for a slot where their cache is (`Quiet`): while
    another account changes, and once one of them with the same constraints got the last one in the same walk,
    or none.
@@ -117,11 +118,16 @@ class WaitQueue:
             return
         kind = self._gate_kind(waiter, constraints, shared, now)
         ahead = gate.count_longer(of, waiter.place, now) if kind is not None else 0
-        if kind is not None and waiter.is_at_gate and shared.is_held(kind, ahead):
+        if waiter.is_at_gate and (
+            (kind is not None and shared.is_held(kind, ahead)) or self._is_still_held(waiter, now)
+        ):
             waited, self._tried_at = waiter.record_attempt(now), now
             waiter.hold_on(now)
             if of is not None and of not in gate.kept:
                 gate.keep(of, now - waited, now)
+            if kind is None:
+                return
+            shared.record_held(kind, ahead)
         else:
             self._try_now(waiter, now)
             if waiter.wait is None or waiter.lease is not None:
@@ -134,6 +140,13 @@ class WaitQueue:
             shared.record_held(kind, ahead)
         if kind.has_waited_out:
             shared.held_alike.add(self._mark_alike(waiter))
+
+    def _is_still_held(self, waiter: Waiter, now: float) -> bool:
+        """Return whether the attempt of a waiter at the gate would end there: asked without words."""
+        waited = waiter.record_attempt(now)
+        if waited >= waiter.limits.budget or waiter.may_pay_from(waited):
+            return False
+        return self._fleet.is_held(waiter.request, now, waited)
 
     def _mark_alike(self, waiter: Waiter) -> object:
         """Mark a waiter at the gate; return what all have in common that differ in nothing but their age."""
@@ -226,7 +239,7 @@ class WaitQueue:
     def _try_now(self, waiter: Waiter, now: float) -> None:
         waited = waiter.record_attempt(now)
         request = waiter.request
-        if waited >= waiter.limits.paid_after and not request.allow_paid:
+        if waiter.may_pay_from(waited):
             request = waiter.request = request._replace(allow_paid=True)
         if waited >= waiter.limits.budget:
             # The last attempt: a slot of any account is better than a refusal for want of one.
@@ -263,7 +276,7 @@ class WaitQueue:
     def tell(self, waiter: Waiter, now: float) -> None:
         """Renew the words of a decision that holds the waiter at the gate, for somebody who reads them."""
         wait = waiter.wait
-        if waiter.alike is not None and wait is not None and now >= wait.decision.at + TELL_AGAIN_SEC:
+        if waiter.is_at_gate and wait is not None and now >= wait.decision.at + TELL_AGAIN_SEC:
             decision = self._fleet.choose(waiter.request, now, now - waiter.since)
             if decision.reason == Reason.GATE:
                 waiter.tell(decision)

@@ -11,6 +11,7 @@ from teamclaude.lab.scenario import ScenarioSettings, synthetic_scenario
 from teamclaude.lab.traffic import synthetic_sessions
 from teamclaude.routing import candidates, wait_queue
 from teamclaude.routing.eligible import find_eligible
+from teamclaude.routing.fleet import Fleet
 from teamclaude.routing.policies.price import PricePolicy
 from teamclaude.routing.shared_choice import SharedChoices
 from teamclaude.routing.state.conversations import Binding
@@ -50,13 +51,19 @@ def stand(queue: WaitQueue, session: str, now: float, budget: float = HOUR, **mo
 def attempts(pool: Pool) -> list[str]:
     """Return the list to which the sessions of all attempts are added from now on."""
     tried: list[str] = []
-    admit = pool.fleet.admit
+    admit, is_held = pool.fleet.admit, pool.fleet.is_held
 
-    def counting(request: RoutingRequest, now: float, waited: float = 0.0) -> Any:
+    def admitting(request: RoutingRequest, now: float, waited: float = 0.0) -> Any:
         tried.append(request.session or "")
         return admit(request, now, waited)
 
-    pool.fleet.admit = counting  # type: ignore[method-assign]
+    def asking(request: RoutingRequest, now: float, waited: float) -> bool:
+        held = is_held(request, now, waited)
+        if held:  # else it is admitted
+            tried.append(request.session or "")
+        return held
+
+    pool.fleet.admit, pool.fleet.is_held = admitting, asking  # type: ignore[method-assign]
     return tried
 
 
@@ -299,6 +306,21 @@ def test_accounts_are_judged_once_for_all_that_ask_the_same(gated: Pool, monkeyp
     assert len(judged) == 3
 
 
+@pytest.mark.parametrize("policy", [POLICY, "horizon"])
+def test_what_is_asked_without_words_is_what_would_be_decided(monkeypatch: Any, policy: str) -> None:
+    is_held, asked = Fleet.is_held, []
+
+    def comparing(fleet: Fleet, request: RoutingRequest, now: float, waited: float) -> bool:
+        held = is_held(fleet, request, now, waited)
+        assert held == (fleet.choose(request, now, waited).reason == Reason.GATE)
+        asked.append((held, request.conversation in fleet.bindings))
+        return held
+
+    monkeypatch.setattr(Fleet, "is_held", comparing)
+    crowded_run(6, 20.0, policy, cache_life=300.0, hold_sec=600.0)
+    assert len(set(asked)) == 4
+
+
 # --- nothing is decided in another way ------------------------------------------------------------------
 
 
@@ -307,17 +329,23 @@ class _Forgetful(dict[Any, Any]):
         pass
 
 
+class _Nothing(set[Any]):
+    def add(self, value: Any) -> None:
+        pass
+
+
 class _SharesNothing(SharedChoices):
     def __init__(self) -> None:
         super().__init__()
+        self.held_alike = _Nothing()
         self.blocks, self.candidates, self._held = _Forgetful(), _Forgetful(), _Forgetful()
         self._by_model = True
 
 
-def crowded_run(seed: int, hours: float, **more: Any) -> tuple[list[Any], int]:
+def crowded_run(seed: int, hours: float, policy: str = POLICY, **more: Any) -> tuple[list[Any], int]:
     """Play the first hours of a crowd; return what was decided for each request, and the attempts."""
     settings = ScenarioSettings(sizes=(1.0, 1.0), load=1.3, weeks=1, users=1, agents=8, **more)
-    run = PolicyRun(synthetic_scenario(settings, synthetic_sessions(12, 7), seed), POLICY)
+    run = PolicyRun(synthetic_scenario(settings, synthetic_sessions(12, 7), seed), policy)
     tried = attempts(run)  # type: ignore[arg-type]
     decided: list[Any] = []
     send, refuse = run.simulation._send, run.simulation._refuse_client
@@ -343,6 +371,7 @@ def test_a_run_is_the_same_with_and_without_sharing(
 ) -> None:
     shared, tried = crowded_run(seed, hours, **more)
     monkeypatch.setattr(wait_queue, "SharedChoices", _SharesNothing)
+    monkeypatch.setattr(WaitQueue, "_is_still_held", lambda *_: False)  # each is decided in words
     alone, tried_alone = crowded_run(seed, hours, **more)
     assert shared == alone
     assert tried_alone > 1.4 * tried > 1000

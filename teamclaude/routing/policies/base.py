@@ -81,6 +81,10 @@ class Policy(ABC):
     def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
         """Place a new or homeless conversation; `home` is where it was, also outside the pool."""
 
+    def choose(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Account:
+        """Return the account that `place` takes, where nobody asks why."""
+        return self.place(pool, request, home).account
+
     def reconsider(
         self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account
     ) -> Optional[Move]:
@@ -117,6 +121,10 @@ class Policy(ABC):
         for `request.hold_sec` is not refused.
         """
         return ""
+
+    def holds(self, pool: Pool, request: RoutingRequest, account: Account, ahead: int, waited: float) -> bool:
+        """Return whether `gate_reason` has a reason, where nobody asks which."""
+        return bool(self.gate_reason(pool, request, account, ahead, waited))
 
     def knows(self, conversation: str, now: float) -> bool:
         """Return whether `place` or `gate_reason` may treat a conversation without an account unlike others.

@@ -91,8 +91,18 @@ class PricePolicy(Policy):
 
     def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
         """Take the account with the lowest cost; a free slot comes first."""
-        now, rate, long_run = pool.now, self.estimates.burn_rate, self._tuning.long_run_sec
+        now, rate = pool.now, self.estimates.burn_rate
         candidates = self._candidates(pool, request, home)
+        chosen, outlook, active = self._best(pool, candidates, rate)[5:]
+        others = partial(_exclusions_of_others, pool.accounts, candidates, chosen, rate, now)
+        return Placement(chosen, LazyExclusions(others), outlook.describe(active, rate, now))
+
+    def choose(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Account:
+        """Return the account of `place`."""
+        return self._best(pool, self._candidates(pool, request, home), self.estimates.burn_rate)[5]
+
+    def _best(self, pool: Pool, candidates: Sequence[_Candidate], rate: Optional[float]) -> _Candidate:
+        now, long_run = pool.now, self._tuning.long_run_sec
         best, lowest = candidates[0], _WORST
         for candidate in candidates:
             if lowest < (False, *candidate[:4]):
@@ -105,9 +115,7 @@ class PricePolicy(Policy):
             order = (full, cost, inflight, last_picked, name)
             if order < lowest:
                 best, lowest = candidate, order
-        chosen, outlook, active = best[5:]
-        others = partial(_exclusions_of_others, pool.accounts, candidates, chosen, rate, now)
-        return Placement(chosen, LazyExclusions(others), outlook.describe(active, rate, now))
+        return best
 
     def inflight_limit(self, rules: Rules, account: Account, now: float) -> int:
         """Return the limit learned from bare 429s, or `maxInflightPerAccount`."""
@@ -144,10 +152,22 @@ class PricePolicy(Policy):
         self, pool: Pool, request: RoutingRequest, account: Account, ahead: int, waited: float
     ) -> str:
         """Hold a cold conversation while the account's windows cannot carry it for long enough."""
-        if waited >= request.hold_sec:
+        ahead, runway, needed = self._room(request, account, ahead, pool.now)
+        if runway >= needed or waited >= request.hold_sec:
             return ""
+        return f"{account.name} carries one more for {runway / 60:.0f} min only, {ahead} ahead"
+
+    def holds(self, pool: Pool, request: RoutingRequest, account: Account, ahead: int, waited: float) -> bool:
+        """Return whether `gate_reason` has one."""
+        _, runway, needed = self._room(request, account, ahead, pool.now)
+        return runway < needed and waited < request.hold_sec
+
+    def _room(
+        self, request: RoutingRequest, account: Account, ahead: int, now: float
+    ) -> tuple[int, float, float]:
+        """Return those ahead that count, the account's runway with them and one more, and what it takes."""
         ahead = ahead if self._tuning.agents_wait or request.agent is None else 0
-        tuning, estimates, now = self._tuning, self.estimates, pool.now
+        tuning, estimates = self._tuning, self.estimates
         others = estimates.active_count(account, now, but=request.conversation)
         if tuning.counts_inflight:
             others = max(others, account.inflight)
@@ -157,10 +177,7 @@ class PricePolicy(Policy):
             needed = min(tuning.longest_gate_sec, tuning.gate_sec * (others + ahead))
         entries = (1 + ahead) * estimates.entry_tokens if tuning.counts_entry else 0.0
         outlook = self._outlooks.of(account, request.model, now)
-        runway = outlook.runway(others + ahead + 1, estimates.burn_rate, now, entries)
-        if runway >= needed:
-            return ""
-        return f"{account.name} carries one more for {runway / 60:.0f} min only, {ahead} ahead"
+        return ahead, outlook.runway(others + ahead + 1, estimates.burn_rate, now, entries), needed
 
     def knows(self, conversation: str, now: float) -> bool:
         """Return whether it was active lately."""

@@ -123,6 +123,10 @@ class Waiter:
         budget, paid_after, _ = self.limits
         return self.since + (budget if self._request.allow_paid else min(budget, paid_after))
 
+    def may_pay_from(self, waited: float) -> bool:
+        """Return whether a paid key may serve it after `waited` seconds, and might not before."""
+        return waited >= self.limits.paid_after and not self._request.allow_paid
+
     def is_due(self, now: float) -> bool:
         """Return whether an attempt makes sense without an event."""
         waited = now - self.since
