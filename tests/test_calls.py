@@ -11,6 +11,7 @@ from tests.bench import calls
 # By the thread that serves the request.  They differ from one version of Python to the next.  Lower them when
 # there are fewer, raise them only for a reason that is written down.
 PYTHON_CALLS = {(3, 11): 146, (3, 13): 141}
+MOST_AFTERWARDS = 38  # by the threads that count and print it later
 TOLERATED = 0.03
 TRIES = 3  # on a busy machine requests may meet in the event loop with what is none
 
@@ -23,4 +24,4 @@ def test_a_warm_small_request_takes_no_more_calls_than_before() -> None:
         if sum(cost.python.values()) == expected:
             break
     assert sum(cost.python.values()) == expected, cost.python
-    assert sum(cost.afterwards.values()) > 0
+    assert 0 < sum(cost.afterwards.values()) <= MOST_AFTERWARDS, cost.afterwards

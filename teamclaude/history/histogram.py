@@ -10,8 +10,8 @@ with a space between are their sum, so that SQLite adds histograms up by `group_
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
 from typing import Optional
 
 __all__ = ["FIRST", "SCHEMA", "Histogram", "bucket_bound"]
@@ -26,22 +26,7 @@ def bucket_bound(index: int) -> float:
     return float(2.0 ** (index / _PER_DOUBLING))
 
 
-_BOUNDS = [bucket_bound(index) for index in range(FIRST, LAST + 1)]
-
-
-def bucket_index(seconds: float) -> int:
-    """Return the bucket of a duration."""
-    if not seconds > _BOUNDS[0]:
-        return FIRST
-    if seconds > _BOUNDS[-2]:
-        return LAST
-    index = math.ceil(_PER_DOUBLING * math.log2(seconds))
-    # A logarithm is rounded: a duration that is a bound may come out beside its bucket.
-    while seconds > _BOUNDS[index - FIRST]:
-        index += 1
-    while seconds <= _BOUNDS[index - FIRST - 1]:
-        index -= 1
-    return index
+_BOUNDS = [bucket_bound(index) for index in range(FIRST, LAST)]  # what is beyond is in the last bucket
 
 
 class Histogram:
@@ -57,11 +42,19 @@ class Histogram:
 
     def add(self, seconds: float) -> None:
         """Count one duration; a negative one (the clock moved) as 0."""
+        self.add_all((seconds,))
+
+    def add_all(self, durations: Iterable[float]) -> None:
+        """Count several durations."""
         if self._unread:
             self._read()
-        index = bucket_index(seconds)
-        self._counts[index] = self._counts.get(index, 0) + 1
-        self._sum += max(0.0, seconds)
+        counts, total = self._counts, self._sum
+        for seconds in durations:
+            index = FIRST + bisect_left(_BOUNDS, seconds)
+            counts[index] = counts.get(index, 0) + 1
+            if seconds > 0.0:
+                total += seconds
+        self._sum = total
 
     def plus(self, other: Histogram) -> Histogram:
         """Return the sum of both; texts stay unread."""

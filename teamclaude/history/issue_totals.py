@@ -32,23 +32,27 @@ class IssueKey(NamedTuple):
     day: int
 
 
-class _Sum(NamedTuple):
-    served: int = 0
-    usage: Usage = NO_USAGE
-    cost: float = 0.0
-    cost_estimated: bool = False
-    unpriced: int = 0
-    last_seen: float = 0.0
+class _Sum:
+    """A sum that grows in place."""
 
-    def plus(self, other: _Sum) -> _Sum:
-        return _Sum(
-            self.served + other.served,
-            self.usage.plus(other.usage),
-            self.cost + other.cost,
-            self.cost_estimated or other.cost_estimated,
-            self.unpriced + other.unpriced,
-            max(self.last_seen, other.last_seen),
-        )
+    __slots__ = ("cost", "cost_estimated", "last_seen", "served", "unpriced", "usage")
+
+    def __init__(self) -> None:
+        self.served = self.unpriced = 0
+        self.usage = NO_USAGE
+        self.cost = self.last_seen = 0.0
+        self.cost_estimated = False
+
+    def add(
+        self, served: int, usage: Usage, cost: float, cost_estimated: bool, unpriced: int, last_seen: float
+    ) -> None:
+        self.served += served
+        self.usage = self.usage.plus(usage)
+        self.cost += cost
+        self.cost_estimated |= cost_estimated
+        self.unpriced += unpriced
+        if last_seen > self.last_seen:
+            self.last_seen = last_seen
 
 
 class IssueTotals:
@@ -61,43 +65,44 @@ class IssueTotals:
         self._view: Optional[tuple[IssueView, ...]] = ()
         self._lock = threading.Lock()  # guards all of these
 
-    def add(self, facts: RequestFacts) -> None:
-        """Count a request."""
-        self._add(
-            IssueKey(facts.issue, facts.conversation, int(facts.at // DAY)),
-            _Sum(
-                int(facts.is_request and facts.outcome == SERVED),
-                facts.usage,
-                facts.cost or 0.0,
-                facts.cost_estimated,
-                facts.usage.total if facts.cost is None else 0,
-                facts.at,
-            ),
-        )
+    def add_all(self, all_facts: Iterable[RequestFacts]) -> None:
+        """Count requests."""
+        with self._lock:
+            for facts in all_facts:
+                usage, cost = facts.usage, facts.cost
+                self._sum(facts.issue, facts.conversation, facts.at).add(
+                    facts.outcome == SERVED and facts.attempts > 0,
+                    usage,
+                    cost or 0.0,
+                    facts.cost_estimated,
+                    usage.total if cost is None else 0,
+                    facts.at,
+                )
 
     def add_totals(self, issue: str, conversation: str, totals: UsageTotals) -> None:
         """Count what a conversation used on one day."""
         at = totals.last_at or 0.0
-        self._add(
-            IssueKey(issue, conversation, int(at // DAY)),
-            _Sum(
+        with self._lock:
+            self._sum(issue, conversation, at).add(
                 totals.served,
                 totals.usage,
                 totals.cost,
                 totals.cost_estimated,
                 totals.unpriced_tokens,
                 at,
-            ),
-        )
+            )
 
-    def _add(self, key: IssueKey, found: _Sum) -> None:
-        with self._lock:
-            known = self._sums.get(key)
-            self._sums[key] = found if known is None else known.plus(found)
-            self._view = None
-            if key.day > self._day:
-                self._day = key.day
-                self._drop_before(found.last_seen - self._retention_sec)
+    def _sum(self, issue: str, conversation: str, at: float) -> _Sum:
+        """Return the sum to add to; the caller has the lock."""
+        key = IssueKey(issue, conversation, int(at // DAY))
+        self._view = None
+        if key.day > self._day:
+            self._day = key.day
+            self._drop_before(at - self._retention_sec)
+        found = self._sums.get(key)
+        if found is None:
+            found = self._sums[key] = _Sum()
+        return found
 
     def load(self, rows: Iterable[tuple[str, str, UsageTotals]]) -> None:
         """Add what was used before the start: issue, conversation and totals of each day."""
@@ -119,8 +124,10 @@ class IssueTotals:
     def _sum_up(self) -> tuple[IssueView, ...]:
         sums: dict[str, _Sum] = {}
         conversations: dict[str, set[str]] = {}
-        for key, found in self._sums.items():
-            sums[key.issue] = sums[key.issue].plus(found) if key.issue in sums else found
+        for key, of in self._sums.items():
+            if key.issue not in sums:
+                sums[key.issue] = _Sum()
+            sums[key.issue].add(of.served, of.usage, of.cost, of.cost_estimated, of.unpriced, of.last_seen)
             conversations.setdefault(key.issue, set()).add(key.conversation)
         return tuple(
             IssueView(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Optional
 
@@ -26,9 +27,13 @@ class Pending:
     def __bool__(self) -> bool:
         return bool(self._usage or self._readings or self._events)
 
-    def add(self, facts: RequestFacts) -> None:
-        """Count a request in the row of its time and series."""
-        self._row(row_key(facts.at, facts.series)).running.add(facts)
+    def add_all(self, all_facts: Iterable[RequestFacts]) -> None:
+        """Count requests, each in the row of its time and series."""
+        by_row: dict[RowKey, list[RequestFacts]] = defaultdict(list)
+        for facts in all_facts:
+            by_row[row_key(facts.at, facts.series)].append(facts)
+        for key, of_row in by_row.items():
+            self._row(key).running.add_all(of_row)
 
     def add_readings(self, readings: Iterable[QuotaReading]) -> None:
         """Append readings; the oldest give way."""

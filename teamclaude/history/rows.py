@@ -5,11 +5,11 @@ Times are epoch seconds, durations seconds, costs dollars at list prices.  An em
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Optional
 
-from ..routing.quota.usage import NO_USAGE, Usage
+from ..routing.quota.usage import NO_USAGE, Usage, sum_of
 from ..values import NamedTuple, dataclass, field
 from .histogram import Histogram
 
@@ -56,11 +56,6 @@ class RequestFacts(NamedTuple):
     cost: Optional[float] = None  # None: the price is unknown
     cost_estimated: bool = False
     source: str = PROXY
-
-    @property
-    def is_request(self) -> bool:
-        """Whether it counts as a request: not the tokens of an earlier attempt of another one."""
-        return self.attempts > 0 or self.outcome != SERVED
 
     @property
     def series(self) -> Series:
@@ -119,7 +114,7 @@ class UsageTotals:
     def of(cls, facts: RequestFacts) -> UsageTotals:
         """Return the totals of one request."""
         running = RunningTotals()
-        running.add(facts)
+        running.add_all((facts,))
         return running.totals()
 
     def plus(self, other: UsageTotals) -> UsageTotals:
@@ -150,7 +145,7 @@ NO_TOTALS = UsageTotals()
 
 
 class RunningTotals:
-    """Totals that grow in place: 7 us for a request, with a value made anew for each 45 us."""
+    """Totals that grow in place, by several requests at once: a value made anew for each takes 45 us."""
 
     def __init__(self) -> None:
         self._requests = self._unpriced = self._failovers = self._waits = 0
@@ -162,28 +157,38 @@ class RunningTotals:
         self._first_at: Optional[float] = None
         self._last_at: Optional[float] = None
 
-    def add(self, facts: RequestFacts) -> None:
-        """Count a request."""
-        self._requests += facts.is_request
-        self._usage = self._usage.plus(facts.usage)
-        if facts.cost is None:
-            self._unpriced += facts.usage.total
-        else:
-            self._cost += facts.cost
-        self._cost_estimated |= facts.cost_estimated
-        if facts.outcome != SERVED:
-            self._errors[facts.outcome] = self._errors.get(facts.outcome, 0) + 1
-        self._failovers += max(0, facts.attempts - 1)
-        self._waits += facts.waited_sec > 0
-        self._waited += facts.waited_sec
-        if facts.attempts:
-            if facts.ttfb_sec is not None:
-                self._ttfb.add(facts.ttfb_sec)
-            if facts.duration_sec is not None:
-                self._duration.add(facts.duration_sec)
-        at = facts.at
-        self._first_at = at if self._first_at is None else min(self._first_at, at)
-        self._last_at = at if self._last_at is None else max(self._last_at, at)
+    def add_all(self, all_facts: Sequence[RequestFacts]) -> None:
+        """Count requests."""
+        ttfbs, durations = [], []
+        for facts in all_facts:
+            # Unpacked: 16 attributes take three times as long.
+            at, _, _, _, _, _, _, outcome, attempts, waited, ttfb, duration, usage, cost, estimated, _ = facts
+            if attempts:
+                if ttfb is not None:
+                    ttfbs.append(ttfb)
+                if duration is not None:
+                    durations.append(duration)
+                self._failovers += attempts - 1
+                self._requests += 1
+            elif outcome != SERVED:
+                self._requests += 1
+            if outcome != SERVED:
+                self._errors[outcome] = self._errors.get(outcome, 0) + 1
+            if waited > 0:
+                self._waits += 1
+                self._waited += waited
+            if cost is None:
+                self._unpriced += usage.total
+            else:
+                self._cost += cost
+            self._cost_estimated |= estimated
+            if self._first_at is None or at < self._first_at:
+                self._first_at = at
+            if self._last_at is None or at > self._last_at:
+                self._last_at = at
+        self._usage = sum_of([self._usage, *[facts.usage for facts in all_facts]])
+        self._ttfb.add_all(ttfbs)
+        self._duration.add_all(durations)
 
     def totals(self) -> UsageTotals:
         """Return the totals so far; they share what grows, so it is the last call."""

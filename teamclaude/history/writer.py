@@ -117,11 +117,11 @@ class HistoryWriter:
 
     # --- for those who add ------------------------------------------------------------------------
 
-    def add(self, facts: RequestFacts) -> None:
-        """Count a request."""
+    def add_all(self, all_facts: Iterable[RequestFacts]) -> None:
+        """Count requests."""
         with self._lock:
             if not self._over:
-                self._pending.add(facts)
+                self._pending.add_all(all_facts)
         if not self._wake.is_set:
             self._wake.set()
 

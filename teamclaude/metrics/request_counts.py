@@ -13,10 +13,11 @@ Rules that hold in this file:
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Optional
 
 from ..history.histogram import Histogram
-from ..routing.quota.usage import NO_USAGE, Usage
+from ..routing.quota.usage import NO_USAGE, Usage, sum_of
 
 __all__ = ["OTHER", "RequestCounts", "RequestKey", "UsageCounts"]
 
@@ -37,13 +38,14 @@ class UsageCounts:
         self.cost = 0.0  # dollars, of the tokens with a known price
         self.unpriced = 0  # tokens without one
 
-    def add(self, usage: Usage, cost: Optional[float]) -> None:
-        """Add what a request used."""
-        self.usage = self.usage.plus(usage)
-        if cost is not None:
-            self.cost += cost
-        else:
-            self.unpriced += usage.total
+    def add_all(self, used: Sequence[tuple[Usage, Optional[float]]]) -> None:
+        """Add what requests used, each with its cost."""
+        self.usage = self.usage.plus(sum_of([usage for usage, _ in used]))
+        for usage, cost in used:
+            if cost is not None:
+                self.cost += cost
+            else:
+                self.unpriced += usage.total
 
     def copy(self) -> UsageCounts:
         """Return what has been counted so far."""

@@ -186,19 +186,18 @@ def writing_share(directory: Path, per_sec: int = 20, seconds: int = 600, write_
     for second in range(seconds):
         for _ in range(per_sec):
             series = random_.choice(conversations)
-            pending.add(
-                RequestFacts(
-                    now + second,
-                    series.account,
-                    "claude-opus-4-8",
-                    series.session,
-                    "web",
-                    ttfb_sec=random_.lognormvariate(0.3, 0.6),
-                    duration_sec=random_.lognormvariate(2.3, 0.9),
-                    usage=Usage(900, 700, 90_000, 2100),
-                    cost=0.05,
-                )
+            facts = RequestFacts(
+                now + second,
+                series.account,
+                "claude-opus-4-8",
+                series.session,
+                "web",
+                ttfb_sec=random_.lognormvariate(0.3, 0.6),
+                duration_sec=random_.lognormvariate(2.3, 0.9),
+                usage=Usage(900, 700, 90_000, 2100),
+                cost=0.05,
             )
+            pending.add_all([facts])
         if second % write_sec == 0:
             store.write(pending.take())
     used = time.process_time() - began

@@ -16,7 +16,7 @@ from .conftest import NOON, facts
 def test_requests_of_one_row_are_counted_together() -> None:
     pending = Pending()
     for _ in range(1000):
-        pending.add(facts(tokens=2, ttfb_sec=1.0))
+        pending.add_all([facts(tokens=2, ttfb_sec=1.0)])
     ((_, totals),) = pending.take().usage.items()
     assert (totals.requests, totals.usage.total, totals.ttfb.count) == (1000, 2000, 1000)
     assert not pending
@@ -24,12 +24,12 @@ def test_requests_of_one_row_are_counted_together() -> None:
 
 def test_what_could_not_be_written_comes_before_what_came_meanwhile() -> None:
     pending = Pending()
-    pending.add(facts(tokens=1))
+    pending.add_all([facts(tokens=1)])
     pending.add_event(Event(1.0, "bench"))
     pending.add_readings([QuotaReading(1.0, "a", "5h", 0.1)])
     batch = pending.take()
-    pending.add(facts(tokens=2))
-    pending.add(facts(tokens=4, account="bob"))
+    pending.add_all([facts(tokens=2)])
+    pending.add_all([facts(tokens=4, account="bob")])
     pending.add_event(Event(2.0, "reset"))
     pending.add_readings([QuotaReading(2.0, "a", "5h", 0.2)])
     pending.put_back(batch)
@@ -44,7 +44,7 @@ def test_when_there_is_no_room_the_oldest_give_way_and_are_counted(monkeypatch: 
     monkeypatch.setattr(pending_module, "MAX_OTHERS", 2)
     pending = Pending()
     for number in range(5):
-        pending.add(facts(at=NOON + 300 * number))
+        pending.add_all([facts(at=NOON + 300 * number)])
         pending.add_event(Event(float(number), "bench"))
         pending.add_readings([QuotaReading(float(number), "a", "5h", 0.1)])
     assert pending.lost == 2 + 3 + 3
@@ -59,7 +59,7 @@ def test_however_often_it_is_put_back_nothing_is_lost_or_doubled(seed: int) -> N
     random_ = random.Random(seed)
     pending, written, added = Pending(), UsageTotals(), 0
     for _ in range(200):
-        pending.add(facts(at=NOON + random_.randrange(3000), tokens=1, account=random_.choice("ab")))
+        pending.add_all([facts(at=NOON + random_.randrange(3000), tokens=1, account=random_.choice("ab"))])
         added += 1
         if random_.random() < 0.2:
             batch = pending.take()

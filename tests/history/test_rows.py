@@ -17,7 +17,7 @@ FACTS = (
 def summed(order: tuple[int, ...]) -> UsageTotals:
     running = RunningTotals()
     for place in order:
-        running.add(FACTS[place])
+        running.add_all([FACTS[place]])
     return running.totals()
 
 
@@ -34,6 +34,9 @@ def test_a_sum_has_each_request_once() -> None:
 def test_the_order_and_the_way_of_adding_up_change_nothing() -> None:
     expected = summed((0, 1, 2, 3))
     assert summed((2, 3, 1, 0)) == expected
+    at_once = RunningTotals()
+    at_once.add_all(FACTS)
+    assert at_once.totals() == expected
     one_by_one = UsageTotals()
     for facts in FACTS:
         one_by_one = one_by_one.plus(UsageTotals.of(facts))

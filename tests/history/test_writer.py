@@ -51,7 +51,7 @@ class Stage:
         """Let a writer live for these requests."""
         writer = self.make()
         for one in requests:
-            writer.add(one)
+            writer.add_all([one])
         writer.start()
         writer.close()
         return writer
@@ -74,8 +74,8 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
 def test_what_was_added_is_in_the_file_after_a_close(stage: Stage) -> None:
     writer = stage.make()
     writer.start()
-    writer.add(facts(tokens=1))
-    writer.add(facts(tokens=2, conversation="s2"))
+    writer.add_all([facts(tokens=1)])
+    writer.add_all([facts(tokens=2, conversation="s2")])
     writer.add_readings([QuotaReading(NOON, "alice", "5h", 0.5)])
     writer.add_event(Event(NOON, "bench", "alice", "429"))
     writer.close()
@@ -91,10 +91,10 @@ def test_what_was_added_is_in_the_file_after_a_close(stage: Stage) -> None:
 def test_it_is_written_while_the_server_runs(stage: Stage) -> None:
     writer = stage.make()
     writer.start()
-    writer.add(facts(tokens=1))
+    writer.add_all([facts(tokens=1)])
     until(lambda: stage.path.exists() and writer.view.bytes > 0)
     until(lambda: stage.tokens() == 1)
-    writer.add(facts(tokens=2))
+    writer.add_all([facts(tokens=2)])
     until(lambda: stage.tokens() == 3)
 
 
@@ -109,7 +109,7 @@ def test_only_the_owner_may_read_the_file_and_what_is_beside_it(stage: Stage) ->
     old = os.umask(0)
     try:
         writer = stage.make()
-        writer.add(facts())
+        writer.add_all([facts()])
         writer.start()
         until(lambda: writer.view.bytes > 0)
         present = [Path(f"{stage.path}{suffix}") for suffix in SUFFIXES]
@@ -173,14 +173,14 @@ def test_a_bad_file_is_set_aside_with_one_line(
 def test_a_file_that_was_removed_is_begun_anew(stage: Stage) -> None:
     writer = stage.make()
     writer.start()
-    writer.add(facts(tokens=1))
+    writer.add_all([facts(tokens=1)])
     until(lambda: writer.view.bytes > 0 and stage.tokens() == 1)
     for suffix in SUFFIXES:
         Path(f"{stage.path}{suffix}").unlink(missing_ok=True)
-    writer.add(facts(tokens=2))
+    writer.add_all([facts(tokens=2)])
     until(lambda: len(stage.lines) == 1)
     assert "was removed or replaced" in stage.lines[0]
-    writer.add(facts(tokens=3))
+    writer.add_all([facts(tokens=3)])
     writer.close()
     assert (stage.tokens(), len(stage.lines)) == (5, 1)
 
@@ -189,11 +189,11 @@ def test_a_file_that_was_removed_is_begun_anew(stage: Stage) -> None:
 def test_a_database_of_others_that_took_its_place_is_set_aside(stage: Stage, tmp_path: Path) -> None:
     writer = stage.make()
     writer.start()
-    writer.add(facts(tokens=1))
+    writer.add_all([facts(tokens=1)])
     until(lambda: writer.view.bytes > 0 and stage.tokens() == 1)
     other_program(tmp_path / "theirs")
     os.replace(tmp_path / "theirs", stage.path)
-    writer.add(facts(tokens=2))
+    writer.add_all([facts(tokens=2)])
     until(lambda: len(stage.lines) == 2)
     assert "another program's database" in stage.lines[1]
     writer.close()
@@ -203,7 +203,7 @@ def test_a_database_of_others_that_took_its_place_is_set_aside(stage: Stage, tmp
 def test_a_file_that_breaks_meanwhile_is_set_aside(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = stage.make()
     writer.start()
-    writer.add(facts(tokens=1))
+    writer.add_all([facts(tokens=1)])
     until(lambda: writer.view.bytes > 0 and stage.tokens() == 1)
 
     def damaged(*_: object) -> None:
@@ -211,7 +211,7 @@ def test_a_file_that_breaks_meanwhile_is_set_aside(stage: Stage, monkeypatch: py
         raise sqlite3.DatabaseError("database disk image is malformed")
 
     monkeypatch.setattr(Store, "write", damaged)
-    writer.add(facts(tokens=2))
+    writer.add_all([facts(tokens=2)])
     until(lambda: len(stage.lines) == 1)
     assert "is damaged (database disk image is malformed)" in stage.lines[0]
     writer.close()
@@ -259,9 +259,9 @@ def test_a_full_disk_is_one_warning_and_nothing_is_lost(
         write(store, *rest)
 
     monkeypatch.setattr(Store, "write", full)
-    writer.add(facts(tokens=1))
+    writer.add_all([facts(tokens=1)])
     until(lambda: bool(tries))
-    writer.add(facts(tokens=2))
+    writer.add_all([facts(tokens=2)])
     until(lambda: len(stage.lines) == 2)
     assert "is not written to" in stage.lines[0]
     assert "(database or disk is full); trying again" in stage.lines[0]
@@ -273,7 +273,7 @@ def test_a_full_disk_is_one_warning_and_nothing_is_lost(
 def test_a_missing_directory_is_one_warning(tmp_path: Path, stage: Stage) -> None:
     stage.path = tmp_path / "gone" / "x.history.db"
     writer = stage.make()
-    writer.add(facts(tokens=1))
+    writer.add_all([facts(tokens=1)])
     writer.start()
     until(lambda: bool(stage.lines))
     assert "No such file or directory" in stage.lines[0]
@@ -296,14 +296,14 @@ def test_a_disk_that_hangs_stops_nobody_and_is_one_warning(
     monkeypatch.setattr(Store, "write", hang)
     monkeypatch.setattr(writer_module, "CLOSE_TIMEOUT_SEC", 0.01)
     writer = stage.make()
-    writer.add(facts(tokens=1))
+    writer.add_all([facts(tokens=1)])
     writer.start()
     assert hanging.wait(30)
     writer.check()
     assert stage.lines == []
     monkeypatch.setattr(writer_module, "HANGS_SEC", 0.0)
     for _ in range(3):
-        writer.add(facts(tokens=2))
+        writer.add_all([facts(tokens=2)])
         writer.check()
     writer.close()  # gives up
     assert len(stage.lines) == 1
@@ -323,7 +323,7 @@ def test_a_batch_that_can_never_be_written_is_given_up(stage: Stage) -> None:
     until(lambda: writer.view.bytes > 0)
     writer.add_event(Event(NOON, "bench", "alice", b"\xff"))  # type: ignore[arg-type]
     until(lambda: len(stage.lines) >= 1)
-    writer.add(facts(tokens=5))
+    writer.add_all([facts(tokens=5)])
     writer.close()
     assert stage.tokens() == 5
 

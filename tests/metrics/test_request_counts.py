@@ -38,8 +38,8 @@ def test_bounds_are_the_powers_of_two_that_native_histograms_have() -> None:
 
 def test_tokens_without_a_price_are_counted_apart() -> None:
     used = UsageCounts()
-    used.add(Usage(1, 2, 3, 4, 5), 0.5)
-    used.add(Usage(10, 0, 0, 0, 1, 1), None)
+    used.add_all([(Usage(1, 2, 3, 4, 5), 0.5)])
+    used.add_all([(Usage(10, 0, 0, 0, 1, 1), None)])
     assert (used.usage, used.cost, used.unpriced) == (Usage(11, 2, 3, 4, 6, 1), 0.5, 11)
 
 
@@ -49,7 +49,7 @@ def test_names_beyond_a_number_are_other() -> None:
     assert len(accounts) == MAX_ACCOUNTS + 1
     assert (counts.account("a0"), counts.account("z"), counts.account("")) == ("a0", "other", "")
     for number in range(MAX_CLIENTS + 50):
-        counts.clients[counts.client(f"c{number}")].add(Usage(1), None)
+        counts.clients[counts.client(f"c{number}")].add_all([(Usage(1), None)])
         counts.event(f"e{number}")
     assert len(counts.clients) == MAX_CLIENTS + 1
     assert counts.clients["other"].usage == Usage(50)
@@ -60,11 +60,11 @@ def test_a_copy_does_not_change_with_the_counts() -> None:
     counts = RequestCounts()
     counts.requests[KEY] += 1
     counts.ttfb["opus-4"].add(1.0)
-    counts.usage["alice", "opus-4"].add(Usage(1, 1, 1, 1, 1), 1.0)
+    counts.usage["alice", "opus-4"].add_all([(Usage(1, 1, 1, 1, 1), 1.0)])
     copy = counts.copy()
     counts.requests[KEY] += 1
     counts.ttfb["opus-4"].add(1.0)
-    counts.usage["alice", "opus-4"].add(Usage(1, 1, 1, 1, 1), 1.0)
+    counts.usage["alice", "opus-4"].add_all([(Usage(1, 1, 1, 1, 1), 1.0)])
     assert copy.requests[KEY] == 1
     assert (copy.ttfb["opus-4"].count, copy.ttfb["opus-4"].sum) == (1, 1.0)
     assert (copy.usage["alice", "opus-4"].usage, copy.usage["alice", "opus-4"].cost) == (
@@ -82,9 +82,9 @@ def test_the_samples_of_all_counts() -> None:
     counts.responses["alice", 429] = 1
     counts.responses["alice", None] = 1
     counts.failovers["alice"] = 1
-    counts.usage["alice", "opus-4"].add(Usage(1, 2, 3, 4, 5, 1), None)
+    counts.usage["alice", "opus-4"].add_all([(Usage(1, 2, 3, 4, 5, 1), None)])
     counts.client_requests["ci"] = 1
-    counts.clients["ci"].add(Usage(1, 2, 3, 4, 5), 0.25)
+    counts.clients["ci"].add_all([(Usage(1, 2, 3, 4, 5), 0.25)])
     counts.waits["held"].add(3.0)
     counts.event("bench")
     to = Collection()

@@ -19,6 +19,7 @@ __all__ = ["LinePrinter", "WholeLines"]
 T = TypeVar("T")
 
 MAX_WAITING = 5000
+PIECE = 64  # lines that are formatted at once: a millisecond
 
 
 class LinePrinter(BackgroundQueue[T]):
@@ -38,12 +39,14 @@ class LinePrinter(BackgroundQueue[T]):
     def _print(self, waiting: deque[T]) -> None:
         while waiting:
             lines = []
-            for _ in range(len(waiting)):
+            for number in range(1, len(waiting) + 1):
                 thing = waiting.popleft()
                 try:
                     lines.append(self._line(thing))
                 except Exception:  # a bug in formatting one line must not stop the others
                     continue
+                if number % PIECE == 0:
+                    self.pause()
             # Everything that waits, in one write: under load, one write for many requests.
             with contextlib.suppress(OSError, ValueError):
                 self._write("\n".join([*lines, ""]))

@@ -60,24 +60,28 @@ class ServerLog:
 
     def request(self, exchange: Exchange) -> None:
         """Log a request that has ended."""
-        self._put(Ended(exchange, self._clock()))
+        # Without the class's own constructor: a call less for each request.
+        printer = self._printer
+        if printer is not None:
+            printer.put(tuple.__new__(Ended, (exchange, self._clock())))
 
     def notice(self, notice: Notice, at: float) -> None:
         """Log what happened to an account, a held request or the server."""
         if notice.kind != SERVER or self._in_json or self._file is not None:
-            self._put(Told(notice, at))
+            printer = self._printer
+            if printer is not None:
+                printer.put(Told(notice, at))
 
     def mute(self) -> None:
         """Print nothing any more: the terminal is another process's.  A log file goes on."""
         self._muted = True
 
-    def _put(self, line: Line) -> None:
+    @property
+    def _printer(self) -> Optional[LinePrinter[Line]]:
+        """Where lines of requests and notices go: the Deck shows the requests and accounts itself."""
         if self._file is not None:
-            self._file.put(line)
-        elif (
-            not self._deck.is_shown and not self._muted
-        ):  # the Deck shows requests, holds, benches and windows itself
-            self._out.put(line)
+            return self._file
+        return None if self._deck.is_shown or self._muted else self._out
 
     def warn(self, text: str) -> None:
         """Log what a person has to know, also on the Deck or on stderr."""

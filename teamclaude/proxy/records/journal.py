@@ -172,7 +172,7 @@ def _is_of(exchange: Exchange, client: Optional[str]) -> bool:
 def activity_of(exchange: Exchange) -> Activity:
     """Return the record of a request as far as it has come."""
     facts, request = exchange.facts, exchange.routing_request
-    usage, decision, waits = exchange.usage, exchange.decision, exchange.waits
+    usage, waits, outcome, attempts = exchange.usage, exchange.waits, exchange.outcome, exchange.attempts
     used = _UNKNOWN if usage == NO_USAGE or usage.unmeasured else (*usage[:3], usage.cache_write_tokens)
     # By position, in the order of Activity: twenty keywords would cost as much as all the rest.
     return Activity(
@@ -185,15 +185,15 @@ def activity_of(exchange: Exchange) -> Activity:
         request.session or "",
         request.agent or "",
         (exchange.caller.name or "") if exchange.caller else "",
-        tuple([attempt.account for attempt in exchange.attempts if attempt.account]),
+        tuple([attempt.account for attempt in attempts if attempt.account]),
         exchange.status,
         exchange.ttfb,
         exchange.duration,
         *used,
         exchange.cost,
         exchange.cost_estimated,
-        exchange.outcome.value if exchange.outcome else "",
-        exchange.note or (decision.reason if decision is not None else ""),
+        "" if outcome is None else outcome._value_,  # without the two calls of `value`
+        exchange.note or (attempts[-1].decision.reason if attempts else ""),
         usage.unmeasured > 0,
         round(sum(wait.seconds for wait in waits), 3) if waits else None,
         waits[-1].reason if waits else "",

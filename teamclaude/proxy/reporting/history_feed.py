@@ -12,14 +12,15 @@ Rules that hold in this file:
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Optional, Protocol
 
 from ...history.rows import SERVED, Event, QuotaReading, RequestFacts
 from ...routing.quota.usage import NO_USAGE, Price
 from ...routing.quota.windows import API_KEY_AXES, SAME_WINDOW_SEC
+from ...routing.quota.windows import QuotaReading as Reading
 from ..http.header_rewrite import own_header_text
 from ..http.path_kinds import PathKind
 from ..records.exchange import Attempt, Exchange
@@ -58,21 +59,26 @@ class HistoryFeed(Observer):
         self._writer, self._issues, self._lookups = history.writer, history.issues, lookups
         self._readings = ReadingFilter()
         self._events = EventFilter()
-        self._unplaced: deque[Exchange] = deque()  # their sessions' files have not been read yet
+        # By session: those whose files have not been read yet.
+        self._unplaced: dict[str, list[Exchange]] = defaultdict(list)
 
-    def record(self, exchange: Exchange) -> None:
-        """Count the request, if it is one to a model or took tokens, and keep new readings."""
-        writer = self._writer
-        if exchange.route.kind is PathKind.INFERENCE or exchange.usage != NO_USAGE:
-            directory = self._directory(exchange)
-            if directory is None:
-                self._unplaced.append(exchange)
-            else:
-                self._count(exchange, directory)
-        if writer is not None:
-            readings = [new for attempt in exchange.attempts for new in self._readings.new_of(attempt)]
-            if readings:
-                writer.add_readings(readings)
+    def record_all(self, exchanges: Sequence[Exchange]) -> None:
+        """Count the requests to a model and those that took tokens, and keep new readings."""
+        facts: list[RequestFacts] = []
+        readings: list[QuotaReading] = []
+        for exchange in exchanges:
+            if exchange.route.kind is PathKind.INFERENCE or exchange.usage != NO_USAGE:
+                directory = self._directory(exchange)
+                if directory is None:
+                    self._unplaced[exchange.routing_request.session or ""].append(exchange)
+                else:
+                    facts += self._facts_of(exchange, directory)
+            for attempt in exchange.attempts:
+                if attempt.reading is not None:
+                    readings += self._readings.new_of(attempt.account, attempt.reading)
+        self._count(facts)
+        if readings and self._writer is not None:
+            self._writer.add_readings(readings)
 
     def notice(self, notice: Notice, now: float) -> None:
         """Keep what happened."""
@@ -83,66 +89,64 @@ class HistoryFeed(Observer):
 
     def tick(self, now: float) -> None:
         """Count the requests whose sessions' files have been read by now; warn of a disk that hangs."""
-        waiting, self._unplaced = self._unplaced, deque()
-        by_session: dict[
-            Optional[str], Optional[str]
-        ] = {}  # many requests wait for the files of few sessions
-        for exchange in waiting:
-            waits = 0 <= now - exchange.at - exchange.duration < PLACE_SEC and len(waiting) <= MAX_UNPLACED
-            session = exchange.routing_request.session
-            if session not in by_session:
-                by_session[session] = self._directory(exchange)
-            directory = by_session[session]
-            if waits and directory is None:
-                self._unplaced.append(exchange)
-            else:
-                self._count(exchange, directory or "")
+        if self._unplaced:
+            too_many = sum(map(len, self._unplaced.values())) > MAX_UNPLACED
+            self._place(lambda oldest: too_many or not 0 <= now - oldest.at - oldest.duration < PLACE_SEC)
         if self._writer is not None:
             self._writer.check()
 
     def close(self) -> None:
         """Write out the rest."""
-        while self._unplaced:
-            exchange = self._unplaced.popleft()
-            self._count(exchange, self._directory(exchange) or "")
+        self._place(lambda oldest: True)
         if self._writer is not None:
             self._writer.close()
 
-    def _count(self, exchange: Exchange, directory: str) -> None:
-        for facts in self._facts_of(exchange, directory):
-            self._issues.add(facts)
-            if self._writer is not None:
-                self._writer.add(facts)
+    def _place(self, ends: Callable[[Exchange], bool]) -> None:
+        """Count what waits for the files of its session; asked of the oldest request, `ends` gives up."""
+        facts: list[RequestFacts] = []
+        for session, exchanges in list(self._unplaced.items()):
+            directory = self._lookups.project_of(session)
+            if directory is not None or ends(exchanges[0]):
+                del self._unplaced[session]
+                for exchange in exchanges:
+                    facts += self._facts_of(exchange, directory or "")
+        self._count(facts)
 
-    def _facts_of(self, exchange: Exchange, directory: str) -> Iterator[RequestFacts]:
-        """Yield the request, and before it the tokens of earlier attempts."""
+    def _count(self, facts: Sequence[RequestFacts]) -> None:
+        if facts:
+            self._issues.add_all(facts)
+            if self._writer is not None:
+                self._writer.add_all(facts)
+
+    def _facts_of(self, exchange: Exchange, directory: str) -> Sequence[RequestFacts]:
+        """Return the request, and before it the tokens of earlier attempts."""
         request, tried = exchange.routing_request, [one for one in exchange.attempts if one.account]
-        session, caller = request.session or "", exchange.caller
+        session, caller, outcome = request.session, exchange.caller, exchange.outcome
         last = tried[-1] if tried else None
-        model = (last.model if last is not None else None) or request.model or exchange.facts.model or ""
-        facts = RequestFacts(
-            at=exchange.at + exchange.duration,
-            account=last.account if last is not None else "",
-            model=model,
-            conversation=request.conversation or "",
-            project=project_name(directory),
-            client=(caller.name or "") if caller is not None else "",
-            issue=((self._lookups.issue_of(session) if session else None) or ""),
-            outcome=exchange.outcome.value if exchange.outcome is not None else SERVED,
-            attempts=len(tried),
-            waited_sec=sum(wait.seconds for wait in exchange.waits),
-            ttfb_sec=exchange.ttfb,
-            duration_sec=exchange.duration,
-            usage=exchange.usage,
-            cost=exchange.cost,
-            cost_estimated=exchange.cost_estimated,
+        duration = exchange.duration
+        facts = RequestFacts(  # by position: keywords double its time
+            exchange.at + duration,
+            last.account if last is not None else "",
+            (last.model if last is not None else None) or request.model or exchange.facts.model or "",
+            request.conversation or "",
+            project_name(directory),
+            (caller.name or "") if caller is not None else "",
+            (self._lookups.issue_of(session) if session else None) or "",
+            outcome._value_ if outcome is not None else SERVED,
+            len(tried),
+            sum([wait.seconds for wait in exchange.waits]) if exchange.waits else 0.0,
+            exchange.ttfb,
+            duration,
+            exchange.usage,
+            exchange.cost,
+            exchange.cost_estimated,
         )
+        if len(tried) < 2:
+            return (facts,)
         earlier = [attempt for attempt in tried[:-1] if attempt.usage != NO_USAGE]
-        for attempt in earlier:
-            yield self._tokens_of(attempt, facts)
-        if earlier and last is not None:
-            facts = self._priced(facts, last)
-        yield facts
+        if not earlier or last is None:
+            return (facts,)
+        return [*[self._tokens_of(each, facts) for each in earlier], self._priced(facts, last)]
 
     def _tokens_of(self, attempt: Attempt, facts: RequestFacts) -> RequestFacts:
         """Return what an earlier attempt took: no request of its own."""
@@ -191,18 +195,23 @@ class ReadingFilter:
 
     def __init__(self) -> None:
         self._last: dict[tuple[str, str], QuotaReading] = {}
+        self._last_read: dict[str, Reading] = {}  # by account
 
-    def new_of(self, attempt: Attempt) -> Iterator[QuotaReading]:
-        """Yield the new readings in the answer to an attempt."""
-        if attempt.reading is None or not attempt.account:
-            return
-        for axis, window in attempt.reading.axes.items():
+    def new_of(self, account: str, reading: Reading) -> Sequence[QuotaReading]:
+        """Return the new readings in the answer to an attempt on an account."""
+        # Answers that say the same within a second share one reading.
+        if not account or self._last_read.get(account) is reading:
+            return ()
+        self._last_read[account] = reading
+        new = []
+        for axis, window in reading.axes.items():
             if window.utilization is None:
                 continue
-            found = QuotaReading(window.seen_at, attempt.account, axis, window.utilization, window.resets_at)
+            found = QuotaReading(window.seen_at, account, axis, window.utilization, window.resets_at)
             if self._is_new(found):
-                self._last[found.account, axis] = found
-                yield found
+                self._last[account, axis] = found
+                new.append(found)
+        return new
 
     def _is_new(self, found: QuotaReading) -> bool:
         last = self._last.get((found.account, found.axis))

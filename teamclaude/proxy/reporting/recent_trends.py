@@ -7,7 +7,8 @@ that is held and sent.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -49,13 +50,19 @@ class RecentTrends(Observer):
         self._first: Optional[int] = None  # the minute in which the records begin
         self._lock = threading.Lock()  # guards everything above against readers
 
-    def record(self, exchange: Exchange) -> None:
-        """Count the request for the account that it was sent to last, in the minute of its end."""
-        account = next((one.account for one in reversed(exchange.attempts) if one.account), "")
-        burn = exchange.usage.burn
-        if account and burn:
-            minute = int((exchange.at + (exchange.duration or 0.0)) // _MINUTE_SEC)
-            with self._lock:
+    def record_all(self, exchanges: Sequence[Exchange]) -> None:
+        """Count each request for the account that it was sent to last, in the minute of its end."""
+        sums: dict[tuple[str, int], int] = defaultdict(int)
+        for exchange in exchanges:
+            burn = exchange.usage.burn
+            if burn:
+                for attempt in reversed(exchange.attempts):
+                    if attempt.account:
+                        minute = int((exchange.at + exchange.duration) // _MINUTE_SEC)
+                        sums[attempt.account, minute] += burn
+                        break
+        with self._lock:
+            for (account, minute), burn in sums.items():
                 self._first = minute if self._first is None else min(self._first, minute)
                 burned = self._accounts.setdefault(account, _Minutes()).burn
                 burned[minute] = burned.get(minute, 0) + burn

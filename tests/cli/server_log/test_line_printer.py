@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from teamclaude.cli.server_log.line_printer import MAX_WAITING, LinePrinter
+from teamclaude.cli.server_log.line_printer import MAX_WAITING, PIECE, LinePrinter
 
 
 def test_lines_come_out_in_order() -> None:
@@ -66,6 +66,22 @@ def test_items_are_formatted_by_the_printing_thread() -> None:
     assert out.getvalue() == "12\n4\n"
     assert threads
     assert threading.get_ident() not in threads
+
+
+def test_many_lines_are_formatted_in_pieces_and_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    out, written, formatted, pauses = io.StringIO(), list[str](), list[str](), list[int]()
+    monkeypatch.setattr(out, "write", written.append)
+
+    def line(text: str) -> str:
+        formatted.append(text)
+        return text
+
+    lines = LinePrinter(out, line)
+    lines.close()
+    monkeypatch.setattr(lines, "pause", lambda: pauses.append(len(formatted)))
+    lines._print(deque(map(str, range(2 * PIECE + 1))))
+    assert pauses == [PIECE, 2 * PIECE]
+    assert [text.split() for text in written] == [[str(number) for number in range(2 * PIECE + 1)]]
 
 
 class Closed(io.StringIO):

@@ -33,7 +33,7 @@ class Writer:
         self.facts: list[RequestFacts] = []
         self.readings: list[QuotaReading] = []
         self.events: list[Event] = []
-        self.add = self.facts.append
+        self.add_all = self.facts.extend
         self.add_readings = self.readings.extend
         self.add_event = self.events.append
         self.check: Callable[[], None] = lambda: None
@@ -97,7 +97,7 @@ def attempt(account: str, usage: Usage = NO_USAGE, model: str = OPUS) -> Attempt
 
 
 def test_a_request_is_remembered_with_all_that_tells_it_apart(feed: HistoryFeed, history: History) -> None:
-    feed.record(exchange(attempt("alice", Usage(10, 20))))
+    feed.record_all([exchange(attempt("alice", Usage(10, 20)))])
     (facts,) = history.writer.facts
     assert facts == RequestFacts(
         at=NOW + 5,
@@ -117,7 +117,8 @@ def test_a_request_is_remembered_with_all_that_tells_it_apart(feed: HistoryFeed,
 
 
 def test_tokens_count_for_the_account_that_took_them(feed: HistoryFeed, history: History) -> None:
-    feed.record(exchange(attempt("alice", Usage(10), "gpt-5"), attempt("bob"), attempt("carol", Usage(7))))
+    tried = attempt("alice", Usage(10), "gpt-5"), attempt("bob"), attempt("carol", Usage(7))
+    feed.record_all([exchange(*tried)])
     early, last = history.writer.facts
     assert (early.account, early.usage.total, early.cost, early.attempts) == ("alice", 10, None, 0)
     assert (last.account, last.usage.total, last.attempts) == ("carol", 7, 3)
@@ -135,7 +136,7 @@ def test_a_new_sessions_first_request_gets_its_project_and_issue_when_they_are_k
     runtime.project_of, runtime.issue_of = places.get, issues.get
     history_: Any = history
     feed = HistoryFeed(history_, runtime)
-    feed.record(exchange(attempt("alice", Usage(10))))
+    feed.record_all([exchange(attempt("alice", Usage(10)))])
     feed.tick(NOW + 5.5)
     assert (history.writer.facts, history.issues.view()) == ([], ())
     places["s1"], issues["s1"] = "/home/me/web", "ENG-1"
@@ -152,7 +153,7 @@ def test_a_place_that_is_not_found_soon_is_unknown(history: History, later: Opti
     runtime.project_of = {"s1": None}.get
     history_: Any = history
     feed = HistoryFeed(history_, runtime)
-    feed.record(exchange(attempt("alice", Usage(10))))
+    feed.record_all([exchange(attempt("alice", Usage(10)))])
     if later is None:
         feed.close()
     else:
@@ -167,13 +168,13 @@ def test_many_requests_do_not_wait_for_places(history: History, monkeypatch: pyt
     history_: Any = history
     feed = HistoryFeed(history_, runtime)
     for _ in range(3):
-        feed.record(exchange(attempt("alice", Usage(10))))
+        feed.record_all([exchange(attempt("alice", Usage(10)))])
     feed.tick(NOW + 5)
     assert len(history.writer.facts) == 3
 
 
 def test_a_request_that_no_account_got_is_an_error_without_one(feed: HistoryFeed, history: History) -> None:
-    feed.record(exchange(outcome=Outcome.HELD_OUT, session=None))
+    feed.record_all([exchange(outcome=Outcome.HELD_OUT, session=None)])
     (facts,) = history.writer.facts
     assert (facts.account, facts.outcome, facts.attempts, facts.conversation) == ("", "held out", 0, "")
     (issue,) = history.issues.view()
@@ -193,7 +194,7 @@ def test_a_request_that_no_account_got_is_an_error_without_one(feed: HistoryFeed
 def test_only_inference_and_what_used_tokens_is_kept(
     feed: HistoryFeed, history: History, kind: PathKind, usage: Usage, kept: int
 ) -> None:
-    feed.record(exchange(attempt("alice", usage), kind=kind))
+    feed.record_all([exchange(attempt("alice", usage), kind=kind)])
     assert len(history.writer.facts) == kept
 
 
@@ -213,7 +214,7 @@ def test_only_inference_and_what_used_tokens_is_kept(
 def test_a_client_may_name_its_project(
     feed: HistoryFeed, history: History, header: str, project: str
 ) -> None:
-    feed.record(exchange(attempt("alice"), headers=(("x-teamclaude-project", header),)))
+    feed.record_all([exchange(attempt("alice"), headers=(("x-teamclaude-project", header),))])
     assert history.writer.facts[0].project == project
 
 
@@ -225,7 +226,7 @@ def test_without_a_writer_the_usage_by_issue_is_still_counted(history: History) 
     history.writer = None
     history_: Any = history
     feed = HistoryFeed(history_, Runtime())
-    feed.record(exchange(attempt("alice", Usage(1))))
+    feed.record_all([exchange(attempt("alice", Usage(1)))])
     feed.notice(Notice(RESET, "alice", "a new 5h window"), NOW)
     feed.tick(NOW)
     feed.close()
@@ -235,45 +236,58 @@ def test_without_a_writer_the_usage_by_issue_is_still_counted(history: History) 
 # --- readings -----------------------------------------------------------------------------------
 
 
+def reading(
+    at: float, used: Optional[float], axis: str = "5h", resets: float = NOW + 9000
+) -> windows.QuotaReading:
+    return windows.QuotaReading({axis: Window(used, resets, None, at)})
+
+
 def answered(at: float, used: Optional[float], axis: str = "5h", resets: float = NOW + 9000) -> Attempt:
     made = attempt("alice")
-    made.reading = windows.QuotaReading({axis: Window(used, resets, None, at)})
+    made.reading = reading(at, used, axis, resets)
     return made
 
 
 @pytest.mark.parametrize(
     ("second", "is_new"),
     [
-        (answered(NOW + 1, 0.10), False),
-        (answered(NOW + 1, 0.105), False),
-        (answered(NOW + 1, 0.11), True),
-        (answered(NOW + 1, 0.09), True),
-        (answered(NOW + 301, 0.105), True),
-        (answered(NOW + 9000, 0.10), False),
-        (answered(NOW + 1, 0.10, resets=NOW + 9004), False),
-        (answered(NOW + 1, 0.10, resets=NOW + 19_000), True),
-        (answered(NOW + 1, 0.10, axis="7d"), True),
-        (answered(NOW + 1, None), False),
-        (answered(NOW - 1000, 0.105), True),
+        (reading(NOW + 1, 0.10), False),
+        (reading(NOW + 1, 0.105), False),
+        (reading(NOW + 1, 0.11), True),
+        (reading(NOW + 1, 0.09), True),
+        (reading(NOW + 301, 0.105), True),
+        (reading(NOW + 9000, 0.10), False),
+        (reading(NOW + 1, 0.10, resets=NOW + 9004), False),
+        (reading(NOW + 1, 0.10, resets=NOW + 19_000), True),
+        (reading(NOW + 1, 0.10, axis="7d"), True),
+        (reading(NOW + 1, None), False),
+        (reading(NOW - 1000, 0.105), True),
     ],
 )
-def test_a_reading_is_kept_when_it_tells_something_new(second: Attempt, is_new: bool) -> None:
+def test_a_reading_is_kept_when_it_tells_something_new(second: windows.QuotaReading, is_new: bool) -> None:
     readings = ReadingFilter()
-    assert list(readings.new_of(answered(NOW, 0.10))) == [QuotaReading(NOW, "alice", "5h", 0.10, NOW + 9000)]
-    assert bool(list(readings.new_of(second))) == is_new
+    first = readings.new_of("alice", reading(NOW, 0.10))
+    assert first == [QuotaReading(NOW, "alice", "5h", 0.10, NOW + 9000)]
+    assert bool(readings.new_of("alice", second)) == is_new
+
+
+def test_a_reading_that_answers_share_is_kept_once_for_each_account() -> None:
+    readings, shared = ReadingFilter(), reading(NOW, 0.10)
+    kept = [len(readings.new_of(account, shared)) for account in ("alice", "bob", "alice", "bob", "")]
+    assert kept == [1, 1, 0, 0, 0]
 
 
 def test_the_limits_of_an_api_key_are_kept_every_5_minutes() -> None:
     readings = ReadingFilter()
     kept = [
-        sum(1 for _ in readings.new_of(answered(NOW + at, at / 1e4, "tokens", NOW + at + 60)))
+        len(readings.new_of("alice", reading(NOW + at, at / 1e4, "tokens", NOW + at + 60)))
         for at in (0.0, 1.0, 299.0, 300.0, 301.0)
     ]
     assert kept == [1, 0, 0, 1, 0]
 
 
 def test_readings_of_every_attempt_are_kept(feed: HistoryFeed, history: History) -> None:
-    feed.record(exchange(answered(NOW, 1.0), attempt("bob"), kind=PathKind.API))
+    feed.record_all([exchange(answered(NOW, 1.0), attempt("bob"), kind=PathKind.API)])
     assert history.writer.readings == [QuotaReading(NOW, "alice", "5h", 1.0, NOW + 9000)]
 
 

@@ -40,13 +40,13 @@ class Accounts:
 
 def test_burn_is_counted_in_the_minute_and_for_the_account_of_the_answer() -> None:
     trends = RecentTrends(Accounts())
-    trends.record(finished(NOW - 60, "alice", "bob"))
+    trends.record_all([finished(NOW - 60, "alice", "bob")])
     assert trends.view(NOW)["bob"].burn == (150, 0), "from the first minute on"
-    trends.record(finished(NOW - 7200, "bob"))
-    trends.record(finished(NOW, "bob"))
-    trends.record(finished(NOW, "bob"))
-    trends.record(finished(NOW))
-    trends.record(finished(NOW, "", usage=Usage()))
+    trends.record_all([finished(NOW - 7200, "bob")])
+    trends.record_all([finished(NOW, "bob")])
+    trends.record_all([finished(NOW, "bob")])
+    trends.record_all([finished(NOW)])
+    trends.record_all([finished(NOW, "", usage=Usage())])
     assert trends.view(NOW).keys() == {"bob"}
     burn = trends.view(NOW)["bob"].burn
     assert (len(burn), burn[-2:], sum(burn)) == (MINUTES, (150, 300), 450)
@@ -70,7 +70,7 @@ def test_the_window_is_sampled_each_minute_and_stays_in_between() -> None:
 def test_what_is_older_than_an_hour_and_who_is_gone_is_forgotten() -> None:
     accounts = Accounts(state("alice", 0.25), state("bob", 0.5))
     trends = RecentTrends(accounts)
-    trends.record(finished(NOW, "alice"))
+    trends.record_all([finished(NOW, "alice")])
     for minute in range(200):
         trends.tick(NOW + 60 * minute)
     accounts.states = (state("alice", 0.25),)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from teamclaude.proxy.records.notices import BENCH, Notice
-from teamclaude.proxy.reporting.reporter import MAX_WAITING, Observer, Reporter
+from teamclaude.proxy.reporting.reporter import MAX_WAITING, PIECE, Observer, Reporter
 
 
 class Seen(Observer):
     def __init__(self) -> None:
         self.calls: list[Any] = []
 
-    def record(self, exchange: Any) -> None:
-        self.calls.append(exchange)
+    def record_all(self, exchanges: Sequence[Any]) -> None:
+        self.calls += exchanges
 
     def notice(self, notice: Notice, now: float) -> None:
         self.calls.append((notice, now))
@@ -26,8 +27,8 @@ class Seen(Observer):
 
 
 class Broken(Seen):
-    def record(self, exchange: Any) -> None:
-        super().record(exchange)
+    def record_all(self, exchanges: Sequence[Any]) -> None:
+        super().record_all(exchanges)
         raise RuntimeError("no space")
 
 
@@ -66,6 +67,22 @@ def test_a_reader_gets_what_waits_at_once() -> None:
     made.put("one")  # type: ignore[arg-type]
     made.flush()
     assert seen.calls == ["one", 5.0]
+
+
+def test_many_requests_are_handed_over_in_pieces_that_a_notice_ends() -> None:
+    pieces: list[int] = []
+
+    class Counting(Seen):
+        def record_all(self, exchanges: Sequence[Any]) -> None:
+            pieces.append(len(exchanges))
+
+    made, notice = reporter(Counting(), warnings=[]), Notice(BENCH, "alice 1m", "429")
+    for number in range(2 * PIECE + 10):
+        made.put(number)  # type: ignore[arg-type]
+    made.put_notice(notice, 4.0)
+    made.put(0)  # type: ignore[arg-type]
+    made.flush()
+    assert pieces == [PIECE, PIECE, 10, 1]
 
 
 def test_an_observer_that_raises_is_reported_once_and_the_others_go_on() -> None:

@@ -36,8 +36,7 @@ def exchange(*attempts: tuple[str, Optional[int]], **changes: Any) -> Any:
 
 def counted(*exchanges: Any) -> Any:
     metrics = RequestMetrics()
-    for each in exchanges:
-        metrics.record(each)
+    metrics.record_all(exchanges)
     return metrics.counts()
 
 
