@@ -59,8 +59,10 @@ def _decoded(pieces: list[bytes]) -> Optional[tuple[bytes, bool, bytes]]:
     decoder, out, fed = ChunkedDecoder(BadRequestError), bytearray(), 0
     try:
         for piece in pieces:
+            whole, before = decoder.whole_chunks(bytes(piece)), len(out)
             for part in decoder.feed(piece):
                 out += part
+            assert not whole or b"".join(whole) == out[before:]
             fed += len(piece)
             assert len(decoder._partial_line) <= MAX_CHUNK_LINE + 2
             assert len(out) + len(decoder.leftover) <= fed

@@ -252,6 +252,26 @@ class ChunkedDecoder:
             self.leftover += bytes(data[at:])
         return out
 
+    def whole_chunks(self, data: bytes) -> list[bytes]:
+        """Return the payloads of `data` if it is nothing but whole chunks in plain form, none the last.
+
+        Such bytes may be passed on as they are.  Else return an empty list: then `feed` takes `data`.
+        """
+        if self._partial_line or self._chunk_left or self._crlf_due or self._trailer_bytes >= 0:
+            return []
+        payloads: list[bytes] = []
+        at, end = 0, len(data)
+        while at < end:
+            line = _SIZE_LINE.match(data, at)
+            if line is None:
+                return []
+            begin, size = line.end(), int(line[1], 16)
+            if not size or begin != line.end(1) + 2 or data[begin + size : begin + size + 2] != b"\r\n":
+                return []
+            payloads.append(data[begin : begin + size])
+            at = begin + size + 2
+        return payloads
+
     def _take_payload(self, data: Buffer, at: int, end: int, out: list[Buffer]) -> int:
         stop = min(at + self._chunk_left, end)
         self._chunk_left -= stop - at

@@ -170,7 +170,7 @@ class UpstreamResponse:
         self.framing = framing
         self._buffered = rest
         self._body_left = framing.length
-        self._decoder = ChunkedDecoder(UpstreamProtocolError) if framing.kind is BodyKind.CHUNKED else None
+        self.decoder = ChunkedDecoder(UpstreamProtocolError) if framing.kind is BodyKind.CHUNKED else None
         self.complete = framing.kind is BodyKind.NONE or framing == (BodyKind.LENGTH, 0)
         self.has_whole_body = 0 < framing.length <= len(rest)  # it came together with the head
         self.body_bytes = 0
@@ -205,8 +205,8 @@ class UpstreamResponse:
 
     def feed(self, data: bytes) -> list[Buffer]:
         """Return the payload in received bytes, as `read`; b"" is the end of the connection."""
-        if self._decoder is not None:
-            return self._read_chunked(self._decoder, data)
+        if self.decoder is not None:
+            return self._read_chunked(self.decoder, data)
         if not data:
             if self.framing.kind is BodyKind.LENGTH:
                 got, expected = self.body_bytes, self.framing.length

@@ -168,6 +168,29 @@ def test_chunks_extensions_trailers_and_the_next_message(cut):
     assert decoder.leftover == b"GET /"
 
 
+@pytest.mark.parametrize(
+    ("before", "data", "payloads"),
+    [
+        (b"", b"5\r\nhello\r\n", [b"hello"]),
+        (b"2\r\nhi\r\n", b"5\r\nhello\r\n0A\r\n0123456789\r\n", [b"hello", b"0123456789"]),
+        (b"", b"5\r\nhello\r\n0\r\n\r\n", []),  # the end is not passed on
+        (b"", b"5;a=b\r\nhello\r\n", []),  # an extension is dropped
+        (b"", b"5\r\nhello\r\n3\r\nab", []),
+        (b"", b"5\r\nhello!\r\n", []),
+        (b"", b"-5\r\nhello\r\n", []),
+        (b"", b"", []),
+        (b"5", b"\r\nhello\r\n", []),
+        (b"20\r\n", b"5\r\nhello\r\n", []),  # within a chunk
+        (b"2\r\nhi", b"\r\n5\r\nhello\r\n", []),
+        (b"0\r\n", b"5\r\nhello\r\n", []),  # within the trailers
+    ],
+)
+def test_bytes_that_are_whole_chunks_can_be_passed_on_as_they_are(before, data, payloads):
+    decoder = ChunkedDecoder(BadRequestError)
+    decoder.feed(before)
+    assert decoder.whole_chunks(data) == payloads
+
+
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_any_buffer_can_be_fed(kind):
     decoder = ChunkedDecoder(BadRequestError)

@@ -115,6 +115,22 @@ def test_chunks_pass_as_they_come_and_end_when_the_upstream_s_do(bridge: Bridge)
     assert (bridge.error, bridge.seen) == (None, b"one" + b"x" * 16)
 
 
+def test_whole_chunks_keep_their_borders_and_broken_ones_are_refused(bridge: Bridge) -> None:
+    answer = bridge.answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    bridge.start(answer, CHUNKED)
+    assert bridge.read(len(HEAD)) == HEAD
+    bridge.upstream.sendall(b"3\r\none\r\n")
+    assert bridge.read(8) == b"3\r\none\r\n"
+    two = b"3\r\ntwo\r\n5\r\nthree\r\n"
+    bridge.upstream.sendall(two)
+    expected = b"8\r\ntwothree\r\n" if bridge.event_loop is None else two
+    assert bridge.read(len(expected)) == expected
+    bridge.upstream.sendall(b"3\r\nfour\r\n")
+    bridge.end()
+    assert isinstance(bridge.error, UpstreamLostError)
+    assert bridge.seen == b"onetwothree"
+
+
 def test_what_came_with_the_head_leaves_with_the_head(
     bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
