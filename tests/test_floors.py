@@ -203,6 +203,7 @@ LONGER = {
     "proxy/messages/body_scan.py": "one scanner of JSON with its limits",
     "proxy/net/event_loop.py": "the loop and the state that its tasks share",
     "proxy/net/client_connection.py": "one connection to a client, with and without TLS",
+    "proxy/net/upstream_connection.py": "one connection to the API, and the response on it",
     "proxy/records/exchange.py": "one request: fields, waits, outcome, JSON",
     "proxy/server.py": "the server as a whole: what it is made of, its start and its shutdown in order",
     "proxy/runtime.py": "all that lives as long as the server, and its reload",

@@ -233,8 +233,11 @@ def teamclaude(
     return Server(command, port, "/health", env=env, tls="tls" in more)
 
 
-def upstream(directory: Path, pem: Pem | None = None) -> Server:
-    """Start nginx, else the responder: a fixed answer to every request; `pem` needs nginx."""
+def upstream(directory: Path, pem: Pem | None = None, reads_bodies: bool = False) -> Server:
+    """Start nginx, else the responder: a fixed answer to every request; `pem` needs nginx.
+
+    `reads_bodies`: it answers once it has the whole body, as the API does; nginx alone answers at once.
+    """
     body = json.dumps(MESSAGE, separators=(",", ":"))
     port, headers = free_port(), _headers()
     if _nginx() is None:
@@ -245,7 +248,16 @@ def upstream(directory: Path, pem: Pem | None = None) -> Server:
     fields = " ".join(
         f'add_header {name} "{value}";' for name, value in headers.items() if name != "Content-Type"
     )
-    serve = f"location / {{ default_type application/json; {fields} return 200 '{body}'; }}"
+    answer = f"default_type application/json; {fields} return 200 '{body}';"
+    serve = f"location / {{ {answer} }}"
+    if reads_bodies:
+        # `mirror` reads the body before a file is looked for, which takes no POST.
+        serve += (
+            f" root {directory}; location @answer {{ {answer} }}"
+            f" location = /mirror {{ internal; return 204; }}"
+            f" location /v1/ {{ mirror /mirror; try_files /nginx-{port}/nginx.conf =404;"
+            f" error_page 405 =200 @answer; }}"
+        )
     listen = f"listen 127.0.0.1:{port};"
     if pem is not None:
         listen = f"listen 127.0.0.1:{port} ssl; ssl_certificate {pem.cert}; ssl_certificate_key {pem.key};"

@@ -41,7 +41,7 @@ class Large(NamedTuple):
 def upload_rows(bench: Bench) -> list[Row]:
     with tempfile.TemporaryDirectory() as name, ExitStack() as running:
         directory = Path(name)
-        api = running.enter_context(upstream(directory))
+        api = running.enter_context(upstream(directory, reads_bodies=True))
         routes = routes_to(api, directory, running)
         rows = []
         for size in SIZES:
@@ -65,7 +65,7 @@ def large_rows(bench: Bench) -> list[Row]:
     for number in range(LARGE_ROUNDS):
         with tempfile.TemporaryDirectory() as name, ExitStack() as running:
             directory = Path(name)
-            api = running.enter_context(upstream(directory))
+            api = running.enter_context(upstream(directory, reads_bodies=True))
             routes = routes_to(api, directory, running)
             title = f"upload of {LARGE / 1e6:g} MB, {number + 1} of {LARGE_ROUNDS}"
             rounds.append(bench.measure(title, routes, take, rounds=1))

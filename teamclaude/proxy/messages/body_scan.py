@@ -281,8 +281,10 @@ class JsonWalker:
 
     def _has_nothing_between(self, front: int, tail: int) -> bool:
         """Return whether no name of a key that is still missing occurs there, on whatever level."""
-        missing = [b'"' + key + b'"' for key, name in self._wanted.items() if name not in self._fields]
-        return all(_rfind(self._body, key, front, tail) < 0 for key in missing)
+        for key, name in self._wanted.items():  # no generator: 2 us, of a large body 5
+            if name not in self._fields and _rfind(self._body, b'"' + key + b'"', front, tail) >= 0:
+                return False
+        return True
 
     def _parse_tail(self, front: int) -> int:
         """Take the members from the last `"metadata"` on; return where they begin, or the end of the body."""
@@ -292,7 +294,9 @@ class JsonWalker:
         members = _decoded(b"{" + self._body[at:])
         if not isinstance(members, dict):
             return self._end
-        self._fields.update((name, members[name]) for name in self._wanted.values() if name in members)
+        for name in self._wanted.values():
+            if name in members:
+                self._fields[name] = members[name]
         return at
 
     def _walk_members(self, at: int, stop: int) -> tuple[int, bool]:

@@ -61,6 +61,67 @@ def test_arrived_bytes_count_until_they_are_released(memory: Memory) -> None:
     assert memory.limiter.used == 0
 
 
+def test_memory_taken_at_once_counts_and_comes_before_nobody(memory: Memory) -> None:
+    held = memory.reservation(60)
+    quick = memory.limiter.reservation()
+    assert len(quick.take_at_once(40) or b"") == 40
+    assert memory.limiter.used == 100
+    assert memory.limiter.reservation().take_at_once(1) is None
+    quick.release()
+    assert memory.limiter.used == 60
+    waiting = memory.reservation()
+
+    def asked_meanwhile() -> None:
+        assert memory.limiter.reservation().take_at_once(1) is None
+        held.release()
+
+    memory.beats = [asked_meanwhile]
+    waiting.acquire(50, memory.on_tick)
+
+
+def test_a_body_that_is_read_slowly_after_all_may_be_refused_for_an_older_one(memory: Memory) -> None:
+    old, young = memory.reservation(30), memory.limiter.reservation()
+    assert young.take_at_once(70) is not None
+    young.mark_reading()
+
+    def refused() -> None:
+        with pytest.raises(OverloadedError):
+            young.check_refused()
+        young.release()
+
+    memory.beats = [lambda: None] * 2 + [refused]
+    old.acquire(50, memory.on_tick)
+
+
+def test_the_memory_of_the_last_large_body_is_used_again() -> None:
+    limiter = BodyLimiter(lambda: 1 << 30)
+
+    def body(size: int) -> tuple[BodyReservation, bytearray]:
+        reservation = limiter.reservation()
+        room = reservation.take_at_once(size)
+        assert room is not None
+        assert len(room) == size
+        return reservation, room
+
+    first, room = body(1_000_000)
+    second, other = body(1_000_000)
+    assert other is not room
+    for reservation in (second, first):
+        reservation.release()
+    for size in (1_000_000, 1_000_001, 900_000):
+        reservation, again = body(size)
+        assert again is room
+        reservation.release()
+    view = memoryview(room)
+    assert body(900_000)[1] is not room, "it could still be read"
+    view.release()
+    for size in (400_000, 2_000_000, 1000):
+        first.release()
+        reservation, other = body(size)
+        assert other is not room
+        reservation.release()
+
+
 def test_at_the_limit_a_body_waits_for_memory(memory: Memory) -> None:
     held = memory.reservation(90)
     held.mark_read()

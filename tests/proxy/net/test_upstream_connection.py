@@ -220,6 +220,31 @@ def test_a_large_request_arrives_whole_at_a_slow_reader(wire: Wire) -> None:
     assert bytes(got) == b"H" + LARGE
 
 
+class TakesSome:
+    """A socket that takes so many bytes of what is offered, and no more."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.taken = b""
+
+    def sendmsg(self, pieces: list[bytes]) -> int:
+        if not self.most:
+            raise BlockingIOError
+        self.taken = b"".join(pieces)[: self.most]
+        return len(self.taken)
+
+
+@pytest.mark.skipif(not hasattr(socket.socket, "sendmsg"), reason="no sendmsg on this system")
+@pytest.mark.parametrize("most", [0, 1, 99, 100, 101, 100_099, 200_000])
+def test_what_a_large_request_leaves_unsent_is_the_rest(wire: Wire, most: int) -> None:
+    head, body = b"h" * 100, memoryview(bytearray(b"b" * 100_000))
+    wire.connection.sock.close()
+    sock = wire.connection.sock = TakesSome(most)  # type: ignore[assignment]
+    rest = wire.connection.send_nowait(head, body)
+    assert sock.taken + b"".join(rest) == head + body
+    assert wire.connection.partly_sent is bool(rest) is (most < 100_100)
+
+
 def test_an_answer_before_the_whole_body_was_taken_is_read(wire: Wire) -> None:
     head = b"HTTP/1.1 413 Too Large\r\nContent-Length: 4\r\n\r\nbig!"
     wire.far.sendall(head)

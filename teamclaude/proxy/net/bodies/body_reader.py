@@ -13,17 +13,19 @@ Rules that hold in this file:
 from __future__ import annotations
 
 import mmap
+import select
 import socket
+import ssl
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Optional, TypeVar
 
 from ....errors import BadRequestError, BodyTooLargeError, ClientGoneError, RequestTimeoutError
 from ...http.framing import Buffer, ChunkedDecoder
 from .body_limit import BLOCK, BodyReservation
 from .spool import Spool, SpoolFile
 
-__all__ = ["RECV_BYTES", "BodyReader"]
+__all__ = ["AT_ONCE_SEC", "CAN_POLL", "MAX_PREALLOCATED", "RECV_BYTES", "BodyReader"]
 
 T = TypeVar("T", int, bytes)
 
@@ -35,6 +37,10 @@ MAX_PREALLOCATED = 4 << 20
 SPOOL_THRESHOLD = 8 << 20  # larger uploads go to disk
 DISK_WRITE_BYTES = 1 << 18  # of one write to disk
 MIN_BYTES_PER_SEC = 4096
+AT_ONCE_SEC = 0.005  # in which a client of this machine sends 2 MB
+CAN_POLL = hasattr(select, "poll") and hasattr(socket, "MSG_DONTWAIT")  # not on Windows
+_BROKEN = "the client's connection broke"
+_LEFT = "the client left in the middle of its request body"
 REFUSAL_POLL_SEC = 0.5  # how soon a body that was refused for another is told
 
 
@@ -45,7 +51,7 @@ class BodyReader:
         self,
         sock: socket.socket,
         buffer: bytearray,
-        set_timeout: Callable[[float], None],
+        set_timeout: Callable[[Optional[float]], None],
         idle_sec: float,
         on_tick: Callable[[], None],
         reservation: BodyReservation | None,
@@ -60,33 +66,88 @@ class BodyReader:
         self._spool = spool
         self._began_at = self._last_at = time.monotonic()
         self._received = 0
+        self._at_once = False  # its memory was there, and what has arrived can be received without waiting
+        self._taken = 0  # bytes of `whole` for which there is room
+        self.whole = memoryview(b"")
+        self.filled = 0  # bytes of `whole` that have arrived
 
     def read_length(self, length: int, send_continue: Callable[[], None]) -> Buffer:
         """Return a body of this many bytes; call `send_continue` once it is certain to be read."""
         if self._spool is not None and length > SPOOL_THRESHOLD:
             return self._read_to_disk(self._spool, length, send_continue)
-        self._acquire(0)
-        send_continue()
         if not self._buffer:
+            self._acquire(0)
+            send_continue()
             self._buffer += self._receive(self._recv_some)
         if len(self._buffer) >= length:
             body: Buffer = bytes(self._buffer[:length])
             del self._buffer[:length]
         else:
-            body = self._read_to_memory(length)
-        if self._reservation is not None:
-            self._reservation.mark_read()
+            self.begin(length)
+            body = self.whole if self.receives_within(length, AT_ONCE_SEC) else self.finish()
         return body
 
-    def _read_to_memory(self, length: int) -> Buffer:
-        at_once = length <= MAX_PREALLOCATED
-        if at_once:
-            self._acquire(length)
-        whole = memoryview(bytearray(length) if at_once else mmap.mmap(-1, length))
-        filled = len(self._buffer)
-        whole[:filled] = self._buffer
+    def begin(self, length: int) -> None:
+        """Begin a body of this many bytes, more than have arrived: `whole` is to become all of it."""
+        if not self._buffer:
+            self._acquire(0)
+            self._buffer += self._receive(self._recv_some)
+        room: bytearray | mmap.mmap | None = None
+        if length > MAX_PREALLOCATED:
+            room = mmap.mmap(-1, length)
+        else:
+            self._taken = length
+            if self._reservation is not None:
+                room = self._reservation.take_at_once(length)
+            self._at_once = CAN_POLL and room is not None and not isinstance(self._sock, ssl.SSLSocket)
+            if room is None:
+                self._acquire(length)
+                room = bytearray(length)
+        self.whole = memoryview(room)
+        filled = self.filled = len(self._buffer)
+        self.whole[:filled] = self._buffer
         self._buffer.clear()
-        taken = length if at_once else filled
+
+    def receives_within(self, size: int, seconds: float) -> bool:
+        """Receive until `size` bytes of the body have arrived; return whether they do within `seconds`.
+
+        Takes fewer calls than `finish`, and can't be refused for another body.  Raises ClientGoneError.
+        """
+        if not self._at_once:
+            return False
+        poll, ends = None, 0.0
+        while self.filled < size:
+            if not self.receive_nowait():
+                now = time.monotonic()
+                if poll is None:
+                    poll, ends = select.poll(), now + seconds
+                    poll.register(self._sock, select.POLLIN)
+                if not poll.poll(max(0.0, ends - now) * 1000.0):
+                    return False
+        return True
+
+    def receive_nowait(self) -> int:
+        """Take the bytes that have arrived; return their number.  Raises ClientGoneError."""
+        self._set_timeout(None)  # with one, Python would poll first
+        try:
+            got = self._sock.recv_into(self.whole[self.filled :], 0, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise ClientGoneError(_BROKEN) from error
+        if not got:
+            raise ClientGoneError(_LEFT)
+        self.filled += got
+        self._last_at = time.monotonic()
+        return got
+
+    def finish(self) -> memoryview:
+        """Wait for the rest of a body that was begun; return the whole."""
+        whole, filled, length = self.whole, self.filled, len(self.whole)
+        taken = max(filled, self._taken)
+        if self._reservation is not None:
+            self._reservation.mark_reading()
+        self._received = filled
         block = filled + BLOCK
         while filled < length:
             if filled == taken:
@@ -97,6 +158,9 @@ class BodyReader:
             if filled >= block and self._reservation is not None:
                 block = filled + BLOCK
                 self._reservation.mark_progress(self._last_at)
+        self.filled = filled
+        if self._reservation is not None:
+            self._reservation.mark_read()
         return whole
 
     def _read_to_disk(self, spool: Spool, length: int, send_continue: Callable[[], None]) -> Buffer:
@@ -168,9 +232,9 @@ class BodyReader:
                 if self._reservation is not None:
                     self._reservation.check_refused()
             except OSError as error:
-                raise ClientGoneError("the client's connection broke") from error
+                raise ClientGoneError(_BROKEN) from error
         if not got:
-            raise ClientGoneError("the client left in the middle of its request body")
+            raise ClientGoneError(_LEFT)
         self._last_at = now = time.monotonic()
         self._received += got if isinstance(got, int) else len(got)
         if now - self._began_at > self._idle_sec + self._received / MIN_BYTES_PER_SEC:
