@@ -82,7 +82,7 @@ class ApiResponse(NamedTuple):
     reading: QuotaReading
     usage: Usage = Usage()
     charge: float = 0.0
-    covered_share: float = 1.0  # share of the charge that lay within the windows
+    beyond: tuple[tuple[str, float], ...] = ()  # axes of windows that it went beyond; the share of the charge
     cached: int = 0
 
 
@@ -112,13 +112,17 @@ class ApiAccount:
         reading = self._reading(mine, now)
         cached = self.cached(conversation, request, now)
         charge = self.weights.cost(request, cached)
-        credit = min(1.0, min((window.size - window.used) / charge for window in mine)) if charge > 0 else 1.0
+        beyond = tuple(
+            (window.axis, 1.0 - (window.size - window.used) / charge)
+            for window in mine
+            if window.used + charge > window.size
+        )
         for window in mine:
             window.used += charge
         self.inflight += 1
         self._cache[conversation] = (request.input_tokens, now + request.duration + life)
         usage = Usage(0, request.output_tokens, cached, 0, request.input_tokens - cached)
-        return ApiResponse(200, reading, usage, charge, credit, cached)
+        return ApiResponse(200, reading, usage, charge, beyond, cached)
 
     def use_elsewhere(self, tokens: float, now: float) -> float:
         """Charge what somebody else uses, as far as the windows allow; return how much that was."""

@@ -6,18 +6,19 @@ Every policy of a study gets the same scenario.  It is made of settings and a se
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Optional
 
 from ..values import NamedTuple, dataclass, field
 from .api_model import FIVE_HOURS_SEC, ApiAccount, ApiWindow, TokenWeights
 from .other_use import OtherUse, plan_other_use
 from .traffic import SessionTrace
-from .upper_bound import Demand, WeeklyWindow, unconstrained_demand, upper_bound, usable_tokens
+from .upper_bound import Demand, Overshoot, WeeklyWindow, unconstrained_demand, upper_bound, usable_tokens
 from .workload import WEEK_SEC, PlannedSession, User, make_workload
 
 __all__ = ["FIVE_OF_WEEK", "AccountSetup", "Scenario", "ScenarioSettings", "synthetic_scenario"]
 
+OPUS_AXIS = "7d_opus"
 FIVE_OF_WEEK = 0.125  # a 5h window against a week's quota
 
 
@@ -69,7 +70,7 @@ class Scenario:
         self.other_use = other_use
 
     def upper_bound(
-        self, overshoot: float = 0.0, used_elsewhere: Sequence[tuple[float, float]] = ()
+        self, overshoot: Sequence[Overshoot] = (), used_elsewhere: Sequence[tuple[float, float]] = ()
     ) -> float:
         """Return what no scheduler can exceed (weighted tokens).
 
@@ -77,7 +78,11 @@ class Scenario:
         and when.  It is work like any other, so the bound of both together, less it, is one of the rest: of
         those runs in which the others use as much.
         """
-        windows = [window for setup in self.setups for window in self.weekly_windows(setup)]
+        windows = [
+            window._replace(account=account)
+            for account, setup in self._named_setups()
+            for window in self.weekly_windows(setup)
+        ]
         both = self.demand.with_more(used_elsewhere) if used_elsewhere else self.demand
         bound = upper_bound(both, windows, self.end, overshoot) - sum(used for _, used in used_elsewhere)
         if not self.settings.opus_window:
@@ -85,21 +90,24 @@ class Scenario:
         opus = self.demand.of_family("opus")
         scoped = [window._replace(week=window.week * self.settings.opus_window) for window in windows]
         others = self.demand.wanted_before(self.end) - opus.wanted_before(self.end)
-        return min(bound, upper_bound(opus, scoped, self.end, overshoot) + others)
+        return min(bound, upper_bound(opus, scoped, self.end, overshoot, OPUS_AXIS) + others)
 
     def api_accounts(self) -> dict[str, ApiAccount]:
         """Return the accounts as they are at the beginning."""
-        return {f"acct{number}": self._api_account(setup) for number, setup in enumerate(self.setups, 1)}
+        return {account: self._api_account(setup) for account, setup in self._named_setups()}
+
+    def _named_setups(self) -> Iterator[tuple[str, AccountSetup]]:
+        return ((f"acct{number}", setup) for number, setup in enumerate(self.setups, 1))
 
     def last_week_allowance(self, part: float = 1.0) -> dict[str, float]:
         """Return per account what of the weekly window that runs at the end belongs to the time before it.
 
         `part` is the size of that window against the week's.
         """
-        last = [self.weekly_windows(setup)[-1] for setup in self.setups]
-        last = [window._replace(week=window.week * part) for window in last]
+        last = {account: self.weekly_windows(setup)[-1] for account, setup in self._named_setups()}
         return {
-            f"acct{n}": usable_tokens(s, 0.0) if s.end >= self.end else 0.0 for n, s in enumerate(last, 1)
+            account: usable_tokens(window._replace(week=window.week * part), 0.0) if window.goes_on else 0.0
+            for account, window in last.items()
         }
 
     def weekly_windows(self, setup: AccountSetup) -> list[WeeklyWindow]:
@@ -110,12 +118,16 @@ class Scenario:
             windows.append(WeeklyWindow(at, at + WEEK_SEC, size, five))
             at += WEEK_SEC
         if at < self.end:
-            rest = size * (1.0 - self._demand_share(self.end, at + WEEK_SEC, at))
-            windows.append(WeeklyWindow(at, self.end, rest, five))
-        # A scheduler that knows that an account will be lost may use all of its week before.
-        return [
-            w._replace(end=min(w.end, setup.login_lost_at)) for w in windows if w.begin < setup.login_lost_at
-        ]
+            windows.append(self._last_window(setup, at))
+        lost_at = setup.login_lost_at
+        return [w._replace(end=min(w.end, lost_at)) for w in windows if w.begin < lost_at]
+
+    def _last_window(self, setup: AccountSetup, begin: float) -> WeeklyWindow:
+        if setup.login_lost_at < self.end:
+            # A scheduler that knows that an account will be lost may use all of its week before.
+            return WeeklyWindow(begin, self.end, setup.week, setup.five)
+        rest = setup.week * (1.0 - self._demand_share(self.end, begin + WEEK_SEC, begin))
+        return WeeklyWindow(begin, self.end, rest, setup.five, goes_on=True)
 
     def _api_account(self, setup: AccountSetup) -> ApiAccount:
         gone = 1.0 - self._demand_share(0.0, setup.resets_at, 0.0)
@@ -124,7 +136,7 @@ class Scenario:
         some = setup.week * self.settings.opus_window
         if some:
             scoped = ApiWindow(
-                "7d_opus", some, WEEK_SEC, setup.resets_at, some * gone, fixed=True, family="opus"
+                OPUS_AXIS, some, WEEK_SEC, setup.resets_at, some * gone, fixed=True, family="opus"
             )
             windows.append(scoped)
         api_account = ApiAccount(windows, self.settings.burst, self.settings.weights)

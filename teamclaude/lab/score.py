@@ -16,7 +16,7 @@ from ..routing.state.decision import Lease
 from ..values import dataclass
 from .api_model import ApiAccount, ApiResponse
 from .clients import ActiveSession
-from .upper_bound import Demand
+from .upper_bound import Demand, Overshoot
 
 __all__ = ["Score", "ScoreCounter", "WaitingTimes"]
 
@@ -79,7 +79,7 @@ class ScoreCounter:
         self.end = end
         self.counted = 0.0
         self.charged = 0.0
-        self.overshoot = 0.0  # counted work that the API served beyond its windows
+        self.overshoot: list[Overshoot] = []  # counted work that the API served beyond its windows
         self.cold = 0.0
         self.stall = 0.0
         self.avoidable = 0.0
@@ -101,7 +101,8 @@ class ScoreCounter:
         """Count a served request; in the proxy it waited `waited` seconds."""
         least = self.demand.costs.get((session.conversation, session.index), 0.0)
         work = min(least, response.charge)
-        self.overshoot += work * (1.0 - response.covered_share)
+        for axis, share in response.beyond:
+            self.overshoot.append(Overshoot(now, lease.account, axis, work * share))
         self.counted += work
         self.by_user[session.user.number] = self.by_user.get(session.user.number, 0.0) + work
         self.charged += response.charge

@@ -12,15 +12,16 @@ Proof.  Every piece of counted work is served before t or from t on.
     function of the end of the one before (a pause is added; the calendar and the limit of running
     sessions are non-decreasing maps), and service takes at least the response's own time.  A request is
     counted with at most what it costs in that run.  So the first part is at most the first term.
-(2) What is served from t on is counted with at most what it is charged.  What of a charge lies beyond its
-    windows, because the API lets the last request of a window go over, is overshoot; the overshoot of a run
-    is added to B(t) for all t.  The rest lies within windows.  In one weekly window an account serves at most
-    what the window holds; in a piece of time of length L at most ceil(L/5h)+1 of its 5h windows can lie,
-    for their beginnings are 5h apart and the first may begin up to 5h before.  Of the weekly windows that
-    run at `end` only the part counts that belongs to the time before it (the allowance, by the demand of
-    that week); what all accounts together used beyond that is borrowed from the time after, and is taken off
-    the count: so their sum is at most the sum of the allowances, for every t before the first of these
-    windows.
+(2) What is served from t on is counted with at most what it is charged.  In one weekly window an account
+    serves from t on at most what the window holds, and what of its charges lies beyond it, because the API
+    lets the last request of a window go over; and at most what its 5h windows hold, and what lies beyond
+    those: in a piece of time of length L at most ceil(L/5h)+1 of them can lie, for their beginnings are 5h
+    apart and the first may begin up to 5h before.  The smaller one counts: the last request of a 5h window
+    takes nothing out of a weekly window that this one does not hold.
+    Of the weekly windows that go on at `end` only the part counts that belongs to the time before it (the
+    allowance, by the demand of that week).  What all accounts together used beyond that is borrowed from
+    the time after, overshoot included, and is taken off the count; what they used, less that, is at most
+    the sum of the allowances, for every t before the first of these windows.
 The bound is the smallest B(t) over the hours up to then, or all that was wanted before `end`; every t
 alone is a bound, so a coarse grid stays right.
 
@@ -30,6 +31,9 @@ sum of both is a second bound, the smaller one counts.  What was used of these w
 is taken off the count, too, where it is more than what was used beyond the weekly ones: the count less the
 larger of both obeys each of the bounds.  (Policies get different overshoot, so that their bounds
 differ by some tenths of a percent under load; below it all that was wanted is the bound of all.)
+
+It leaves out that work waits for the work before it, and that caches end meanwhile: whoever knows what will
+come can let whole sessions begin later, and those that have begun go on to their end.
 """
 
 from __future__ import annotations
@@ -46,8 +50,8 @@ from .workload import PlannedSession, User
 
 __all__ = [
     "Demand",
+    "Overshoot",
     "WeeklyWindow",
-    "capacity_from",
     "unconstrained_demand",
     "upper_bound",
     "usable_tokens",
@@ -64,30 +68,69 @@ class WeeklyWindow(NamedTuple):
     end: float
     week: float
     five: float
+    account: str = ""
+    goes_on: bool = False  # at the end of the run: `week` is the part that belongs to the time before
 
 
-def upper_bound(demand: Demand, windows: Sequence[WeeklyWindow], end: float, overshoot: float = 0.0) -> float:
+class Overshoot(NamedTuple):
+    """Counted work of one request that lay beyond a window (s, weighted tokens)."""
+
+    at: float
+    account: str
+    axis: str
+    tokens: float
+
+
+def upper_bound(
+    demand: Demand,
+    windows: Sequence[WeeklyWindow],
+    end: float,
+    overshoot: Sequence[Overshoot] = (),
+    axis: str = "7d",
+) -> float:
     """Return the weighted tokens that can be counted until `end` at most.
 
-    `overshoot` is what was served beyond the windows.
+    `windows` are those of `axis`; `overshoot` is what was served beyond any.
     """
-    last = min((window.begin for window in windows if window.end >= end), default=0.0)
+    last = min((window.begin for window in windows if window.goes_on), default=end)
     cuts = [hour * GRID_SEC for hour in range(int(last // GRID_SEC) + 1)]
+    supplies = [_Supply(window, overshoot, axis) for window in windows]
     return min(
         demand.wanted_before(end),
-        *(demand.wanted_before(at) + capacity_from(windows, at) + overshoot for at in cuts),
+        *(demand.wanted_before(at) + sum(supply.from_(at) for supply in supplies) for at in cuts),
     )
 
 
-def capacity_from(windows: Sequence[WeeklyWindow], begin: float) -> float:
-    """Return what the accounts can serve from `begin` on."""
-    return sum(usable_tokens(window, begin) for window in windows if window.end > begin)
+def usable_tokens(window: WeeklyWindow, begin: float, beyond: float = 0.0, beyond_five: float = 0.0) -> float:
+    """Return what one account can serve of one weekly window from `begin` on.
 
-
-def usable_tokens(window: WeeklyWindow, begin: float) -> float:
-    """Return what one account can serve of one weekly window from `begin` on."""
+    `beyond` and `beyond_five` are what it serves beyond that window, and beyond its 5h windows.
+    """
     length = window.end - max(begin, window.begin)
-    return min(window.week, window.five * (math.ceil(length / FIVE_HOURS_SEC) + 1))
+    if length <= 0.0:
+        return 0.0
+    fives = window.five * (math.ceil(length / FIVE_HOURS_SEC) + 1)
+    return min(window.week + beyond, fives + beyond_five)
+
+
+class _Supply:
+    """What a weekly window can serve, with the overshoot of the run."""
+
+    def __init__(self, window: WeeklyWindow, overshoot: Iterable[Overshoot], axis: str) -> None:
+        self._window = window
+        # What lies beyond a window that goes on is borrowed.
+        mine = [] if window.goes_on else [o for o in overshoot if o.account == window.account]
+        self._beyond, self._beyond_five = (
+            sorted((o.at, o.tokens) for o in mine if o.axis == wanted and window.begin <= o.at < window.end)
+            for wanted in (axis, "5h")
+        )
+
+    def from_(self, at: float) -> float:
+        """Return the weighted tokens from `at` on."""
+        beyond, five = (
+            sum(tokens for when, tokens in rows if when >= at) for rows in (self._beyond, self._beyond_five)
+        )
+        return usable_tokens(self._window, at, beyond, five)
 
 
 class Demand:

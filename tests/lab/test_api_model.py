@@ -25,6 +25,14 @@ def test_a_five_hour_window_opens_at_its_first_use():
     assert account.windows[0].used == 0.0
 
 
+def test_a_request_may_go_beyond_several_windows_by_different_shares():
+    account = quota(five=400.0, week=800.0)
+    assert account.send("s", request(), HOUR, 0.0).beyond == (
+        ("5h", pytest.approx(0.6)),
+        ("7d", pytest.approx(0.2)),
+    )
+
+
 def test_weekly_windows_are_fixed_and_tell_what_was_left():
     account = quota()
     account.send("s", request(5000), HOUR, 0.0)
@@ -36,7 +44,7 @@ def test_weekly_windows_are_fixed_and_tell_what_was_left():
 def test_a_full_window_refuses_and_says_which():
     account = quota(five=1500.0)
     first, second = (account.send("s", request(), HOUR, 0.0) for _ in range(2))
-    assert (first.covered_share, second.covered_share) == (1.0, 0.5)  # half of the second is overshoot
+    assert (first.beyond, second.beyond) == ((), (("5h", 0.5),))  # half of the second is overshoot
     refused = account.send("s", request(), HOUR, 1.0)
     assert refused.status == 429
     assert refused.reading.rejected_axes() == ["5h"]

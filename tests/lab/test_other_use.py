@@ -54,7 +54,7 @@ def test_the_bound_is_less_by_what_others_used(scenario):
     used = sum(used for _, used in run._used_elsewhere)
     assert used > 0.1 * sum(setup.week for setup in run.scenario.setups)
     whole = run.scenario.upper_bound()
-    assert whole - used - 1e-6 <= run.scenario.upper_bound(0.0, run._used_elsewhere) < whole
+    assert whole - used - 1e-6 <= run.scenario.upper_bound((), run._used_elsewhere) < whole
 
 
 def test_resets_may_fall_into_one_hour(scenario):

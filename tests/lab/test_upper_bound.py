@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.lab.upper_bound import Demand, WeeklyWindow, capacity_from, upper_bound
+from teamclaude.lab.upper_bound import Demand, Overshoot, WeeklyWindow, upper_bound, usable_tokens
 
 HOUR = 3600.0
 WEEK = 7 * 24 * HOUR
@@ -29,17 +29,45 @@ def test_work_that_comes_late_can_not_use_the_quota_of_before():
     assert upper_bound(late, spans, 2 * WEEK) == 120.0
 
 
+def beyond(axis: str, tokens: float, at: float = HOUR) -> list[Overshoot]:
+    return [Overshoot(at, "a", axis, tokens)]
+
+
 def test_overshoot_raises_the_bound_but_never_above_what_was_wanted():
-    spans = [WeeklyWindow(0.0, WEEK, 100.0, 50.0)]
-    assert upper_bound(demand((HOUR, 300.0)), spans, WEEK, overshoot=7.0) == 107.0
-    assert upper_bound(demand((HOUR, 103.0)), spans, WEEK, overshoot=7.0) == 103.0
+    spans = [WeeklyWindow(0.0, WEEK, 100.0, 50.0, "a")]
+    assert upper_bound(demand((HOUR, 300.0)), spans, WEEK, beyond("7d", 7.0)) == 107.0
+    assert upper_bound(demand((HOUR, 103.0)), spans, WEEK, beyond("7d", 7.0)) == 103.0
+
+
+def test_overshoot_raises_only_the_window_that_it_lies_beyond():
+    spans = [WeeklyWindow(0.0, WEEK, 100.0, 50.0, "a"), WeeklyWindow(0.0, WEEK, 100.0, 50.0, "b")]
+    much = demand((HOUR, 300.0))
+    assert upper_bound(much, spans, WEEK, beyond("5h", 7.0)) == 200.0  # the week holds it
+    assert upper_bound(much, spans, WEEK, beyond("7d", 7.0, at=2 * WEEK)) == 200.0  # in another week
+    short = [WeeklyWindow(0.0, 5 * HOUR, 100.0, 20.0, "a")]
+    assert upper_bound(much, short, WEEK, beyond("5h", 7.0)) == 47.0
+    assert upper_bound(much, short, WEEK, beyond("7d", 7.0)) == 40.0
+
+
+def test_what_lies_beyond_a_window_that_goes_on_is_borrowed():
+    spans = [WeeklyWindow(0.0, WEEK, 100.0, 50.0, "a", goes_on=True)]
+    assert upper_bound(demand((HOUR, 300.0)), spans, WEEK, beyond("7d", 7.0)) == 100.0
 
 
 def test_five_hour_windows_bound_a_short_time():
     span = WeeklyWindow(0.0, 10 * HOUR, 1000.0, 10.0)
-    assert capacity_from([span], 0.0) == 30.0  # three 5h windows can lie in ten hours
-    assert capacity_from([span], 9 * HOUR) == 20.0
-    assert capacity_from([span], 10 * HOUR) == 0.0
+    assert usable_tokens(span, 0.0) == 30.0  # three 5h windows can lie in ten hours
+    assert usable_tokens(span, 9 * HOUR) == 20.0
+    assert usable_tokens(span, 10 * HOUR) == 0.0
+
+
+def test_an_account_whose_login_is_lost_may_use_all_of_its_week(scenario):
+    kept, lost = scenario(1.2), scenario(1.2, first_login_lost_sec=WEEK - 60.0)
+    whole, cut = (made.weekly_windows(made.setups[0])[-1] for made in (kept, lost))
+    assert whole.goes_on
+    assert whole.week < kept.setups[0].week
+    assert cut[1:3] == (WEEK - 60.0, lost.setups[0].week)
+    assert not cut.goes_on
 
 
 def test_the_weekly_bound_is_not_below_what_a_run_achieves(scenario):
@@ -58,7 +86,9 @@ def test_a_window_for_some_models_bounds_the_work_with_these(scenario):
     in_windows = sum(0.1 * w.week for setup in scoped.setups for w in scoped.weekly_windows(setup))
     assert in_windows < opus
     assert scoped.upper_bound() == pytest.approx(wanted - opus + in_windows)
-    assert scoped.upper_bound(overshoot=7.0) == pytest.approx(scoped.upper_bound() + 7.0)
+    overshoot = Overshoot(1.0, "acct1", "7d_opus", 7.0)
+    assert scoped.upper_bound([overshoot]) == pytest.approx(scoped.upper_bound() + 7.0)
+    assert scoped.upper_bound([overshoot._replace(axis="7d")]) == scoped.upper_bound()
 
 
 @pytest.mark.parametrize("seed", [1, 2])
