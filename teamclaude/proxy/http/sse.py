@@ -52,10 +52,10 @@ class ServerSentEventParser:
             self._skip_lf = False
             if data[0] == 0x0A:
                 data = data[1:]
-        if b"\r" in data:
+        if 0x0D in data:
             self._skip_lf = data[-1] == 0x0D
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        if b"\n" not in data:
+        if 0x0A not in data:
             self._append_to_line(data)
             return []
         first, *lines = data.split(b"\n")
