@@ -95,7 +95,7 @@ class Simulation:
             self._refuse_waiter(waiter)
         else:
             self._record_decision(waiter, pending)
-            self.wait_queue.waiters.append(waiter)
+            self.wait_queue.add(waiter)
             self._set_timer()
 
     def _record_decision(self, waiter: Waiter, pending: _PendingRequest) -> None:

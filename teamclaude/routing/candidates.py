@@ -10,23 +10,44 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Optional
 
-from ..values import NamedTuple
-from .eligible import find_eligible
+from .eligible import WhyNot, find_eligible
 from .quota.rules import Rules
-from .rails import RailedAccounts, within_rails
+from .rails import within_rails
 from .state.account import Account, Block
 from .state.decision import Exclusion, RoutingRequest
 
 __all__ = ["Candidates", "find_candidates"]
 
 
-class Candidates(NamedTuple):
-    """The accounts in the order of the config file; those that were left out; the rails that none passed."""
+class Candidates:
+    """The accounts in the order of the config file, and the rails that none passed.
 
-    accounts: list[Account]
-    excluded: tuple[Exclusion, ...]
-    waived: tuple[str, ...]
-    soonest: float  # when the first of the blocked ones is back (epoch seconds); NEVER: none in sight
+    Why others were left out is put into words when it is asked for, at the same instant: most requests that
+    wait are only told apart by `accounts`.
+    """
+
+    def __init__(
+        self, accounts: list[Account], waived: tuple[str, ...], explain: Callable[[], WhyNot]
+    ) -> None:
+        self.accounts = accounts
+        self.waived = waived
+        self._explain = explain
+        self._why_not: Optional[WhyNot] = None
+
+    @property
+    def excluded(self) -> tuple[Exclusion, ...]:
+        """Why the others were left out."""
+        return self._why().excluded
+
+    @property
+    def soonest(self) -> float:
+        """When the first of the blocked ones is back (epoch seconds); NEVER: none in sight."""
+        return self._why().soonest
+
+    def _why(self) -> WhyNot:
+        if self._why_not is None:
+            self._why_not = self._explain()
+        return self._why_not
 
 
 def find_candidates(
@@ -34,6 +55,7 @@ def find_candidates(
     request: RoutingRequest,
     rules: Rules,
     now: float,
+    is_blocked: Callable[[Account], bool],
     block_of: Callable[[Account], Optional[Block]],
     has_slot: Callable[[Account], bool],
     waited_out: bool,
@@ -46,10 +68,13 @@ def find_candidates(
     def not_full(able: list[Account]) -> list[Account]:
         return ([account for account in able if has_slot(account)] if waited_out else []) or able
 
-    able, excluded, soonest = find_eligible(accounts, request, rules, now, block_of, not_full)
-    railed = RailedAccounts(able)
-    if request.needs_slot:
-        railed = within_rails(able, rules, now, has_slot, waited_out)
-    if railed.excluded:
-        excluded = (*excluded, *railed.excluded)
-    return Candidates(railed.accounts, excluded, railed.waived, soonest)
+    able, explain = find_eligible(accounts, request, rules, now, is_blocked, block_of, not_full)
+    if not request.needs_slot:
+        return Candidates(able, (), explain)
+    railed = within_rails(able, rules, now, has_slot, waited_out)
+
+    def explain_all() -> WhyNot:
+        why_not = explain()
+        return why_not._replace(excluded=(*why_not.excluded, *railed.excluded))
+
+    return Candidates(railed.accounts, railed.waived, explain_all if railed.left_out else explain)

@@ -326,6 +326,13 @@ class Choice:
     def _has_slot(self, account: Account) -> bool:
         return self.has_slot(account, self._waited)
 
+    def _is_blocked(self, account: Account) -> bool:
+        request = self.request
+        if account.key in request.tried or (request.allowed and account.key not in request.allowed):
+            return True
+        scope = request.scope if account.scoped_refusals else None
+        return account.is_blocked(request.model, self.rules, self.now, scope)
+
     def _block(self, account: Account) -> Optional[Block]:
         allowed = self.request.allowed
         if allowed and account.key not in allowed:
@@ -370,6 +377,7 @@ class Choice:
             self.request,
             self.rules,
             self.now,
+            self._is_blocked,
             self._block,
             self._has_slot,
             self._has_waited_out,

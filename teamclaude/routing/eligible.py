@@ -21,18 +21,24 @@ from .state.account import Account, Block
 from .state.decision import NEVER, Exclusion, RoutingRequest
 from .user_rules.routes import Route
 
-__all__ = ["ROUTE", "Eligible", "exclusions", "find_eligible", "named_account_block"]
+__all__ = ["ROUTE", "Eligible", "WhyNot", "exclusions", "find_eligible", "named_account_block"]
 
 ROUTE = "route"  # the rule that excludes an account which the request's route leaves out
 NEEDS_OWNER = frozenset({"disabled", "auth_failed"})  # rules whose end only the owner brings
 
 
 class Eligible(NamedTuple):
-    """The accounts that can serve, why not the others, and when the first of those is back."""
+    """The accounts that can serve; why not the others, where somebody asks for it at the same instant."""
 
     accounts: list[Account]
-    excluded: tuple[Exclusion, ...]
-    soonest: float  # epoch seconds; NEVER: none in sight
+    explain: Callable[[], WhyNot]
+
+
+class WhyNot(NamedTuple):
+    """Why accounts cannot serve, and when the first of them is back."""
+
+    excluded: tuple[Exclusion, ...] = ()
+    soonest: float = NEVER  # epoch seconds; NEVER: none in sight
 
 
 def find_eligible(
@@ -40,6 +46,7 @@ def find_eligible(
     request: RoutingRequest,
     rules: Rules,
     now: float,
+    is_blocked: Callable[[Account], bool],
     block_of: Callable[[Account], Optional[Block]],
     not_full: Callable[[list[Account]], list[Account]],
 ) -> Eligible:
@@ -51,30 +58,35 @@ def find_eligible(
     restricted = request.tried or request.allowed
     usable: list[Account] = []
     free: list[Account] = []
-    blocked: list[tuple[Account, Block]] = []
+    blocked: list[Account] = []
     for account in accounts:
         if not restricted and account.is_unrestricted(full, now):  # most accounts: 8 us less with 16 of them
             usable.append(account)
             free.append(account)
-            continue
-        block = block_of(account)
-        if block is not None:
-            blocked.append((account, block))
-            continue
-        usable.append(account)
-        if not account.is_costly(model, rules, now):
-            free.append(account)
-    excluded = [Exclusion(account.key, block.rule, block.detail) for account, block in blocked]
-    paid_now = all(
-        account.spec.is_paid or _justifies_paid(account, block, model, rules, now)
-        for account, block in blocked
-    )
-    left = free or (usable if paid_now or request.allow_paid else [])
-    if len(left) < len(usable):
+        elif is_blocked(account):
+            blocked.append(account)
+        else:
+            usable.append(account)
+            if not account.is_costly(model, rules, now):
+                free.append(account)
+
+    def count_paid() -> bool:
+        return request.allow_paid or all(
+            account.spec.is_paid or _justifies_paid(account, block_of(account), model, rules, now)
+            for account in blocked
+        )
+
+    def explain() -> WhyNot:
+        blocks = [(account, block) for account in blocked if (block := block_of(account)) is not None]
+        excluded = [Exclusion(account.key, block.rule, block.detail) for account, block in blocks]
         excluded.extend(Exclusion(a.key, *_paid_exclusion(a)) for a in usable if a not in left)
-    count_paid = paid_now or request.allow_paid
-    soonest = min((b.until for a, b in blocked if count_paid or not a.spec.is_paid), default=NEVER)
-    return Eligible(_best_tier(left, excluded, not_full, request.route), tuple(excluded), soonest)
+        paid = count_paid()
+        soonest = min((block.until for a, block in blocks if paid or not a.spec.is_paid), default=NEVER)
+        return WhyNot((*excluded, *other_tiers), soonest)
+
+    left = free or (usable if usable and count_paid() else [])
+    best, other_tiers = _best_tier(left, not_full, request.route)
+    return Eligible(best, explain)
 
 
 def named_account_block(
@@ -91,35 +103,35 @@ def named_account_block(
     return block
 
 
-def _justifies_paid(account: Account, block: Block, model: Optional[str], rules: Rules, now: float) -> bool:
+def _justifies_paid(
+    account: Account, block: Optional[Block], model: Optional[str], rules: Rules, now: float
+) -> bool:
     """Return whether neither a short wait nor a response brings the account back.
 
     That justifies spending a paid key at once.
     """
-    return (
-        block.rule in NEEDS_OWNER or block.rule == ROUTE or account.quota_block(model, rules, now) is not None
-    )
+    is_lasting = block is not None and (block.rule in NEEDS_OWNER or block.rule == ROUTE)
+    return is_lasting or account.quota_block(model, rules, now) is not None
 
 
 def _best_tier(
-    accounts: list[Account],
-    excluded: list[Exclusion],
-    not_full: Callable[[list[Account]], list[Account]],
-    route: Optional[Route],
-) -> list[Account]:
-    """Return the accounts of the preferred tier; add the others to `excluded`."""
+    accounts: list[Account], not_full: Callable[[list[Account]], list[Account]], route: Optional[Route]
+) -> tuple[list[Account], Sequence[Exclusion]]:
+    """Return the accounts of the preferred tier, and why not the others."""
     own = route if route is not None and route.tiers else None
-    if own is None and len({a.spec.priority for a in accounts}) <= 1:
-        return accounts
+    if own is None:
+        priorities = [a.spec.priority for a in accounts]
+        if not priorities or min(priorities) == max(priorities):
+            return accounts, ()
     tiers = {a: a.spec.priority if own is None else own.tier_of(a.key) for a in accounts}
     if not tiers:
-        return accounts
+        return accounts, ()
     tier = min(tiers[a] for a in not_full(accounts))
     better = [a for a in accounts if tiers[a] < tier]
     first = [a for a in accounts if tiers[a] == tier]
-    excluded.extend(Exclusion(a.key, "no slot", f"{a.inflight} in flight") for a in better)
+    excluded = [Exclusion(a.key, "no slot", f"{a.inflight} in flight") for a in better]
     excluded.extend(exclusions(accounts, [*better, *first], "priority", f"tier {tier} is usable"))
-    return first
+    return first, excluded
 
 
 def _paid_exclusion(account: Account) -> tuple[str, str]:

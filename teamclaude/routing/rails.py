@@ -23,12 +23,25 @@ from .state.decision import Exclusion
 __all__ = ["RailedAccounts", "within_rails"]
 
 
-class RailedAccounts(NamedTuple):
-    """The accounts new work may choose from, why not the others, and the rails that were waived."""
+class LeftOut(NamedTuple):
+    """Accounts that a rail leaves out."""
 
     accounts: list[Account]
-    excluded: tuple[Exclusion, ...] = ()
+    rule: str
+    describe: Callable[[Account], str]
+
+
+class RailedAccounts(NamedTuple):
+    """The accounts new work may choose from, those that are left out, and the rails that were waived."""
+
+    accounts: list[Account]
+    left_out: tuple[LeftOut, ...] = ()
     waived: tuple[str, ...] = ()
+
+    @property
+    def excluded(self) -> list[Exclusion]:
+        """Why accounts are left out; asked for in the same instant."""
+        return [Exclusion(a.key, out.rule, out.describe(a)) for out in self.left_out for a in out.accounts]
 
 
 def within_rails(
@@ -45,7 +58,8 @@ def within_rails(
         found = _narrow(found, trusted, "suspected", lambda a: "its last request failed")
     if waited_out:
         free = [a for a in found.accounts if has_slot(a)]
-        found = _narrow(found, free, "no slot", lambda a: f"{a.inflight} in flight")._replace(waived=())
+        if free:
+            found = _narrow(found, free, "no slot", lambda a: f"{a.inflight} in flight")
     ceiling, most = rules.soft_ceiling, rules.most_sessions
     if ceiling < NO_LIMIT:
         below = [a for a in found.accounts if a.windows.peak < ceiling or is_within_5h_rail(a, rules, now)]
@@ -66,6 +80,5 @@ def _narrow(
         return before._replace(waived=(*before.waived, rule))
     if len(kept) == len(before.accounts):
         return before
-    within = set(kept)
-    out = [Exclusion(a.key, rule, detail(a)) for a in before.accounts if a not in within]
-    return RailedAccounts(kept, (*before.excluded, *out), before.waived)
+    out = LeftOut([a for a in before.accounts if a not in kept], rule, detail)
+    return RailedAccounts(kept, (*before.left_out, out), before.waived)

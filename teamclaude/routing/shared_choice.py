@@ -21,7 +21,7 @@ from typing import Callable, Optional, TypeVar
 from .candidates import Candidates
 from .quota.windows import is_scoped
 from .state.account import Account, Block
-from .state.decision import RoutingRequest, Wait
+from .state.decision import NEVER, RoutingRequest, Wait
 
 __all__ = ["SharedChoices", "find_once"]
 
@@ -37,7 +37,7 @@ class SharedChoices:
         self.nothing_usable: dict[Hashable, Wait] = {}  # by constraints
         self._by_model: Optional[bool] = None  # not found out yet
         self._held: dict[Hashable, int] = {}  # conversations ahead
-        self.held_alike: set[Optional[object]] = set()  # `Waiter.alike` of those that are held
+        self.held_alike: set[object] = set()  # `Waiter.alike` of those that are held
 
     def clear(self) -> None:
         """Forget everything: something has changed."""
@@ -53,15 +53,16 @@ class SharedChoices:
             self._by_model = any(map(_tells_models_apart, accounts))
         return request.constraints if self._by_model else request.general_constraints
 
-    def is_blocked(self, account: str, constraints: Hashable) -> bool:
-        """Return whether the account is known not to serve such requests."""
-        return self.blocks.get((account, constraints)) is not None
+    def leaves_out(self, account: str, alike: Hashable) -> bool:
+        """Return whether the account is known not to be among the candidates of such requests."""
+        known = self.candidates.get(alike)
+        return known is not None and all(each.key != account for each in known.accounts)
 
     def record_held(self, kind: Hashable, ahead: int) -> None:
         """Record that a conversation of this kind was held at the gate, with `ahead` ahead of it."""
         self._held[kind] = min(ahead, self._held.get(kind, ahead))
 
-    def is_held(self, kind: Hashable, ahead: int) -> bool:
+    def is_held(self, kind: Hashable, ahead: float = NEVER) -> bool:
         """Return whether such a conversation is held, because one with no more ahead of it was."""
         known = self._held.get(kind)
         return known is not None and ahead >= known

@@ -30,15 +30,16 @@ from ..values import NamedTuple
 from .fleet import Fleet
 from .shared_choice import SharedChoices
 from .state.decision import NEVER, Lease, Reason, RoutingRequest, Wait
+from .state.gate_queue import RECHECK_SEC
 from .state.places import KEEPS_PLACE
-from .state.waiter import NO_WAIT, Quiet, Waiter, WaitLimits
+from .state.waiter import NO_WAIT, Alike, Quiet, Waiter, WaitLimits
 
 __all__ = ["NO_WAIT", "WaitLimits", "WaitQueue", "Waiter"]
 
 _PLACE = attrgetter("place")
 _STAYING = (Reason.KEPT, Reason.THREAD)
 TELL_AGAIN_SEC = 60.0  # until words are renewed
-MOST_MARKS = 1000  # that are remembered
+MOST_ALIKE = 1000  # that are remembered
 MARGIN_SEC = 1.0  # before a waiter's budget ends it is looked at itself
 
 
@@ -58,7 +59,11 @@ class WaitQueue:
         self.waiters: deque[Waiter] = deque()
         self._none_due_until = NEVER  # no waiter is due before, unless the clock moves back
         self._tried_at = -NEVER  # the last attempt of any
-        self._marks: dict[Hashable, object] = {}  # `Waiter.alike` by what those have in common
+        self._alike: dict[Hashable, Alike] = {}  # by constraints and parent
+        # Those that the last walk looked at one by one, in its order, and those that came since.  The others
+        # are tried again at the same time, and hopeless are none of them: their limits are further off.
+        self._apart: list[Waiter] = []
+        self._others_until = NEVER
 
     def enter(self, waiter: Waiter, now: float) -> list[Waiter]:
         """Serve the waiters that are due, then try the new one, not queued yet; return who was served."""
@@ -80,15 +85,27 @@ class WaitQueue:
         """
         served: list[Waiter] = []
         left: deque[Waiter] = deque()
+        apart: list[Waiter] = []
+        again = now + RECHECK_SEC
         full: Hashable = None  # the constraints of a quiet waiter that has found no slot of `changed`
         shared = self._fleet.shared = SharedChoices()
-        held, kept, bindings = shared.held_alike, self._fleet.gate_queue.kept, self._fleet.bindings
+        kept, bindings = self._fleet.gate_queue.kept, self._fleet.bindings
         try:
             for waiter in sorted(self.waiters, key=_PLACE):
-                of, quiet = waiter.conversation, waiter.quiet
-                if waiter.alike in held and of in kept and of not in bindings and waiter.is_alike(now):
-                    waiter.hold_on(now)
-                elif (
+                of, quiet, alike = waiter.conversation, waiter.quiet, waiter.alike
+                if (
+                    alike is not None
+                    and waiter.last_attempt_at <= now < waiter.alike_until
+                    and of in kept
+                    and of not in bindings
+                    and (alike in shared.held_alike or self._is_held_too(alike, shared))
+                ):
+                    waiter.last_attempt_at, waiter.until = now, again
+                    left.append(waiter)
+                    if again >= waiter.alike_until:
+                        apart.append(waiter)
+                    continue
+                if (
                     quiet is not None
                     and changed is not None
                     and waiter.last_attempt_at <= now < quiet.until
@@ -99,11 +116,27 @@ class WaitQueue:
                     self._try_in_walk(waiter, shared, now)
                     if changed is not None and self._leaves_none(waiter, quiet, changed, now):
                         full = waiter.request.constraints
-                (left if waiter.lease is None else served).append(waiter)
+                if waiter.lease is None:
+                    left.append(waiter)
+                    apart.append(waiter)
+                else:
+                    served.append(waiter)
         finally:
             self._fleet.shared = None
-        self.waiters = left
+        self.waiters, self._apart = left, apart
+        self._others_until = again if len(apart) < len(left) else NEVER
         return served
+
+    def _is_held_too(self, alike: Alike, shared: SharedChoices) -> bool:
+        """Return whether the gate holds these because it held others of their kind, with no more ahead.
+
+        Those were tried before in the same walk, and so have waited for longer.
+        """
+        asked = shared.constraints(alike.request, self._fleet.accounts.values())
+        if not shared.is_held(self._kind(alike.request, asked, shared, has_waited_out=True)):
+            return False
+        shared.held_alike.add(alike)
+        return True
 
     def _try_in_walk(self, waiter: Waiter, shared: SharedChoices, now: float) -> None:
         """Try the waiter, or do without where the outcome is known from those before it."""
@@ -139,7 +172,7 @@ class WaitQueue:
                 return
             shared.record_held(kind, ahead)
         if kind.has_waited_out:
-            shared.held_alike.add(self._mark_alike(waiter))
+            shared.held_alike.add(self._find_alike(waiter))
 
     def _is_still_held(self, waiter: Waiter, now: float) -> bool:
         """Return whether the attempt of a waiter at the gate would end there: asked without words."""
@@ -148,12 +181,13 @@ class WaitQueue:
             return False
         return self._fleet.is_held(waiter.request, now, waited)
 
-    def _mark_alike(self, waiter: Waiter) -> object:
-        """Mark a waiter at the gate; return what all have in common that differ in nothing but their age."""
-        if len(self._marks) >= MOST_MARKS:
-            self._marks.clear()
-        constraints_and_parent = waiter.request.constraints, waiter.request.parent
-        waiter.alike = self._marks.setdefault(constraints_and_parent, object())
+    def _find_alike(self, waiter: Waiter) -> Alike:
+        """Return what a waiter at the gate has in common with others; it knows that itself from now on."""
+        if waiter.alike is None:
+            if len(self._alike) >= MOST_ALIKE:
+                self._alike.clear()
+            constraints_and_parent = waiter.request.constraints, waiter.request.parent
+            waiter.alike = self._alike.setdefault(constraints_and_parent, Alike(waiter.request))
         waiter.alike_until = waiter.changes_at - MARGIN_SEC
         return waiter.alike
 
@@ -165,9 +199,16 @@ class WaitQueue:
         is_over = waited >= waiter.limits.budget or waited >= waiter.limits.paid_after
         if is_over or fleet.pins or fleet.user_rules.project_pins or not self._is_anonymous(waiter, now):
             return None
-        parent = fleet.bindings.get(waiter.request.parent or "")
-        beside = None if parent is None or shared.is_blocked(parent.account, asked) else parent.account
-        return _GateKind(asked, beside, waited >= fleet.rules.slot_wait)
+        return self._kind(waiter.request, asked, shared, waited >= fleet.rules.slot_wait)
+
+    def _kind(
+        self, request: RoutingRequest, asked: Hashable, shared: SharedChoices, has_waited_out: bool
+    ) -> _GateKind:
+        parent = self._fleet.bindings.get(request.parent or "")
+        beside = None if parent is None else parent.account
+        if beside is not None and shared.leaves_out(beside, (asked, has_waited_out)):
+            beside = None
+        return _GateKind(asked, beside, has_waited_out)
 
     def _is_anonymous(self, waiter: Waiter, now: float) -> bool:
         """Return whether neither fleet nor policy know its conversation; policies learn what is bound."""
@@ -253,12 +294,19 @@ class WaitQueue:
                 places = self._fleet.gate_queue.places
                 waiter.place = places.since(request.conversation, waiter.since, now)
 
+    def add(self, waiter: Waiter) -> None:
+        """Queue a waiter that has entered and got no lease."""
+        self.waiters.append(waiter)
+        self._apart.append(waiter)
+
     # --- those who leave ----------------------------------------------------------------------
 
     def leave(self, waiter: Waiter, now: float) -> None:
         """Take out a waiter that gives up, or was served already; its conversation keeps its place."""
         if waiter in self.waiters:
             self.waiters.remove(waiter)
+            if waiter in self._apart:
+                self._apart.remove(waiter)
             self._fleet.gate_queue.release(waiter.conversation, waiter.last_attempt_at)
             self._record_place(waiter, now)
 
@@ -283,23 +331,23 @@ class WaitQueue:
 
     def next_due(self) -> float:
         """Return when the first waiter is due without an event; NEVER where nobody waits."""
-        return min((w.until if w.is_alike(w.until) else w.due_at() for w in self.waiters), default=NEVER)
+        others = self._others_until if len(self._apart) < len(self.waiters) else NEVER
+        return min([others, *(waiter.due_at() for waiter in self._apart)])
 
     def hopeless(self, now: float) -> list[Waiter]:
         """Return the waiters for whom waiting is hopeless."""
-        return [w for w in self.waiters if not w.is_alike(w.until) and self.is_hopeless(w, now)]
+        return [w for w in self._apart if not w.is_alike(w.until) and self.is_hopeless(w, now)]
 
     def is_hopeless(self, waiter: Waiter, now: float) -> bool:
         """Return whether nothing it waits for can come within its limits."""
-        assert waiter.wait is not None
         waited = now - waiter.since
         left = waiter.limits.budget - waited
-        if waiter.limits.slots_only and not waiter.wait.is_for_slot:
+        if waiter.limits.slots_only and not waiter.is_for_slot:
             return True
-        if waiter.wait.decision.reason == Reason.BLOCKED:
+        if waiter.waits_for(Reason.BLOCKED):
             return True
         # A slot may come free at any moment; a bench or a window ends when it ends.
-        recovery = 0.0 if waiter.wait.is_for_slot else waiter.wait.until - now
+        recovery = 0.0 if waiter.is_for_slot else waiter.until - now
         # Another account than the one that is named may not serve it.
         is_named = waiter.request.pin is not None or waiter.request.owner is not None
         paid_after = NEVER if is_named else waiter.limits.paid_after

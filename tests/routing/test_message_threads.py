@@ -161,7 +161,7 @@ def test_the_queue_gives_it_the_slot_of_its_account(full):
     queue = WaitQueue(pool.fleet)
     waiter = Waiter(pool.ask("s", continues_thread=True, hold_sec=60.0), WaitLimits(60.0), pool.now)
     assert queue.enter(waiter, pool.now) == []
-    queue.waiters.append(waiter)
+    queue.add(waiter)
     pool.wait(10)
     assert queue.serve(pool.now, changed="b") == []
     assert waiter.last_attempt_at < pool.now, "another account does not concern it"

@@ -215,7 +215,7 @@ def test_those_who_may_go_elsewhere_do_not_wait_with_those_who_may_not(pool):
     ]
     for waiter in waiters:
         queue.enter(waiter, pool.now)
-        queue.waiters.append(waiter)
+        queue.add(waiter)
     pool["b"].bench_until = 0.0
     assert queue.serve(pool.now) == [waiters[1]]
     assert waiters[1].lease is not None

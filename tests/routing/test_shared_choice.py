@@ -44,7 +44,7 @@ def stand(queue: WaitQueue, session: str, now: float, budget: float = HOUR, **mo
     waiter = Waiter(RoutingRequest(session, **more), WaitLimits(budget), now)
     queue.enter(waiter, now)
     if waiter.lease is None:
-        queue.waiters.append(waiter)
+        queue.add(waiter)
     return waiter
 
 
@@ -319,6 +319,27 @@ def test_what_is_asked_without_words_is_what_would_be_decided(monkeypatch: Any, 
     monkeypatch.setattr(Fleet, "is_held", comparing)
     crowded_run(6, 20.0, policy, cache_life=300.0, hold_sec=600.0)
     assert len(set(asked)) == 4
+
+
+def test_who_is_due_and_who_is_hopeless_is_found_without_looking_at_all(monkeypatch: Any) -> None:
+    next_due, hopeless = WaitQueue.next_due, WaitQueue.hopeless
+    crowds: list[int] = []
+
+    def checked_due(queue: WaitQueue) -> float:
+        crowds.append(len(queue.waiters) - len(queue._apart))
+        due = next_due(queue)
+        assert due == min((w.due_at() for w in queue.waiters), default=float("inf"))
+        return due
+
+    def checked_hopeless(queue: WaitQueue, now: float) -> list[Waiter]:
+        found = hopeless(queue, now)
+        assert found == [w for w in queue.waiters if queue.is_hopeless(w, now)]
+        return found
+
+    monkeypatch.setattr(WaitQueue, "next_due", checked_due)
+    monkeypatch.setattr(WaitQueue, "hopeless", checked_hopeless)
+    crowded_run(6, 20.0, cache_life=300.0, hold_sec=600.0)
+    assert max(crowds) > 3
 
 
 # --- nothing is decided in another way ------------------------------------------------------------------

@@ -20,7 +20,7 @@ def stand(queue, request, now, limits):
     waiter = Waiter(request, limits, now)
     queue.enter(waiter, now)
     if waiter.lease is None:
-        queue.waiters.append(waiter)
+        queue.add(waiter)
     return waiter
 
 
@@ -220,7 +220,7 @@ def test_what_may_be_served_otherwise_is_tried_itself(make_pool, what):
     _, waiters = crowd_at(pool, queue, "a")
     changed = None if what == "nobody knows what changed" else "a"
     if what == "other constraints":
-        queue.waiters.remove(waiters[4])
+        queue.leave(waiters[4], pool.now)
         stand(queue, RoutingRequest("a4", betas="new-beta"), pool.now, WaitLimits(HOUR))
     elif what == "moved":
         pool.fleet.bindings["a4"].account = "b"
@@ -258,7 +258,7 @@ def trace_of(make_pool, seed):
             note(queue.enter(waiter, pool.now))
             note([waiter] if waiter.lease else [])
             if waiter.lease is None:
-                queue.waiters.append(waiter)
+                queue.add(waiter)
                 lines.append(f"{waiter.request.session} waits: {waiter.wait and waiter.wait.decision.reason}")
             continue
         lease = leases.pop(draw.randrange(len(leases)))

@@ -96,7 +96,7 @@ class Router:
                     f"{len(self._queue.waiters)} requests are already waiting for an account; try again."
                 )
             waiter.wake_up = WakeUp()
-            self._queue.waiters.append(waiter)
+            self._queue.add(waiter)
             self._sleeping[waiter] = waiter
         try:
             on_wait(waiter)

@@ -289,7 +289,13 @@ class Account:
         # One refusal sets both: the window says more than the bench, unless the bench outlasts it.
         if blocked.until > capped.until + SAME_WINDOW_SEC:
             return blocked
-        return replace(capped, until=max(blocked.until, capped.until))
+        return Block(capped.rule, capped.detail, max(blocked.until, capped.until))
+
+    def is_blocked(self, model: Optional[str], rules: Rules, now: float, scope: Optional[Scope]) -> bool:
+        """Return whether `block` gives a reason: of a benched account without putting it into words."""
+        if self.bench_until > now and not 0.0 < self.probe_at <= now:
+            return True
+        return self.block(model, rules, now, scope) is not None
 
     def _quota_block_unless_billed(self, model: Optional[str], rules: Rules, now: float) -> Optional[Block]:
         """Return `quota_block`, unless the account may go on for money; its owner's limits hold even then."""

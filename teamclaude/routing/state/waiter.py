@@ -9,7 +9,7 @@ from ...values import NamedTuple
 from .decision import NEVER, Decision, Lease, Reason, RoutingRequest, Wait
 from .gate_queue import RECHECK_SEC
 
-__all__ = ["NO_WAIT", "Quiet", "WaitLimits", "Waiter"]
+__all__ = ["NO_WAIT", "Alike", "Quiet", "WaitLimits", "Waiter"]
 
 NEGLIGIBLE_SEC = 0.005  # time spent that is not subtracted: 2 us of a small request
 
@@ -46,6 +46,13 @@ class Quiet(NamedTuple):
     constraints: Hashable
 
 
+class Alike:
+    """What waiters at the gate have in common that differ in nothing but their age; compared by identity."""
+
+    def __init__(self, request: RoutingRequest) -> None:
+        self.request = request  # of one of them: its constraints and its parent are those of all
+
+
 class Waiter:
     """One request that asks for an account; it holds a lease, or what it waits for.
 
@@ -69,7 +76,7 @@ class Waiter:
         self.is_unknown = False  # to the policy
         # While the gate holds it: what it has in common with those that are held as long as it is, and until
         # when that is so.
-        self.alike: Optional[object] = None
+        self.alike: Optional[Alike] = None
         self.alike_until = -NEVER
 
     @property
@@ -105,10 +112,19 @@ class Waiter:
         """Return whether the gate still held it at `at` if it held the others."""
         return self.alike is not None and self.last_attempt_at <= at < self.alike_until
 
+    def waits_for(self, reason: str) -> bool:
+        """Return whether its last decision has this reason."""
+        return self._wait is not None and self._wait.decision.reason == reason
+
     @property
     def is_at_gate(self) -> bool:
         """Whether a policy holds it at its gate."""
         return self._wait is not None and self._wait.decision.reason == Reason.GATE
+
+    @property
+    def is_for_slot(self) -> bool:
+        """Whether it waits for a slot of a usable account."""
+        return self._wait is not None and self._wait.account is not None
 
     def record_attempt(self, now: float) -> float:
         """Record an attempt; return the seconds waited, which a clock that moves back does not reduce."""

@@ -142,7 +142,7 @@ def test_a_slot_is_waited_for_as_long_as_the_cache_is_worth(priced, prefix, conf
     queue = WaitQueue(pool.fleet)
     waiter = Waiter(RoutingRequest("s"), WaitLimits(HOLD), pool.now)
     queue.enter(waiter, pool.now)
-    queue.waiters.append(waiter)
+    queue.add(waiter)
     pool.wait(waits - 0.1)
     assert queue.serve(pool.now, "b") == []
     assert waiter.due_at() == pytest.approx(pool.now + 0.1)
@@ -163,7 +163,7 @@ def test_one_that_waits_for_its_slot_gets_it_as_soon_as_it_is_free(priced):
     queue = WaitQueue(pool.fleet)
     waiter = Waiter(RoutingRequest("s"), WaitLimits(HOLD), pool.now)
     queue.enter(waiter, pool.now)
-    queue.waiters.append(waiter)
+    queue.add(waiter)
     pool.wait(60.0)
     pool.settle(leases.pop())
     assert queue.serve(pool.now, "a") == [waiter]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.routing.state.decision import NEVER, Decision, Reason, RoutingRequest, Wait
-from teamclaude.routing.state.waiter import NO_WAIT, Waiter, WaitLimits
+from teamclaude.routing.state.waiter import NO_WAIT, Alike, Waiter, WaitLimits
 
 NOW = 1000.0
 LIMITS = WaitLimits(3600.0)
@@ -31,7 +31,7 @@ def test_what_it_has_in_common_with_others_ends_with_another_request_or_outcome(
     waiter = waiter_at_gate()
     assert not waiter.is_alike(NOW)
     for change in ("request", "wait"):
-        waiter.alike, waiter.alike_until = object(), NOW + 3599.0
+        waiter.alike, waiter.alike_until = Alike(waiter.request), NOW + 3599.0
         assert waiter.is_alike(NOW)
         assert not waiter.is_alike(NOW - 1.0)  # the clock moved back
         assert not waiter.is_alike(NOW + 3599.0)
