@@ -110,6 +110,7 @@ class ConnectionHandler:
             else:
                 self._client.end()
         finally:
+            del self._loop_task  # it has methods of this object: 8 KB until the next collection of cycles
             if self._tls is not None:
                 self._tls.close()
 

@@ -13,6 +13,7 @@ from types import FrameType
 import pytest
 
 import teamclaude
+from teamclaude.proxy.connection import ConnectionHandler
 from teamclaude.proxy.records.exchange import Exchange
 from tests.proxy.conftest import Stage
 
@@ -107,3 +108,16 @@ def test_a_request_leaves_nothing_to_the_garbage_collector(stage: Callable[..., 
         gc.garbage.clear()
         gc.enable()
     assert ours == []
+
+
+def test_a_connection_that_has_ended_leaves_nothing_to_it_either(stage: Callable[..., Stage]) -> None:
+    s = stage("a")
+    gc.collect()
+    gc.disable()
+    try:
+        client = s.raw().request(body=BODY, headers=[])
+        assert client.answer().status == 200
+        client.close()
+        s.until(lambda: not any(type(of) is ConnectionHandler for of in gc.get_objects()))
+    finally:
+        gc.enable()
