@@ -31,6 +31,7 @@ from .connect.peer import Peer, TunnelPeer
 from .connect.target import connect_target
 from .endpoint_call import EndpointCall, send_stream
 from .forwarding.context import RequestContext
+from .forwarding.early_upload import EarlyRequest, may_send_early, receive_body
 from .forwarding.forwarder import Forwarder
 from .forwarding.passthrough import pass_through, pass_websocket
 from .forwarding.routing_request import request_of_head, routing_request_of
@@ -195,15 +196,16 @@ class ConnectionHandler:
     def _forward(
         self, exchange: Exchange, framing: Framing, context: RequestContext, log: Optional[RequestRecord]
     ) -> RequestCoroutine[None]:
-        self._receive_body(exchange, framing, log)
+        early = self._receive_body(exchange, framing, log, context)
         if not exchange.memo.is_plain and _is_websocket(exchange):
             return _single_step(partial(pass_websocket, context, exchange, self._client, log))
         if exchange.route.kind in _CLIENT_LOGIN_KINDS:
             return _single_step(partial(pass_through, context, exchange, self._client, log))
-        exchange.routing_request = routing_request_of(exchange, context)
+        if early is None:
+            exchange.routing_request = routing_request_of(exchange, context)
         if exchange.facts.stream is True:
             self._use_loop_next = False
-        return Forwarder(context, exchange, self._client, log).forward()
+        return Forwarder(context, exchange, self._client, log, early).forward()
 
     def _check_request(self, exchange: Exchange) -> Framing:
         """Check what precedes the body: where the request ends, who sends it, where it goes."""
@@ -218,14 +220,21 @@ class ConnectionHandler:
             raise DrainingError("The proxy is shutting down; try again in a moment.")
         return framing
 
-    def _receive_body(self, exchange: Exchange, framing: Framing, log: Optional[RequestRecord]) -> None:
-        limit, upload = self._runtime.context.config.proxy.max_body_mib, exchange.route.upload_mib
+    def _receive_body(
+        self, exchange: Exchange, framing: Framing, log: Optional[RequestRecord], context: RequestContext
+    ) -> Optional[EarlyRequest]:
+        early, limit, upload = None, context.config.proxy.max_body_mib, exchange.route.upload_mib
         if framing.length > SMALL_BODY_BYTES or framing.kind is BodyKind.CHUNKED:
             exchange.body_room = self._runtime.body_limiter.reservation()
-        spool = self._runtime.spool if upload else None
-        self._read_body(exchange, framing, max(limit, upload) << 20, spool)
+        if exchange.body_room is not None and may_send_early(exchange, framing, limit << 20):
+            early = receive_body(exchange, framing.length, self._client, context)
+            exchange.body_read, self._use_loop_next = True, False
+        else:
+            spool = self._runtime.spool if upload else None
+            self._read_body(exchange, framing, max(limit, upload) << 20, spool)
         if log is not None:
             log.request.add(exchange.body)
+        return early
 
     def _authorize(self, exchange: Exchange) -> Caller:
         """Authorize the request; the same head over the same connection is authorized once per policy."""
@@ -244,15 +253,7 @@ class ConnectionHandler:
             self._client.admitted = True
             self._mark_proven()
 
-    def _framing(self, exchange: Exchange) -> Framing:
-        """Return where the request ends; checked first, because disagreement about it allows smuggling."""
-        framing = request_framing(exchange.head)
-        exchange.has_body = framing.kind is not BodyKind.NONE
-        return framing
-
-    def _read_body(
-        self, exchange: Exchange, framing: Framing, limit: int, spool: Optional[Spool] = None
-    ) -> None:
+    def _read_body(self, exchange: Exchange, framing: Framing, most: int, spool: Spool | None = None) -> None:
         head, asks_first = exchange.head, False
         if not exchange.memo.is_plain:
             if asks_for_websocket(head) and not _is_websocket(exchange):
@@ -260,7 +261,7 @@ class ConnectionHandler:
             # RFC 9110 10.1.1: HTTP/1.0 has no 100 (Continue).
             asks_first = head.minor > 0 and _expects_100(head)
         self._use_loop_next = framing.kind is not BodyKind.CHUNKED and framing.length <= SMALL_BODY_BYTES
-        exchange.body = self._client.read_body(framing, limit, asks_first, exchange.body_room, spool)
+        exchange.body = self._client.read_body(framing, most, asks_first, exchange.body_room, spool)
         exchange.body_read = True
 
     def _handle_error(self, exchange: Exchange, error: Exception) -> bool:
@@ -367,7 +368,8 @@ class ConnectionHandler:
             send_stream(stream, chunked, self._client)
 
     def _endpoint_reply(self, exchange: Exchange) -> EndpointReply:
-        framing = self._framing(exchange)
+        framing = request_framing(exchange.head)  # first: disagreement about it allows smuggling
+        exchange.has_body = framing.kind is not BodyKind.NONE
         call = EndpointCall(self._runtime, exchange.head, exchange.route, self._peer)
         caller = call.caller()
         if caller is None:

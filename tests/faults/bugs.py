@@ -9,7 +9,15 @@ from unittest import mock
 
 from teamclaude.errors import ClientGoneError, UpstreamLostError
 from teamclaude.proxy import connection
-from teamclaude.proxy.forwarding import acquire, context, forwarder, response_writer, retry, router
+from teamclaude.proxy.forwarding import (
+    acquire,
+    context,
+    early_upload,
+    forwarder,
+    response_writer,
+    retry,
+    router,
+)
 from teamclaude.proxy.forwarding.account_targets import AccountTargets
 from teamclaude.proxy.forwarding.acquire import no_account_error
 from teamclaude.proxy.http import header_rewrite
@@ -247,3 +255,18 @@ def flowing_streams_are_cut() -> Patches:
         return forward_some(self, now)
 
     return [mock.patch.object(StreamTask, "_forward", impatient)]
+
+
+def uploads_that_end_early_keep_their_slot() -> Patches:
+    def only_close(early: Any, _context: Any) -> None:
+        early.connection.close()
+
+    return [mock.patch.object(early_upload, "_take_back", only_close)]
+
+
+def uploads_that_end_early_keep_their_connection() -> Patches:
+    def only_release(early: Any, context: Any) -> None:
+        context.pool.release(early.connection)
+        context.router.release(early.lease)
+
+    return [mock.patch.object(early_upload, "_take_back", only_release)]

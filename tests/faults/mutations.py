@@ -166,6 +166,18 @@ MUTATIONS: tuple[Mutation, ...] = (
         "burst without a session",
     ),
     Mutation("codings go up that cannot be read", blame.codings_go_up_as_they_came, 1, "codings"),
+    Mutation(
+        "an upload that breaks off keeps its slot",
+        bugs.uploads_that_end_early_keep_their_slot,
+        0,
+        "early uploads",
+    ),
+    Mutation(
+        "half an upload leaves its connection to others",
+        bugs.uploads_that_end_early_keep_their_connection,
+        11,
+        "early uploads",
+    ),
 )
 
 

@@ -125,6 +125,7 @@ class Walk:
             assert caps[key] <= inflight_cap(account, self.rules, self.now, waited) <= 3
         before = {k: a.inflight for k, a in self.fleet.accounts.items()}
         assert self.fleet.choose(ask, self.now, waited) == self.fleet.choose(ask, self.now, waited)
+        self.check_kept(ask)
         got = self.fleet.admit(ask, self.now, waited)
         self.check_decision(ask, got.decision, usable)
         if isinstance(got, Lease):
@@ -187,6 +188,15 @@ class Walk:
             named = [exclusion.account for exclusion in decision.excluded]
             assert sorted([*named, *filter(None, [decision.account])]) == sorted(fleet.accounts)
         assert all(exclusion.rule and exclusion.detail for exclusion in decision.excluded)
+
+    def check_kept(self, ask: RoutingRequest) -> None:
+        """What a body says behind its model does not decide whether a conversation stays: early_upload.py."""
+        asks = (
+            ask._replace(hold_sec=hold, cache_life=life) for hold, life in ((0.0, 300.0), (18000.0, 3600.0))
+        )
+        now, later = (self.fleet.choose(each, self.now) for each in asks)
+        if Reason.KEPT in (now.reason, later.reason):
+            assert now == later
 
     def check(self) -> None:
         fleet, now = self.fleet, self.now

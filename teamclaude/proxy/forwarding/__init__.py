@@ -5,6 +5,7 @@ It knows no listening socket and no configuration file; what it needs of the ser
 - account_targets: credential and address of each account
 - acquire: get an account for the next attempt, or the error when there is none
 - context: what all requests of one configuration share
+- early_upload: send a large request while it arrives, where its account is certain
 - forwarder: carry out the attempts of one request
 - hold: keep a waiting client's connection alive
 - passthrough: requests with the client's own login, and WebSockets

@@ -46,6 +46,7 @@ from ..records.request_record import RequestRecord
 from .account_targets import UpstreamTarget, with_account_uuid
 from .acquire import AccountAcquirer
 from .context import RequestContext
+from .early_upload import EarlyRequest
 from .hold import Hold
 from .refusals import Refusals
 from .response_writer import KeptResponse, ResponseWriter, StreamRefusedError, make_tap
@@ -70,12 +71,14 @@ class Forwarder:
         exchange: Exchange,
         client: ClientConnection,
         log: Optional[RequestRecord],
+        early: Optional[EarlyRequest] = None,
     ) -> None:
         config = context.config
         self._context = context
         self._exchange = exchange
         self._client = client
         self._log = log
+        self._early = early  # sent while its body arrived, for the first attempt
         self._inference = exchange.route.kind is PathKind.INFERENCE
         self._transport = Transport(context.pool, client.watch, config.head_timeout_sec)
         idle_sec, loop = config.body_idle_timeout_sec, context.event_loop
@@ -130,6 +133,8 @@ class Forwarder:
         exchange = self._exchange
         if exchange.attempts:
             return None
+        if self._early is not None:
+            return self._early.lease
         limits_of = partial(self._context.wait_limits_of, exchange)
         return self._context.router.acquire_now(exchange.routing_request, limits_of)
 
@@ -150,6 +155,9 @@ class Forwarder:
         tokens = self._context.token_manager.tokens.get(lease.account)
         is_fresh = tokens is None or self._context.clock() <= tokens.fresh_until
         target = self._context.targets.current.target(lease.account)
+        early, self._early = self._early, None
+        if early is not None:
+            is_fresh, target = True, early.target
         exchange, tap = self._exchange, None
         served, unreported = False, None
         attempt = Attempt(target.name if target is not None else lease.account, lease.decision)
@@ -162,7 +170,7 @@ class Forwarder:
                 self._account_removed(lease)
             if target is None:
                 return False
-            response = yield from self._send(target)
+            response = yield from self._send(target, early)
             attempt.status = response.head.status
             if logged is not None:
                 logged.answered(response.head.status, response.head.reason, response.head.headers)
@@ -249,7 +257,9 @@ class Forwarder:
         exchange.cost_estimated = price is not None and price.estimated and total.is_estimated(price)
         return usage, model
 
-    def _send(self, target: UpstreamTarget) -> RequestCoroutine[UpstreamResponse]:
+    def _send(
+        self, target: UpstreamTarget, early: Optional[EarlyRequest]
+    ) -> RequestCoroutine[UpstreamResponse]:
         exchange = self._exchange
         body = exchange.body
         if self._context.config.rewrite_account_uuid:
@@ -260,7 +270,8 @@ class Forwarder:
         head = target.request_head(exchange.head, exchange.memo, uncoded)
         if exchange.has_body:
             head = append_content_length(head, len(body))
-        return self._transport.exchange(target.origin, exchange.head.method, head, body)
+        begun = None if early is None else (early.connection, early.rest)
+        return self._transport.exchange(target.origin, exchange.head.method, head, body, begun=begun)
 
     def _delivery(
         self, lease: Lease, response: UpstreamResponse, account: str, tap: UsageTap, kind: ResponseKind

@@ -18,7 +18,7 @@ from ...routing.state.decision import Lease, RoutingRequest
 from ..http.head import RequestHead
 from ..http.header_rewrite import own_header_text
 from ..http.path_kinds import PathKind
-from ..messages.body_scan import NO_FACTS, cache_digests, scan_body
+from ..messages.body_scan import NO_FACTS, BodyFacts, cache_digests, leading_model, scan_body
 from ..messages.proxy_keys import CLIENT
 from ..net.bodies.spool import is_spooled
 from ..records.exchange import Exchange, RequestIds
@@ -26,7 +26,7 @@ from .context import RequestContext
 from .router import Router
 from .user_rules import with_facts
 
-__all__ = ["record_owner", "routing_request_of"]
+__all__ = ["record_owner", "request_of_beginning", "routing_request_of"]
 
 MAX_ID_CHARS = 128  # of session, agent and resource ids: they are keys kept in memory
 MAX_BETAS_CHARS = 2048
@@ -51,21 +51,24 @@ _IN_BODY = tuple(
 )
 
 
-def routing_request_of(exchange: Exchange, context: RequestContext) -> RoutingRequest:
+def routing_request_of(
+    exchange: Exchange, context: RequestContext, facts: Optional[BodyFacts] = None
+) -> RoutingRequest:
     """Return what the request asks of routing; record the facts of the body in the exchange.
 
-    Raises NotFoundError for an unknown account.
+    With `facts` nothing is recorded: the body has not arrived.  Raises NotFoundError for an unknown account.
     """
     head, config = exchange.head, context.config
     ids = exchange.memo.ids
     if ids is None:
         ids = exchange.memo.ids = _head_ids(head)
     session, agent, parent_agent, betas, _ = ids
-    facts = NO_FACTS  # an upload on disk is not scanned: it would be read for nothing
-    if type(exchange.body) is bytes or not is_spooled(exchange.body):
-        with_session = not session or config.rewrite_account_uuid
-        facts = scan_body(exchange.body, with_session, THREADS_BETA in betas)
-    exchange.facts = facts
+    if facts is None:
+        facts = NO_FACTS  # an upload on disk is not scanned: it would be read for nothing
+        if type(exchange.body) is bytes or not is_spooled(exchange.body):
+            with_session = not session or config.rewrite_account_uuid
+            facts = scan_body(exchange.body, with_session, THREADS_BETA in betas)
+        exchange.facts = facts
     session = session or facts.session_id
     inference = exchange.route.kind is PathKind.INFERENCE
     pin = _pin(head, context) if ids.names_account else None
@@ -88,6 +91,46 @@ def routing_request_of(exchange: Exchange, context: RequestContext) -> RoutingRe
         request = with_facts(request, exchange, context)
     refused = context.recently_refused
     return request.with_hold(0.0) if refused.until and request.conversation in refused else request
+
+
+def request_of_beginning(
+    exchange: Exchange, context: RequestContext, beginning: bytes
+) -> Optional[RoutingRequest]:
+    """Return what the request will most likely ask of routing; None where the whole body has to say it.
+
+    Of the body only the model is known: what else follows from it (`cache_life`, `hold_sec`) is a guess.
+    """
+    ids = exchange.memo.ids
+    if ids is None:
+        ids = exchange.memo.ids = _head_ids(exchange.head)
+    if not ids.session or ids.names_account or THREADS_BETA in ids.betas:
+        return None
+    router = context.router
+    if context.config.rewrite_account_uuid or router.owners.accounts or router.user_rules.routes.by_model:
+        return None
+    model = leading_model(beginning)
+    return None if model is None else routing_request_of(exchange, context, BodyFacts(model, stream=True))
+
+
+def whole_request(
+    request: RoutingRequest, exchange: Exchange, context: RequestContext
+) -> Optional[RoutingRequest]:
+    """Return what a request of `request_of_beginning` asks for as its whole body says it.
+
+    None if that names another model than its beginning.  Records the facts of the body.
+    """
+    facts = exchange.facts = scan_body(exchange.body, with_session=False)
+    if facts.model != request.model:
+        return None
+    cache_life = _cache_life(facts, context)
+    if cache_life == request.cache_life and facts.stream is True:  # nearly always
+        return request
+    hold_sec = context.wait_limits[facts.stream is True].budget if request.hold_sec else 0.0
+    return request._replace(cache_life=cache_life, hold_sec=hold_sec)
+
+
+def _cache_life(facts: BodyFacts, context: RequestContext) -> float:
+    return 3600.0 if facts.cache_ttl_1h else context.config.rules.cache_affinity_window_sec
 
 
 def request_of_head(head: RequestHead) -> RoutingRequest:

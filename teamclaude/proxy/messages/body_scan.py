@@ -37,6 +37,7 @@ __all__ = [
     "body_of",
     "cache_digests",
     "decode_json",
+    "leading_model",
     "scan_body",
 ]
 
@@ -123,6 +124,15 @@ def scan_body(
         with_thread and _member(get("thread"), "type") == "continue",
     )
     return tuple.__new__(BodyFacts, facts)  # a call less
+
+
+def leading_model(beginning: bytes) -> str | None:
+    """Return the model of a request body that begins with it, as Claude Code's do, else None.
+
+    The same key may follow once more, so only the whole body is certain of it.
+    """
+    first = _MODEL.match(beginning)
+    return None if first is None else _printable(_decoded(first[1]))
 
 
 def cache_digests(body: bytes | bytearray | memoryview, model: str | None) -> tuple[str, ...]:

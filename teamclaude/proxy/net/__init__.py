@@ -9,6 +9,7 @@ Nothing here may choose an account, know a credential, or read more of a message
 - connections: the accepted connections and which of them must make room
 - coroutine: a request as a coroutine, and how a thread runs it
 - dialer: open connections to the upstream: look-up, HTTPS proxy, TLS
+- early_send: send a request while its body arrives
 - event_loop: one epoll thread that runs tasks
 - peer_user: the user whose process is at the other end of a loopback connection
 - relay: copy a response to the client, in a thread or in the event loop

@@ -159,12 +159,22 @@ class ClientConnection:
             del buffer[:length]
             return body
         send_continue = self._send_continue if expects_continue and not buffer else lambda: None
-        reader = BodyReader(
-            self.sock, buffer, self._set_timeout, self._body_idle_sec, self.watch.check, reservation, spool
-        )
+        reader = self._body_reader(reservation, spool)
         if framing.kind is BodyKind.CHUNKED:
             return reader.read_chunked(limit, lambda: _too_large(limit), send_continue)
         return reader.read_length(length, send_continue)
+
+    def begin_body(self, length: int, reservation: Optional[BodyReservation]) -> BodyReader:
+        """Return the reader of a body that still arrives, once some of it is there; raises as `read_body`."""
+        reader = self._body_reader(reservation)
+        reader.begin(length)
+        return reader
+
+    def _body_reader(
+        self, reservation: Optional[BodyReservation], spool: Optional[Spool] = None
+    ) -> BodyReader:
+        idle_sec, check = self._body_idle_sec, self.watch.check
+        return BodyReader(self.sock, self._buffer, self._set_timeout, idle_sec, check, reservation, spool)
 
     def _receive(self, timeout: float) -> Optional[bytes]:
         """Return bytes, b"" at the end of the connection, None after `timeout` seconds."""

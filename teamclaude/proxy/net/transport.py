@@ -157,15 +157,25 @@ class Transport:
         self._head_timeout = head_timeout  # seconds
 
     def exchange(
-        self, origin: Origin, method: str, head: bytes, body: Buffer, repeatable: bool = True
+        self,
+        origin: Origin,
+        method: str,
+        head: bytes,
+        body: Buffer,
+        repeatable: bool = True,
+        begun: Optional[tuple[UpstreamConnection, list[Buffer]]] = None,
     ) -> RequestCoroutine[UpstreamResponse]:
         """Return the response, its body unread.
 
-        A request that spends something is not `repeatable`: it goes out once, on a fresh connection.  Raises
-        ConnectFailedError, UpstreamLostError or ClientGoneError.
+        A request that spends something is not `repeatable`: it goes out once, on a fresh connection.  `begun`
+        is the connection on which it was sent, but for the rest.  Raises ConnectFailedError,
+        UpstreamLostError or ClientGoneError.
         """
         watch, timeout = self._watch, self._head_timeout
-        connection = self._pool.take_idle(origin, watch.epoll) if repeatable else None
+        if begun is not None:
+            connection: Optional[UpstreamConnection] = begun[0]
+        else:
+            connection = self._pool.take_idle(origin, watch.epoll) if repeatable else None
         attempts_left = 2 if repeatable else 1  # on a new connection
         while True:
             reused = connection is not None
@@ -173,7 +183,10 @@ class Transport:
                 if connection is None:
                     attempts_left -= 1
                     connection = yield partial(self._pool.open, origin, watch)
-                first = yield ReadUpstream(connection, watch, timeout, "answer", head, body)
+                asking = ReadUpstream(connection, watch, timeout, "answer", head, body)
+                if begun is not None:
+                    asking.head, asking.rest, begun = b"", begun[1], None
+                first = yield asking
                 response = parse_whole_head(connection, method, first)
                 if response is None:
                     response = yield partial(read_response, connection, method, watch, timeout, first)

@@ -15,7 +15,7 @@ from teamclaude.values import replace
 from tests.faults.rules.awaited import is_awaited
 from tests.faults.schedules import ambiguous_answers, random_faults
 from tests.faults.schedules.builder import NAMES, ScheduleBuilder
-from tests.faults.schedules.plan import MODELS, SPEED, PlannedAccount, Request, Trouble
+from tests.faults.schedules.plan import MODELS, SPEED, Leave, PlannedAccount, Request, Trouble
 
 __all__ = ["KINDS", "kind_of", "kinds"]
 
@@ -258,6 +258,22 @@ def _codings(builder: ScheduleBuilder) -> None:
         builder.add_client(Request(accepts=accepts), session=f"s-{number}", agent="", tries=1)
 
 
+def _early_uploads(builder: ScheduleBuilder) -> None:
+    """Warm conversations send large requests in two writes; the API refuses or breaks off, clients leave."""
+    rng = builder.rng
+    builder.add_accounts(2, 3)
+    builder.config.update(maxInflightPerAccount=rng.choice([1, 5]))
+    if builder.chance(0.7):
+        faults = [random_faults.overloads, random_faults.breaks, random_faults.refusals]
+        builder.add_trouble(rng.choice(faults))
+    for number in range(rng.choice([1, 2])):
+        large = Request(size=rng.choice([40_000, 200_000]), split="body", stream=builder.chance(0.8))
+        turns = [Request(), *3 * [large]]
+        if builder.chance(0.6):
+            turns[rng.randrange(1, 4)] = replace(large, leave=Leave("request", rng.randrange(8000, 40_000)))
+        builder.add_client(*turns, session=f"s-{number}", agent="", at=0.0, tries=1)
+
+
 KINDS: dict[str, Act] = {
     "400 of the account": _of_the_account(400),
     "402 of the account": _of_the_account(402),
@@ -279,6 +295,7 @@ KINDS: dict[str, Act] = {
     "message threads": _message_threads,
     "burst without a session": _burst,
     "codings": _codings,
+    "early uploads": _early_uploads,
 }
 
 

@@ -209,6 +209,8 @@ class ClientThread(threading.Thread):
         if leave.when == "request" and leave.n < len(data):
             with suppress(OSError):
                 self._sock.sendall(data[: int(leave.n)])
+            if seen.request.split:
+                time.sleep(SPLIT_SEC)
             self._leave(seen, leave)
             return False
         try:

@@ -57,7 +57,7 @@ class BodyReader:
         reservation: BodyReservation | None,
         spool: Spool | None,
     ) -> None:
-        self._sock = sock
+        self.sock = sock
         self._buffer = buffer
         self._set_timeout = set_timeout
         self._idle_sec = idle_sec
@@ -88,7 +88,7 @@ class BodyReader:
         return body
 
     def begin(self, length: int) -> None:
-        """Begin a body of this many bytes, more than have arrived: `whole` is to become all of it."""
+        """Begin a body of this many bytes, once some have arrived: `whole` is to become all of it."""
         if not self._buffer:
             self._acquire(0)
             self._buffer += self._receive(self._recv_some)
@@ -99,14 +99,14 @@ class BodyReader:
             self._taken = length
             if self._reservation is not None:
                 room = self._reservation.take_at_once(length)
-            self._at_once = CAN_POLL and room is not None and not isinstance(self._sock, ssl.SSLSocket)
+            self._at_once = CAN_POLL and room is not None and not isinstance(self.sock, ssl.SSLSocket)
             if room is None:
                 self._acquire(length)
                 room = bytearray(length)
         self.whole = memoryview(room)
-        filled = self.filled = len(self._buffer)
-        self.whole[:filled] = self._buffer
-        self._buffer.clear()
+        filled = self.filled = min(length, len(self._buffer))
+        self.whole[:filled] = self._buffer[:filled]
+        del self._buffer[:filled]
 
     def receives_within(self, size: int, seconds: float) -> bool:
         """Receive until `size` bytes of the body have arrived; return whether they do within `seconds`.
@@ -121,7 +121,7 @@ class BodyReader:
                 now = time.monotonic()
                 if poll is None:
                     poll, ends = select.poll(), now + seconds
-                    poll.register(self._sock, select.POLLIN)
+                    poll.register(self.sock, select.POLLIN)
                 if not poll.poll(max(0.0, ends - now) * 1000.0):
                     return False
         return True
@@ -130,7 +130,7 @@ class BodyReader:
         """Take the bytes that have arrived; return their number.  Raises ClientGoneError."""
         self._set_timeout(None)  # with one, Python would poll first
         try:
-            got = self._sock.recv_into(self.whole[self.filled :], 0, socket.MSG_DONTWAIT)
+            got = self.sock.recv_into(self.whole[self.filled :], 0, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return 0
         except OSError as error:
@@ -154,7 +154,7 @@ class BodyReader:
                 taken = min(filled + BLOCK, length)
                 self._acquire(taken - filled)
             part = whole[filled:taken]
-            filled += self._receive(lambda part=part: self._sock.recv_into(part))  # type: ignore[misc]
+            filled += self._receive(lambda part=part: self.sock.recv_into(part))  # type: ignore[misc]
             if filled >= block and self._reservation is not None:
                 block = filled + BLOCK
                 self._reservation.mark_progress(self._last_at)
@@ -172,7 +172,7 @@ class BodyReader:
             part = memoryview(bytearray(DISK_WRITE_BYTES))
             while file.size < length:
                 some = part[: length - file.size]
-                file.write(part[: self._receive(lambda some=some: self._sock.recv_into(some))])  # type: ignore
+                file.write(part[: self._receive(lambda some=some: self.sock.recv_into(some))])  # type: ignore
         except BaseException:
             file.close()
             raise
@@ -205,7 +205,7 @@ class BodyReader:
             raise
 
     def _recv_some(self) -> bytes:
-        return self._sock.recv(RECV_BYTES)
+        return self.sock.recv(RECV_BYTES)
 
     def _acquire(self, size: int) -> None:
         if self._reservation is None:
