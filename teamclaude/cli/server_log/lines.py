@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, TextIO, Union
 
 from ...values import NamedTuple
@@ -98,7 +97,10 @@ def dated_line(stream: TextIO) -> Callable[[Line], str]:
 
 def json_line(of: Line) -> str:
     """Return a JSON object in ASCII: `type`, `time` (ISO 8601), and the record of the request or notice."""
-    return json.dumps({"type": _type(of), "time": _iso(of.at), **_record(of)}, separators=(",", ":"))
+    return _encode({"type": _type(of), "time": _iso(of.at), **_record(of)})
+
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # as `dumps`, which makes an encoder for each line
 
 
 def _type(of: Line) -> str:
@@ -120,9 +122,20 @@ def _record(of: Line) -> dict[str, Any]:
 
 
 def _iso(at: float) -> str:
-    moment = datetime.fromtimestamp(at, timezone.utc)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    second, part = divmod(at, 1.0)
+    milliseconds = int(second) * 1000 + round(part * 1e6) // 1000
+    return f"{_utc(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
+
+
+@lru_cache(maxsize=4)  # lines of one second follow each other
+def _utc(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
 def _local(pattern: str, at: float) -> str:
-    return time.strftime(pattern, time.localtime(at))
+    return _local_text(pattern, int(at))
+
+
+@lru_cache(maxsize=4)
+def _local_text(pattern: str, second: int) -> str:
+    return time.strftime(pattern, time.localtime(second))

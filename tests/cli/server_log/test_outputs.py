@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from teamclaude.cli.server_log.lines import Told, json_line
 from teamclaude.cli.server_log.outputs import ServerLog
 from teamclaude.proxy.http.head import RequestHead
 from teamclaude.proxy.http.path_kinds import classify_path
@@ -140,6 +141,19 @@ def test_json_has_one_object_a_line_with_the_record_of_the_activity_list() -> No
         {"type": "warning", **time, "text": "something is odd"},
         {"type": "message", **time, "text": "stopping"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("at", "shown"),
+    [
+        (NOW + 0.0009, "2026-11-23T10:00:00.250Z"),
+        (NOW + 0.7499999, "2026-11-23T10:00:01.000Z"),
+        (NOW + 1.0, "2026-11-23T10:00:01.250Z"),
+        (0.0, "1970-01-01T00:00:00.000Z"),
+    ],
+)
+def test_times_have_milliseconds_in_utc(at: float, shown: str) -> None:
+    assert json.loads(json_line(Told(BENCHED, at)))["time"] == shown
 
 
 @pytest.mark.parametrize("format", ["text", "json"])
