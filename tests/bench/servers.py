@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-from tests.bench import sse
+from tests.bench import paced, sse
 from tests.bench.load import ROOT
 from tests.bench.responder import MESSAGE
 
@@ -32,6 +32,7 @@ __all__ = [
     "nginx_proxy",
     "nginx_version",
     "node_proxy",
+    "paced_upstream",
     "stream_upstream",
     "teamclaude",
     "upstream",
@@ -241,10 +242,7 @@ def upstream(directory: Path, pem: Pem | None = None, reads_bodies: bool = False
     body = json.dumps(MESSAGE, separators=(",", ":"))
     port, headers = free_port(), _headers()
     if _nginx() is None:
-        fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        head = f"HTTP/1.1 200 OK\r\n{fields}Content-Length: {len(body)}\r\n\r\n"
-        command = [sys.executable, "-m", "tests.bench.responder", str(port)]
-        return Server(command, port, "/", (head + body).encode())
+        return Server([sys.executable, "-m", "tests.bench.responder", str(port)], port, "/", _answer_bytes())
     fields = " ".join(
         f'add_header {name} "{value}";' for name, value in headers.items() if name != "Content-Type"
     )
@@ -264,10 +262,22 @@ def upstream(directory: Path, pem: Pem | None = None, reads_bodies: bool = False
     return _start_nginx(directory, port, f"server {{ {listen} {serve} }}", pem is not None)
 
 
+def _answer_bytes() -> bytes:
+    body = json.dumps(MESSAGE, separators=(",", ":"))
+    fields = "".join(f"{name}: {value}\r\n" for name, value in _headers().items())
+    return f"HTTP/1.1 200 OK\r\n{fields}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
 def stream_upstream() -> Server:
     """Start an API that streams events."""
     port = free_port()
     return Server(sse.command(port), port, "/")
+
+
+def paced_upstream() -> Server:
+    """Start an API that reads no faster than a slow line brings it."""
+    port = free_port()
+    return Server(paced.command(port), port, "/", _answer_bytes())
 
 
 def nginx_proxy(directory: Path, upstream_port: int, ca: Path | None = None) -> Server | None:

@@ -1,4 +1,4 @@
-"""Large request bodies: their duration, and the effect of the largest on other requests."""
+"""Large request bodies: their duration, over slow lines, too, and the effect of the largest on others."""
 
 from __future__ import annotations
 
@@ -11,20 +11,23 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 from tests.bench.load import HEADERS, PATH, Load, body, measure, session
+from tests.bench.paced import BYTES_PER_SEC, upload
 from tests.bench.rounds import Bench, medians
-from tests.bench.routes import Route, routes_to
-from tests.bench.servers import Server, upstream
+from tests.bench.routes import Route, node_route, routes_to
+from tests.bench.servers import Server, paced_upstream, upstream
 from tests.bench.table import Row, Target
 
 __all__ = ["large_rows", "upload_rows"]
 
 SIZES = (200_000, 2_000_000)  # bytes
+PACED = 2_000_000
 LARGE = 50_000_000
 LARGE_ROUNDS = 3
 POLL_SEC = 0.002
 TIMEOUT_SEC = 60.0
 
 QUICK = Target("≤ 1.1 × nginx", lambda figures: figures["teamclaude"] <= 1.1 * figures["nginx"])
+AT_ONCE = Target("≤ 1.1 × direct", lambda figures: figures["teamclaude"] <= 1.1 * figures["direct"])
 LEAN = Target("≤ 2.2 × the body", lambda figures: figures["teamclaude"] <= 2.2 * LARGE / 1e6)
 AWAKE = Target("≤ 20 ms", lambda figures: figures["teamclaude"] <= 20)
 
@@ -52,7 +55,16 @@ def upload_rows(bench: Bench) -> list[Row]:
             title = f"upload of {size / 1e6:g} MB"
             found = bench.measure(title, routes, take)
             rows.append(Row(f"{title}: p50", "µs", medians(found, "p50"), QUICK if size > 10**6 else None))
-    return rows
+    return [*rows, _paced_row(bench)]
+
+
+def _paced_row(bench: Bench) -> Row:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as running:
+        api = running.enter_context(paced_upstream())
+        routes = [*routes_to(api, Path(name), running), *node_route(api, running)]
+        title = f"upload of {PACED / 1e6:g} MB, client and API at {8 * BYTES_PER_SEC / 1e6:g} Mbit/s"
+        found = bench.measure(title, routes, lambda route: upload(route, PACED))
+    return Row(f"{title}: duration", "ms", medians(found, "took"), AT_ONCE)
 
 
 def large_rows(bench: Bench) -> list[Row]:

@@ -281,23 +281,21 @@ def test_an_answer_before_the_whole_body_was_sent_is_relayed(scene: Callable[...
     assert s.served(2)["accounts"] == ["a"]
 
 
+UNIFIED = "anthropic-ratelimit-unified"
+USED_UP = (
+    f"{UNIFIED}-5h-status: rejected\r\n{UNIFIED}-5h-utilization: 1.0\r\n{UNIFIED}-5h-reset: 1800003600\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "fields"), [(429, "rate_limit_error", USED_UP), (401, "authentication_error", "")]
+)
 def test_an_account_that_refuses_early_is_followed_by_another_with_the_whole(
-    scene: Callable[..., Scene],
+    scene: Callable[..., Scene], status: int, kind: str, fields: str
 ) -> None:
     s, body = scene(), large(3_900_000)
     client = s.begin(body)
-    s.idle.read_head()
-    reset = (
-        "anthropic-ratelimit-unified-status: rejected\r\nanthropic-ratelimit-unified-reset: 1800003600\r\n"
-    )
-    refusal = {"type": "error", "error": {"type": "rate_limit_error", "message": "full"}}
-    s.idle.answer(
-        429,
-        refusal,
-        f"{reset}anthropic-ratelimit-unified-5h-status: rejected\r\n"
-        "anthropic-ratelimit-unified-5h-utilization: 1.0\r\n"
-        "anthropic-ratelimit-unified-5h-reset: 1800003600\r\n",
-    )
+    s.idle.read_head().answer(status, {"type": "error", "error": {"type": kind, "message": "no"}}, fields)
     client.send(body[BEGUN:])
     other = s.api.accept().read_head()
     assert other.read() == body
