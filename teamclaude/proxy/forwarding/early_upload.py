@@ -37,7 +37,7 @@ from .routing_request import request_of_beginning, whole_request
 
 __all__ = ["EarlyRequest", "may_send_early", "receive_body"]
 
-EARLY_BYTES = 1 << 18  # a smaller body has arrived before an account is chosen
+EARLY_BYTES = 1 << 17  # a smaller body has arrived by the time an account is chosen
 START_BYTES, START_SEC = 3 << 14, 0.05
 MOST_SEC = 2.0
 _FRONT_BYTES = 1024  # in which the model is
