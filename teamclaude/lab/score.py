@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Optional
 
-from ..routing.state.decision import Lease
+from ..routing.state.decision import NEVER, Lease
 from ..values import dataclass
 from .api_model import ApiAccount, ApiResponse
 from .clients import ActiveSession
@@ -142,9 +142,12 @@ class ScoreCounter:
         """Remember when no account is open; they stay closed until the first one's window ends."""
         if self._closures and now < self._closures[-1][1]:
             return
-        opens = min(api_account.closed_until(now) for api_account in self.api_accounts.values())
-        if opens > now:
-            self._closures.append((now, opens))
+        opens = NEVER
+        for api_account in self.api_accounts.values():
+            opens = min(opens, api_account.closed_until(now))
+            if opens <= now:
+                return
+        self._closures.append((now, opens))
 
     # --- at the end -----------------------------------------------------------------------------
 

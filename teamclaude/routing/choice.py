@@ -320,6 +320,8 @@ class Choice:
 
         The rails and an unproven account's probe count beside the policy's own limit.
         """
+        if not account.inflight:
+            return True  # no limit is less than 1
         limit = self._policy.inflight_limit(self.rules, account, self.now)
         return inflight_cap(account, self.rules, self.now, waited, limit) > account.inflight
 

@@ -19,7 +19,6 @@ from collections.abc import Hashable, Iterable
 from typing import Callable, Optional, TypeVar
 
 from .candidates import Candidates
-from .quota.windows import is_scoped
 from .state.account import Account, Block
 from .state.decision import NEVER, RoutingRequest, Wait
 
@@ -70,7 +69,7 @@ class SharedChoices:
 
 def _tells_models_apart(account: Account) -> bool:
     """Return whether the account may serve one model and refuse another."""
-    return bool(account.scoped_refusals) or any(is_scoped(axis) for axis in account.windows.axes)
+    return bool(account.scoped_refusals or account.windows.scoped)
 
 
 def find_once(known: dict[Hashable, T], key: Hashable, find: Callable[[], T]) -> T:

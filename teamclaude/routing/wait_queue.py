@@ -26,7 +26,6 @@ from collections.abc import Collection, Hashable
 from operator import attrgetter
 from typing import Optional
 
-from ..values import NamedTuple
 from .fleet import Fleet
 from .shared_choice import SharedChoices
 from .state.decision import NEVER, Lease, Reason, RoutingRequest, Wait
@@ -43,12 +42,9 @@ MOST_ALIKE = 1000  # that are remembered
 MARGIN_SEC = 1.0  # before a waiter's budget ends it is looked at itself
 
 
-class _GateKind(NamedTuple):
-    """What a policy's answer at its gate depends on beside those ahead."""
-
-    asked: Hashable  # constraints
-    parents_account: Optional[str]
-    has_waited_out: bool
+# What a policy's answer at its gate depends on beside those ahead: the constraints, the account of the
+# conversation that started the waiter's, and whether the waiter has waited out `slotWaitSec`.
+_GateKind = tuple[Hashable, Optional[str], bool]
 
 
 class WaitQueue:
@@ -75,7 +71,8 @@ class WaitQueue:
         if self._tried_at <= now < self._none_due_until:
             return False
         self._none_due_until = self.next_due()
-        return any(waiter.is_due(now) for waiter in self.waiters)
+        looked_at = self._apart if self._tried_at <= now < self._others_until else self.waiters
+        return any(waiter.is_due(now) for waiter in looked_at)
 
     def serve(self, now: float, changed: Optional[str] = None) -> list[Waiter]:
         """Walk the queue from its head; return the waiters that got a lease and left it.
@@ -171,7 +168,8 @@ class WaitQueue:
             if kind is None or not waiter.is_at_gate:
                 return
             shared.record_held(kind, ahead)
-        if kind.has_waited_out:
+        _, _, has_waited_out = kind
+        if has_waited_out:
             shared.held_alike.add(self._find_alike(waiter))
 
     def _is_still_held(self, waiter: Waiter, now: float) -> bool:
@@ -208,7 +206,7 @@ class WaitQueue:
         beside = None if parent is None else parent.account
         if beside is not None and shared.leaves_out(beside, (asked, has_waited_out)):
             beside = None
-        return _GateKind(asked, beside, has_waited_out)
+        return asked, beside, has_waited_out
 
     def _is_anonymous(self, waiter: Waiter, now: float) -> bool:
         """Return whether neither fleet nor policy know its conversation; policies learn what is bound."""
@@ -266,8 +264,7 @@ class WaitQueue:
 
     def _waits_for_other_account(self, waiter: Waiter, changed: str, now: float) -> bool:
         """Return whether it waits for a slot where its cache is, and not so long that it takes another."""
-        wait = waiter.wait
-        if wait is None or wait.account in (None, changed) or wait.decision.reason not in _STAYING:
+        if waiter.account in (None, changed) or waiter.reason not in _STAYING:
             return False
         return now - waiter.since < self._slot_wait_sec(waiter.request) and not waiter.is_due(now)
 
@@ -342,12 +339,13 @@ class WaitQueue:
         """Return whether nothing it waits for can come within its limits."""
         waited = now - waiter.since
         left = waiter.limits.budget - waited
-        if waiter.limits.slots_only and not waiter.is_for_slot:
+        is_for_slot = waiter.account is not None
+        if waiter.limits.slots_only and not is_for_slot:
             return True
-        if waiter.waits_for(Reason.BLOCKED):
+        if waiter.reason == Reason.BLOCKED:
             return True
         # A slot may come free at any moment; a bench or a window ends when it ends.
-        recovery = 0.0 if waiter.is_for_slot else waiter.until - now
+        recovery = 0.0 if is_for_slot else waiter.until - now
         # Another account than the one that is named may not serve it.
         is_named = waiter.request.pin is not None or waiter.request.owner is not None
         paid_after = NEVER if is_named else waiter.limits.paid_after

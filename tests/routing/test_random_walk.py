@@ -123,6 +123,9 @@ class Walk:
         }
         for key, account in self.fleet.accounts.items():
             assert caps[key] <= inflight_cap(account, self.rules, self.now, waited) <= 3
+            for scope in (ask.scope, None):
+                blocked = account.is_blocked(ask.model, self.rules, self.now, scope)
+                assert blocked == (account.block(ask.model, self.rules, self.now, scope) is not None)
         before = {k: a.inflight for k, a in self.fleet.accounts.items()}
         assert self.fleet.choose(ask, self.now, waited) == self.fleet.choose(ask, self.now, waited)
         self.check_kept(ask)

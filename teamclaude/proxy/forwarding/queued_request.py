@@ -29,5 +29,4 @@ class QueuedRequest(Waiter):
 
     def sleep(self, now: float) -> Sleep:
         """Return its next sleep: until it is served, or its wait may have ended by itself."""
-        until = self.wait.until if self.wait is not None else float("inf")
-        return Sleep(max(SHORTEST_SEC, min(CLIENT_CHECK_SEC, until - now)), self.wake_up)
+        return Sleep(max(SHORTEST_SEC, min(CLIENT_CHECK_SEC, self.until - now)), self.wake_up)

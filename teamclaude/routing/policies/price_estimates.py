@@ -42,6 +42,7 @@ class PriceEstimates:
         self.tokens = 0.0  # burned by warm requests, fading
         self.seconds = 0.0  # of active conversations, fading alike
         self._cold: deque[int] = deque(maxlen=LATEST_COLD)  # burned by the latest cold requests
+        self.entry_tokens = 0.0  # that a conversation burns to write its cache on an account; 0: not known
         # By account key: conversations that were served there lately, or have just been given it.
         self._active: defaultdict[str, ExpiringSet] = defaultdict(ExpiringSet)
         self._served_at: OrderedDict[str, float] = OrderedDict()  # active conversations: their last response
@@ -67,7 +68,7 @@ class PriceEstimates:
         if usage.cache_read_tokens >= usage.cache_write_5m_tokens + usage.cache_write_1h_tokens:
             self.tokens += burned  # a warm request; a cold one says nothing of the usual burn
         else:
-            self._cold.append(burned)
+            self._record_cold([burned])
         if conversation is not None:
             self._active[account.key].set_expiry(conversation, now + ACTIVE_SEC)
             if self._own_time:
@@ -126,10 +127,9 @@ class PriceEstimates:
         """Tokens per second of an active conversation; None until an hour of them was seen."""
         return self.tokens / self.seconds if self.seconds >= 3600.0 and self.tokens > 0.0 else None
 
-    @property
-    def entry_tokens(self) -> float:
-        """Tokens that a conversation burns to write its cache when it enters an account; 0: not known."""
-        return sum(self._cold) / len(self._cold) if len(self._cold) >= LEAST_COLD else 0.0
+    def _record_cold(self, burned: Iterable[int]) -> None:
+        self._cold.extend(burned)
+        self.entry_tokens = sum(self._cold) / len(self._cold) if len(self._cold) >= LEAST_COLD else 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Return what a restart must not lose."""
@@ -147,7 +147,7 @@ class PriceEstimates:
         self.demand = DemandTable([h if h >= 0 else None for h in hours] if len(hours) == HOURS else None)
         self.tokens = max(0.0, saved.get("tokens", as_number, 0.0))
         self.seconds = max(0.0, saved.get("seconds", as_number, 0.0))
-        self._cold.extend(saved.each("cold", as_count))
+        self._record_cold(saved.each("cold", as_count))
         self.families.restore(saved.inner("families"))
 
 

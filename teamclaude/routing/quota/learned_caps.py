@@ -113,7 +113,7 @@ class Burn:
 
     def _drop_old(self, newest: int) -> None:
         oldest = newest - KEEP_SEC // BUCKET_SEC
-        if any(index < oldest for index in self._buckets):
+        if min(self._buckets, default=oldest) < oldest:
             self._buckets = {i: n for i, n in self._buckets.items() if i >= oldest}
             self._sums.clear()
 

@@ -103,7 +103,7 @@ class UseElsewhere:
 
 def _rate(points: Sequence[_Point], size: Optional[float], least: float) -> Optional[float]:
     if not any(
-        _unexplained(before, after, size) >= MIN_RISE
+        after.used - before.used - ROUNDING >= MIN_RISE and _unexplained(before, after, size) >= MIN_RISE
         for place, after in enumerate(points)
         for before in points[:place]
     ):
@@ -127,7 +127,7 @@ def _rate(points: Sequence[_Point], size: Optional[float], least: float) -> Opti
 def _unexplained(before: _Point, after: _Point, size: Optional[float]) -> float:
     """Return the rise that our tokens can't explain, at the most that they may have used."""
     rise = after.used - before.used - ROUNDING
-    if rise < MIN_RISE or not _are_comparable(before, after):
+    if not _are_comparable(before, after):
         return 0.0
     ours = after.own.burned + after.own.pending - before.own.burned + before.unseen
     if not ours:

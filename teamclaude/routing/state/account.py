@@ -292,8 +292,11 @@ class Account:
         return Block(capped.rule, capped.detail, max(blocked.until, capped.until))
 
     def is_blocked(self, model: Optional[str], rules: Rules, now: float, scope: Optional[Scope]) -> bool:
-        """Return whether `block` gives a reason: of a benched account without putting it into words."""
+        """Return whether `block` gives a reason: in most cases without putting it into words."""
         if self.bench_until > now and not 0.0 < self.probe_at <= now:
+            return True
+        is_full = self.windows.peak >= rules.full and not self.extra_usage
+        if is_full and any(window.resets_at is not None for _, window in self._full_axes(model, rules, now)):
             return True
         return self.block(model, rules, now, scope) is not None
 

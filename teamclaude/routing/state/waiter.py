@@ -112,19 +112,20 @@ class Waiter:
         """Return whether the gate still held it at `at` if it held the others."""
         return self.alike is not None and self.last_attempt_at <= at < self.alike_until
 
-    def waits_for(self, reason: str) -> bool:
-        """Return whether its last decision has this reason."""
-        return self._wait is not None and self._wait.decision.reason == reason
+    @property
+    def reason(self) -> str:
+        """The reason of its last decision; empty before that."""
+        return "" if self._wait is None else self._wait.decision.reason
+
+    @property
+    def account(self) -> Optional[str]:
+        """The account of whose slots it waits for one."""
+        return None if self._wait is None else self._wait.account
 
     @property
     def is_at_gate(self) -> bool:
         """Whether a policy holds it at its gate."""
         return self._wait is not None and self._wait.decision.reason == Reason.GATE
-
-    @property
-    def is_for_slot(self) -> bool:
-        """Whether it waits for a slot of a usable account."""
-        return self._wait is not None and self._wait.account is not None
 
     def record_attempt(self, now: float) -> float:
         """Record an attempt; return the seconds waited, which a clock that moves back does not reduce."""

@@ -329,7 +329,7 @@ def test_what_it_costs_to_enter_counts_at_the_gate(priced):
     pool.quota("a", "5h", 0.4, 4 * HOUR)
     make_active(pool, "a", "other")
     assert pool.choose("s", hold_sec=HOLD).account == "a"
-    pool.fleet.policy.estimates._cold.extend([900_000] * 5)
+    pool.fleet.policy.estimates._record_cold([900_000] * 5)
     assert pool.choose("s", hold_sec=HOLD).reason == Reason.GATE
 
 
