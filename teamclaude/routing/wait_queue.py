@@ -26,7 +26,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Hashable
-from operator import attrgetter
 from typing import Optional
 
 from .fleet import Fleet
@@ -35,10 +34,10 @@ from .state.decision import NEVER, Lease, Reason, RoutingRequest, Wait
 from .state.gate_queue import RECHECK_SEC
 from .state.places import KEEPS_PLACE
 from .state.waiter import NO_WAIT, Alike, Quiet, Waiter, WaitLimits
+from .state.waiter_groups import PLACE, WaiterGroups
 
 __all__ = ["NO_WAIT", "WaitLimits", "WaitQueue", "Waiter"]
 
-_PLACE = attrgetter("place")
 _STAYING = (Reason.KEPT, Reason.THREAD)
 TELL_AGAIN_SEC = 60.0  # until words are renewed
 MOST_ALIKE = 1000  # that are remembered
@@ -59,6 +58,8 @@ class WaitQueue:
         self._none_due_until = NEVER  # no waiter is due before, unless the clock moves back
         self._tried_at = -NEVER  # the last attempt of any
         self._alike: dict[Hashable, Alike] = {}  # by constraints and parent
+        self._number = 0  # of the last waiter
+        self._groups = WaiterGroups(fleet.bindings)
         self._apart: list[Waiter] = []  # rule 6
         self._others_until = NEVER  # until the others are tried again
 
@@ -81,15 +82,13 @@ class WaitQueue:
         `changed` is the only account to which something happened, and nothing bad: a warm conversation that
         waits for another account, its own, need not be tried.
         """
-        served: list[Waiter] = []
-        left: deque[Waiter] = deque()
+        tried: list[Waiter] = []
         apart: list[Waiter] = []
         again = now + RECHECK_SEC
-        full: Hashable = None  # the constraints of a quiet waiter that has found no slot of `changed`
         shared = self._fleet.shared = SharedChoices()
         kept, bindings = self._fleet.gate_queue.kept, self._fleet.bindings
         try:
-            for waiter in sorted(self.waiters, key=_PLACE):
+            for waiter in self._walk(changed, now):
                 of, quiet, alike = waiter.conversation, waiter.quiet, waiter.alike
                 if (
                     alike is not None
@@ -99,31 +98,47 @@ class WaitQueue:
                     and (alike in shared.held_alike or self._is_held_too(alike, shared))
                 ):
                     waiter.last_attempt_at, waiter.until = now, again
-                    left.append(waiter)
                     if again >= waiter.alike_until:
                         apart.append(waiter)
                     continue
-                if (
-                    quiet is not None
-                    and changed is not None
-                    and waiter.last_attempt_at <= now < quiet.until
-                    and (quiet.home != changed or (full == quiet.constraints and self._is_bound(quiet)))
+                if changed is not None and (
+                    self._groups.is_left_out(waiter)
+                    or (quiet is None and self._waits_for_other_account(waiter, changed, now))
                 ):
-                    pass
-                elif changed is None or not self._waits_for_other_account(waiter, changed, now):
-                    self._try_in_walk(waiter, shared, now)
-                    if changed is not None and self._leaves_none(waiter, quiet, changed, now):
-                        full = waiter.request.constraints
-                if waiter.lease is None:
-                    left.append(waiter)
                     apart.append(waiter)
-                else:
-                    served.append(waiter)
+                    continue
+                if changed is None or quiet is None:
+                    self._try_in_walk(waiter, shared, now)
+                else:  # it is bound: what is known of others seldom holds for it
+                    self._try_now(waiter, now)
+                    if waiter.lease is not None:
+                        shared.clear()
+                tried.append(waiter)
+                if changed is not None and self._leaves_none(waiter, quiet, changed, now):
+                    self._groups.mark_full(waiter)
+                if waiter.lease is None:
+                    apart.append(waiter)
         finally:
             self._fleet.shared = None
-        self.waiters, self._apart = left, apart
-        self._others_until = again if len(apart) < len(left) else NEVER
+            self._groups.clear_full()
+            served = [waiter for waiter in tried if waiter.lease is not None]
+            for waiter in served:
+                self.waiters.remove(waiter)
+            if changed is not None:
+                apart += self._groups.quiet_elsewhere(changed)
+            self._groups.update(tried)
+        self._apart = apart
+        self._others_until = again if len(apart) < len(self.waiters) else NEVER
         return served
+
+    def _walk(self, changed: Optional[str], now: float) -> list[Waiter]:
+        """Return the waiters in the order of their places; rule 5 leaves some out."""
+        if changed is None:
+            self._groups.forget()
+            return sorted(self.waiters, key=PLACE)
+        if not self._groups.is_known(now):
+            self._groups.file_all(self.waiters, now)
+        return self._groups.concerned(changed)
 
     def _is_held_too(self, alike: Alike, shared: SharedChoices) -> bool:
         """Return whether the gate holds these because it held others of their kind, with no more ahead.
@@ -222,12 +237,12 @@ class WaitQueue:
         waiter.wait = wait
         self._tried_at = now
         self._none_due_until = min(self._none_due_until, waiter.due_at())
-        waiter.quiet = self._quiet(waiter, wait)
+        waiter.quiet = self._quiet_of(waiter, wait)
 
-    def _quiet(self, waiter: Waiter, wait: Wait) -> Optional[Quiet]:
+    def _quiet_of(self, waiter: Waiter, wait: Wait) -> Optional[Quiet]:
         """Return what makes the waiter quiet; a policy may move it, and a pin apply again, at any moment."""
         fleet, request = self._fleet, waiter.request
-        may_move = fleet.policy.moves_warm or fleet.pins or request.facts.project
+        may_move = fleet.policy.moves_warm or fleet.pins or fleet.user_rules.project_pins
         if wait.account is None or wait.decision.reason not in _STAYING or may_move:
             return None
         conversation, rules = request.conversation or "", fleet.rules
@@ -236,7 +251,7 @@ class WaitQueue:
             return None
         recent = binding.last_used + min(rules.cache_affinity_window_sec, rules.binding_evict_sec)
         until = min(waiter.due_at(), waiter.since + rules.slot_wait, recent)
-        return Quiet(until, wait.account, conversation, request.constraints)
+        return Quiet(until, conversation, (wait.account, request.constraints))
 
     def _leaves_none(self, waiter: Waiter, before: Optional[Quiet], account: str, now: float) -> bool:
         """Return whether this attempt shows that the account has no slot for others like the waiter.
@@ -245,7 +260,7 @@ class WaitQueue:
         """
         lease, quiet, fleet = waiter.lease, waiter.quiet, self._fleet
         if lease is None:
-            return quiet is not None and quiet.home == account and now < quiet.until
+            return quiet is not None and quiet.group[0] == account and now < quiet.until
         home = fleet.accounts.get(account)
         if (
             before is None
@@ -257,11 +272,6 @@ class WaitQueue:
         has_slot = home.inflight < fleet.policy.inflight_limit(fleet.rules, home, now)
         scope = lease.request.scope if home.scoped_refusals else None
         return not has_slot and home.block(lease.request.model, fleet.rules, now, scope) is None
-
-    def _is_bound(self, quiet: Quiet) -> bool:
-        """Return whether its cache is still where it waits: another request may have moved it."""
-        binding = self._fleet.bindings.get(quiet.conversation)
-        return binding is not None and binding.account == quiet.home
 
     def _waits_for_other_account(self, waiter: Waiter, changed: str, now: float) -> bool:
         """Return whether it waits for a slot where its cache is, and not so long that it takes another."""
@@ -294,8 +304,11 @@ class WaitQueue:
 
     def add(self, waiter: Waiter) -> None:
         """Queue a waiter that has entered and got no lease."""
+        self._number += 1
+        waiter.number = self._number
         self.waiters.append(waiter)
         self._apart.append(waiter)
+        self._groups.add(waiter)
 
     # --- those who leave ----------------------------------------------------------------------
 
@@ -303,6 +316,7 @@ class WaitQueue:
         """Take out a waiter that gives up, or was served already; its conversation keeps its place."""
         if waiter in self.waiters:
             self.waiters.remove(waiter)
+            self._groups.remove(waiter)
             if waiter in self._apart:
                 self._apart.remove(waiter)
             self._fleet.gate_queue.release(waiter.conversation, waiter.last_attempt_at)
@@ -340,19 +354,16 @@ class WaitQueue:
         """Return whether nothing it waits for can come within its limits."""
         waited = now - waiter.since
         left = waiter.limits.budget - waited
-        is_for_slot = waiter.account is not None
-        if waiter.limits.slots_only and not is_for_slot:
+        if waiter.account is not None:  # its slot may come free at any moment; a bench ends when it ends
+            return left <= 0
+        if waiter.limits.slots_only or waiter.reason == Reason.BLOCKED:
             return True
-        if waiter.reason == Reason.BLOCKED:
-            return True
-        # A slot may come free at any moment; a bench or a window ends when it ends.
-        recovery = 0.0 if is_for_slot else waiter.until - now
         # Another account than the one that is named may not serve it.
         is_named = waiter.request.pin is not None or waiter.request.owner is not None
         paid_after = NEVER if is_named else waiter.limits.paid_after
         has_paid = paid_after < NEVER and self._has_paid(waiter.request.allowed, now)
         paid_in = paid_after - waited if has_paid else NEVER
-        return left <= 0 or min(recovery, paid_in) > left
+        return left <= 0 or min(waiter.until - now, paid_in) > left
 
     def _has_paid(self, allowed: Collection[str], now: float) -> bool:
         return any(

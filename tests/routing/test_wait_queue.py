@@ -7,6 +7,7 @@ import pytest
 from teamclaude.routing.policies.registry import POLICIES
 from teamclaude.routing.state.account import ScopedRefusal
 from teamclaude.routing.state.decision import Lease, RoutingRequest
+from teamclaude.routing.user_rules.routes import RequestFacts
 from teamclaude.routing.wait_queue import NO_WAIT, Waiter, WaitLimits, WaitQueue
 from tests.routing.conftest import EVERY, STAYING, only
 
@@ -212,18 +213,34 @@ def test_a_released_slot_costs_one_attempt_however_many_wait_for_it(make_pool):
 
 
 @only(*KEEPING)
-@pytest.mark.parametrize("what", ["other constraints", "moved", "nobody knows what changed", "time"])
+def test_a_known_project_costs_no_attempts_where_none_is_pinned(make_pool):
+    pool = make_pool("a", "b")
+    queue = WaitQueue(pool.fleet)
+    leases, waiters = crowd_at(pool, queue, "a", facts=RequestFacts(project="/work/x"))
+    tried = attempts(pool)
+    pool.fleet.settle_lease(leases[0], pool.now)
+    assert queue.serve(pool.now, "a") == [waiters[0]]
+    assert queue.serve(pool.now, "a") == []
+    assert tried == ["a0", "a1"]
+
+
+@only(*KEEPING)
+@pytest.mark.parametrize(
+    "what", ["other constraints", "moved", "nobody knows what changed", "time", "a project is pinned"]
+)
 def test_what_may_be_served_otherwise_is_tried_itself(make_pool, what):
     pool = make_pool("a", "b")
     pool["b"].proven = True
     queue = WaitQueue(pool.fleet)
+    if what == "a project is pinned":
+        pool.fleet.user_rules.pin("/work/x", "b")
     _, waiters = crowd_at(pool, queue, "a")
     changed = None if what == "nobody knows what changed" else "a"
     if what == "other constraints":
         queue.leave(waiters[4], pool.now)
         stand(queue, RoutingRequest("a4", betas="new-beta"), pool.now, WaitLimits(HOUR))
     elif what == "moved":
-        pool.fleet.bindings["a4"].account = "b"
+        pool.fleet.admit(RoutingRequest("a4", pin="b"), pool.now)
     elif what == "time":
         pool.wait(5.0)
     tried = attempts(pool)
@@ -231,10 +248,10 @@ def test_what_may_be_served_otherwise_is_tried_itself(make_pool, what):
     assert tried[-1] == "a4"
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(8))
 def test_nothing_is_decided_in_another_way_than_by_trying_all(make_pool, monkeypatch, seed):
     as_it_is = trace_of(make_pool, seed)
-    monkeypatch.setattr(WaitQueue, "_quiet", lambda self, waiter, wait: None)
+    monkeypatch.setattr(WaitQueue, "_quiet_of", lambda self, waiter, wait: None)
     assert as_it_is == trace_of(make_pool, seed)
     assert sum(line.startswith("served") for line in as_it_is) > 100
 
@@ -269,4 +286,5 @@ def trace_of(make_pool, seed):
             pool[lease.account].bench_until = pool.now + 3.0
         pool.settle(lease, served=True)
         note(queue.serve(pool.now, lease.account if draw.random() < 0.8 else None))
+        assert queue.next_due() == min((w.due_at() for w in queue.waiters), default=float("inf"))
     return lines

@@ -32,6 +32,7 @@ from ..records.wait_texts import clock_time, duration_text
 from .account_targets import UpstreamTarget
 from .context import RequestContext
 from .hold import Hold
+from .queued_request import QueuedRequest
 from .refusals import Refusals
 from .retry import Action, Failure, Step
 from .router import NO_WAIT, NoUsableAccountError, WaitLimits
@@ -62,10 +63,11 @@ class AccountAcquirer:
         request = self._exchange.routing_request
         return request._replace(tried=excluded) if excluded else request
 
-    def acquire(self, step: Step) -> RequestCoroutine[Optional[Lease]]:
+    def acquire(self, step: Step, tried: Optional[QueuedRequest] = None) -> RequestCoroutine[Optional[Lease]]:
         """Return the account for the attempt that `step` asks for; None when the kept response is the best.
 
-        Raises the error for the client when no account can be had in time.
+        `tried` is the first attempt, as `Router.acquire_now` returned it.  Raises the error for the client
+        when no account can be had in time.
         """
         if step.action is Action.RELAY:
             return None
@@ -83,6 +85,8 @@ class AccountAcquirer:
                 if self._needs_operator(error.decision):
                     raise self._no_account(error.decision) from None
         try:
+            if tried is not None:
+                return (yield from self._acquire(request, tried.limits, tried))
             limits = self._context.wait_limits_of(self._exchange)
             return (yield from self._acquire(request, self._refusals.wait_limits(limits)))
         except NoUsableAccountError as error:
@@ -90,17 +94,28 @@ class AccountAcquirer:
                 return None
             raise self._no_account(error.decision) from None
 
-    def _acquire(self, request: RoutingRequest, limits: WaitLimits) -> RequestCoroutine[Lease]:
+    def _acquire(
+        self, request: RoutingRequest, limits: WaitLimits, tried: Optional[QueuedRequest] = None
+    ) -> RequestCoroutine[Lease]:
         exchange, router, monotonic = self._exchange, self._context.router, self._context.monotonic
         request = with_facts(request, exchange, self._context)  # by the rules of now
+        if tried is not None and not self._is_same(request, tried.request):
+            tried = None
         exchange.waiting_since = monotonic()
         try:
             on_wait = exchange.wait_recorder(self._context.clock, router.outlook)
-            return (yield from router.acquiring(request, limits, self._check_wait, on_wait))
+            return (yield from router.acquiring(request, limits, self._check_wait, on_wait, tried))
         finally:
             exchange.end_wait()
             exchange.waited += monotonic() - exchange.waiting_since
             exchange.waiting_since = None
+
+    def _is_same(self, request: RoutingRequest, tried: RoutingRequest) -> bool:
+        """Return whether the rules apply to the request as they did when it was tried."""
+        needs_facts = self._context.router.user_rules.needs_facts
+        return (request.route, request.allowed) == (tried.route, tried.allowed) and not (
+            needs_facts and request.facts != tried.facts
+        )
 
     def _check_wait(self) -> RequestCoroutine[None]:
         """Check the client; raise HandedOverError where the process that serves now should take its request.

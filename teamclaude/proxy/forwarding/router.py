@@ -15,7 +15,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Optional, TypeVar
+from typing import Any, Optional, TypeVar, Union
 
 from ...errors import DrainingError, WaitQueueFullError
 from ...routing.expected_account import ExpectedAccount, expected_account
@@ -78,23 +78,26 @@ class Router:
         limits: WaitLimits,
         on_tick: Callable[[], RequestCoroutine[None]],
         on_wait: Callable[[Waiter], None] = lambda waiter: None,
+        tried: Optional[QueuedRequest] = None,
     ) -> RequestCoroutine[Lease]:
         """Return a lease for `request`, with its slot; wait for it within `limits`.
 
+        `tried` is what `acquire_now` returned for the same request, but for facts that no rule asks for.
         `on_tick` is run every CLIENT_CHECK_SEC without the lock and raises when the client has disconnected.
         `on_wait` gets the waiter, once, when it is queued: any thread may read its `wait`.  Raises
         NoUsableAccountError, WaitQueueFullError, DrainingError, or what `on_tick` raises.
         """
         with self._lock:
             now = self._clock()
-            waiter = self._try_enter(request, limits, now)
-            if waiter.lease is not None:
+            if tried is not None and tried.tried_at_change == self.changes:
+                waiter = tried  # nothing has changed: it would get nothing again
+                waiter.request = waiter.request._replace(facts=request.facts)
+            elif (waiter := self._try_enter(request, limits, now)).lease is not None:
                 return waiter.lease
             self._check_limits(waiter, now)
-            if len(self._queue.waiters) >= self._max_held:
-                raise WaitQueueFullError(
-                    f"{len(self._queue.waiters)} requests are already waiting for an account; try again."
-                )
+            waiting = len(self._queue.waiters)
+            if waiting >= self._max_held:
+                raise WaitQueueFullError(f"{waiting} requests are already waiting for an account; try again.")
             waiter.wake_up = WakeUp()
             self._queue.add(waiter)
             self._sleeping[waiter] = waiter
@@ -110,15 +113,16 @@ class Router:
             self._leave_queue(waiter)
             raise
 
-    def acquire_now(self, request: RoutingRequest, limits_of: Callable[[], WaitLimits]) -> Optional[Lease]:
-        """Return a lease if one can be had without waiting, else None.
-
-        Where nobody waits and the request may wait, its limits and the queue play no part in that.
-        """
+    def acquire_now(
+        self, request: RoutingRequest, limits_of: Callable[[], WaitLimits]
+    ) -> Union[Lease, QueuedRequest, None]:
+        """Return a lease if one can be had without waiting, else the waiter, not queued, or None."""
         with self._lock:
             now = self._clock()
-            if self._queue.waiters or not request.hold_sec:
-                return self._try_enter(request, limits_of(), now).lease
+            if self._queue.waiters or not request.hold_sec:  # else these and its limits play no part
+                waiter = self._try_enter(request, limits_of(), now)
+                waiter.tried_at_change = self.changes
+                return waiter if waiter.lease is None else waiter.lease
             lease = self._fleet.admit(request, now)
             if type(lease) is not Lease:
                 return None

@@ -13,4 +13,5 @@ Nothing here chooses an account.
 - places: since when conversations have waited, also while their clients are away
 - spending: what paid requests have cost, and which accounts that closes
 - waiter: a request that waits for an account
+- waiter_groups: the waiters of a queue by what can serve them
 """

@@ -134,6 +134,7 @@ class Conversations(dict[str, Binding]):
     def __init__(self) -> None:
         super().__init__()
         self.idle = ExpiringSet()  # by the time they are evicted
+        self.moves = 0  # from account to account so far
 
     def bind(
         self,
@@ -162,6 +163,7 @@ class Conversations(dict[str, Binding]):
             binding.account, binding.bound_at, binding.reason = account.key, now, decision.reason
             binding.prefix = 0  # nothing of it is cached there
             binding.moves += 1
+            self.moves += 1
             if decision.reason == Reason.OVER_PACE:
                 binding.paced_at = now
         binding.cache_life = request.cache_life
@@ -180,6 +182,7 @@ class Conversations(dict[str, Binding]):
         known = self.get(binding.conversation)
         if known is not None:
             self.unmark_warm(known, accounts)
+            self.moves += 1
         self[binding.conversation] = binding
         self.update_expiry(binding, accounts, rules)
 

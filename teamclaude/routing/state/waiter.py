@@ -9,7 +9,7 @@ from ...values import NamedTuple
 from .decision import NEVER, Decision, Lease, Reason, RoutingRequest, Wait
 from .gate_queue import RECHECK_SEC
 
-__all__ = ["NO_WAIT", "Alike", "Quiet", "WaitLimits", "Waiter"]
+__all__ = ["NO_WAIT", "Alike", "Quiet", "QuietGroup", "WaitLimits", "Waiter", "WaiterGroup"]
 
 NEGLIGIBLE_SEC = 0.005  # time spent that is not subtracted: 2 us of a small request
 
@@ -37,13 +37,15 @@ class WaitLimits(NamedTuple):
 NO_WAIT = WaitLimits()
 
 
+QuietGroup = tuple[str, Hashable]  # the key of the account where its cache is, and its constraints
+
+
 class Quiet(NamedTuple):
     """What is known of a waiter that only a slot where its cache is can serve: rule 5 of wait_queue.py."""
 
     until: float  # epoch seconds: then it may be served elsewhere, or be refused
-    home: str  # the account's key
     conversation: str
-    constraints: Hashable
+    group: QuietGroup
 
 
 class Alike:
@@ -67,10 +69,13 @@ class Waiter:
         self.conversation = request.conversation
         self.limits = limits
         self.since = since
+        self.number = 0  # in the order in which waiters were queued
         self.place = since  # since when its conversation has waited, if that has been sent away meanwhile
         self.last_attempt_at = since
         self.lease: Optional[Lease] = None
         self.quiet: Optional[Quiet] = None
+        self.group = _NO_GROUP  # where the queue has filed it
+        self.filed_place = since  # its place then
         self._wait: Optional[Wait] = None
         self.until = NEVER  # of `wait`: when another attempt makes sense without an event
         self.is_unknown = False  # to the policy
@@ -157,3 +162,12 @@ class Waiter:
     def due_at(self) -> float:
         """Return when `is_due` becomes true without an event (epoch seconds)."""
         return min(self.until, self.changes_at)
+
+
+class WaiterGroup(list[Waiter]):
+    """Waiters that a queue keeps together; `is_full`: in this walk there is no slot for them any more."""
+
+    is_full = False
+
+
+_NO_GROUP = WaiterGroup()

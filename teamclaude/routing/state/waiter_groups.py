@@ -1,0 +1,131 @@
+"""The waiters of a queue by what can serve them, so that an answer of one account asks few of them.
+
+Rules that hold in this file:
+
+1. A quiet waiter (`Quiet`) can do nothing but wait for a slot where its cache is.  Those of one account with
+   the same constraints are a group, all who are not quiet are others; each in the order of their places.
+2. What is filed holds until the first of them may be served otherwise by itself (`Quiet.until`), until a
+   conversation moves, and while the clock goes on.  Then, or after `forget`, all are filed anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import chain
+from operator import attrgetter
+
+from .conversations import Conversations
+from .decision import NEVER
+from .waiter import Quiet, QuietGroup, Waiter, WaiterGroup
+
+__all__ = ["PLACE", "WaiterGroups"]
+
+PLACE = attrgetter("place")
+BY_PLACE = attrgetter("place", "number")
+
+
+class WaiterGroups:
+    """The waiters of one queue, filed while `is_known`."""
+
+    def __init__(self, bindings: Conversations) -> None:
+        self._bindings = bindings
+        self._others = WaiterGroup()
+        self._quiet: dict[QuietGroup, WaiterGroup] = {}
+        self._full: list[WaiterGroup] = []
+        self._known_until = -NEVER  # epoch seconds
+        self._known_from = -NEVER  # the last attempt of those that are filed
+        self._moves = 0  # of conversations, when they were filed
+
+    def is_known(self, now: float) -> bool:
+        """Return whether what is filed holds."""
+        return self._known_from <= now < self._known_until and self._moves == self._bindings.moves
+
+    def forget(self) -> None:
+        """File nobody until `file_all`."""
+        self._known_until = -NEVER
+
+    def file_all(self, waiters: Iterable[Waiter], now: float) -> None:
+        """File all waiters anew, given by number; one whose time has come is quiet no longer."""
+        self._quiet.clear()
+        self._others.clear()
+        self._known_from, self._known_until, self._moves = now, NEVER, self._bindings.moves
+        for waiter in sorted(waiters, key=PLACE):
+            quiet = waiter.quiet
+            if quiet is not None and not waiter.last_attempt_at <= now < quiet.until:
+                waiter.quiet = None
+            self._file(waiter)
+
+    def add(self, waiter: Waiter) -> None:
+        """File a waiter that was tried just now."""
+        if self._known_until > -NEVER:
+            self._file(waiter)
+
+    def remove(self, waiter: Waiter) -> None:
+        """Drop a waiter that leaves."""
+        if self._known_until > -NEVER:
+            waiter.group.remove(waiter)
+
+    def update(self, tried: Iterable[Waiter]) -> None:
+        """File waiters anew that were tried; drop those that have got a lease."""
+        if self._known_until == -NEVER:
+            return
+        for waiter in tried:
+            stays = waiter.quiet is None and waiter.group is self._others and waiter.lease is None
+            if stays and waiter.place == waiter.filed_place:
+                self._known_from = max(self._known_from, waiter.last_attempt_at)
+                continue
+            waiter.group.remove(waiter)
+            if waiter.lease is None:
+                self._file(waiter)
+
+    def concerned(self, changed: str) -> list[Waiter]:
+        """Return the waiters for whom a change of one account counts, in the order of their places."""
+        groups = [self._others] if self._others else []
+        groups += [waiters for group, waiters in self._quiet.items() if group[0] == changed and waiters]
+        if len(groups) == 1:
+            return list(groups[0])
+        return sorted(chain.from_iterable(groups), key=BY_PLACE)
+
+    def quiet_elsewhere(self, changed: str) -> list[Waiter]:
+        """Return the waiters that are quiet at other accounts."""
+        groups = [waiters for group, waiters in self._quiet.items() if group[0] != changed]
+        return list(chain.from_iterable(groups))
+
+    def mark_full(self, waiter: Waiter) -> None:
+        """Record that there is no slot for the rest of the waiter's group, until `clear_full`."""
+        if waiter.quiet is not None:
+            waiter.group.is_full = True
+            self._full.append(waiter.group)
+
+    def clear_full(self) -> None:
+        """Forget what `mark_full` has recorded."""
+        for group in self._full:
+            group.is_full = False
+        self._full.clear()
+
+    def is_left_out(self, waiter: Waiter) -> bool:
+        """Return whether there is no slot for a quiet waiter."""
+        if not waiter.group.is_full or waiter.quiet is None:
+            return False
+        # Another request of its conversation may have moved it within this walk.
+        return self._moves == self._bindings.moves or self._is_bound(waiter.quiet)
+
+    def _file(self, waiter: Waiter) -> None:
+        quiet = waiter.quiet
+        if quiet is not None and not self._is_bound(quiet):
+            quiet = waiter.quiet = None
+        if quiet is None:
+            group = self._others
+        else:
+            group = self._quiet.setdefault(quiet.group, WaiterGroup())
+            self._known_until = min(self._known_until, quiet.until)
+        self._known_from = max(self._known_from, waiter.last_attempt_at)
+        waiter.group, waiter.filed_place = group, waiter.place
+        group.append(waiter)
+        if len(group) > 1 and BY_PLACE(waiter) < BY_PLACE(group[-2]):
+            group.sort(key=BY_PLACE)
+
+    def _is_bound(self, quiet: Quiet) -> bool:
+        """Return whether its cache is still where it waits: another request may have moved it."""
+        binding = self._bindings.get(quiet.conversation)
+        return binding is not None and binding.account == quiet.group[0]
