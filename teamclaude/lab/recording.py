@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Optional
 
 from ..errors import UsageError
+from ..routing.user_rules.week_hours import utc_calendar
 from ..values import NamedTuple
 from .api_model import TokenWeights
 from .scenario import FIVE_OF_WEEK, AccountSetup, Scenario, ScenarioSettings
@@ -142,7 +144,12 @@ def recorded_scenario(recording: Recording, accounts: int, load: float, seed: in
         week, anywhere = its.week or mean, rng.uniform(0.0, WEEK_SEC)
         resets_at = anywhere if its.resets_at is None else its.resets_at
         setups.append(AccountSetup(week, its.five or week * FIVE_OF_WEEK, resets_at))
-    return Scenario(settings, (everybody, plans), demand, setups, end)
+    calendar = partial(_calendar_from, recording.began)
+    return Scenario(settings, (everybody, plans), demand, setups, end, calendar=calendar)
+
+
+def _calendar_from(began: float, at: float) -> tuple[int, int]:
+    return utc_calendar(began + at)
 
 
 # --- rows ---------------------------------------------------------------------------------------

@@ -56,6 +56,7 @@ class PolicyRun:
         rules: Mapping[str, AccountRules] = NO_RULES,
     ) -> None:
         chosen = LAB_POLICIES[policy]() if isinstance(policy, str) else policy
+        chosen.use_calendar(scenario.calendar)
         settings = scenario.settings
         self.scenario = scenario
         self._heatmap = heatmap

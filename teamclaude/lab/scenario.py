@@ -9,12 +9,13 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import Optional
 
+from ..routing.user_rules.week_hours import Calendar
 from ..values import NamedTuple, dataclass, field
 from .api_model import FIVE_HOURS_SEC, ApiAccount, ApiWindow, TokenWeights
 from .other_use import OtherUse, plan_other_use
 from .traffic import SessionTrace
 from .upper_bound import Demand, Overshoot, WeeklyWindow, unconstrained_demand, upper_bound, usable_tokens
-from .workload import WEEK_SEC, PlannedSession, User, make_workload
+from .workload import WEEK_SEC, PlannedSession, User, lab_calendar, make_workload
 
 __all__ = ["FIVE_OF_WEEK", "AccountSetup", "Scenario", "ScenarioSettings", "synthetic_scenario"]
 
@@ -61,6 +62,7 @@ class Scenario:
         setups: Sequence[AccountSetup],
         end: float,
         other_use: Sequence[OtherUse] = (),
+        calendar: Calendar = lab_calendar,
     ) -> None:
         self.settings = settings
         self.users, self.plans = team
@@ -68,6 +70,7 @@ class Scenario:
         self.setups = setups
         self.end = end
         self.other_use = other_use
+        self.calendar = calendar
 
     def upper_bound(
         self, overshoot: Sequence[Overshoot] = (), used_elsewhere: Sequence[tuple[float, float]] = ()

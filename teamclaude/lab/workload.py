@@ -11,10 +11,19 @@ import random
 from collections.abc import Sequence
 from typing import Optional
 
+from ..routing.user_rules.week_hours import utc_calendar
 from ..values import NamedTuple
 from .traffic import SessionTrace
 
-__all__ = ["DAY_SEC", "PERSON_PAUSE_SEC", "WEEK_SEC", "PlannedSession", "User", "make_workload"]
+__all__ = [
+    "DAY_SEC",
+    "PERSON_PAUSE_SEC",
+    "WEEK_SEC",
+    "PlannedSession",
+    "User",
+    "lab_calendar",
+    "make_workload",
+]
 
 HOUR_SEC, DAY_SEC, WEEK_SEC = 3600.0, 86400.0, 7 * 86400.0
 PERSON_PAUSE_SEC = 90.0  # a longer pause is a person's
@@ -23,6 +32,11 @@ SESSIONS_A_DAY = 3.0
 WEEKENDS = 0.12  # share of Saturdays and Sundays with work
 AGENTS = 0.2  # of the sessions have sub-agents
 AGENT_REQUESTS = 25  # at most, in a sub-agent
+
+
+def lab_calendar(at: float) -> tuple[int, int]:
+    """Return the day and the minute of an instant of a made-up world: it begins on a Monday, in UTC."""
+    return utc_calendar(at + 4 * DAY_SEC)  # the first day of the epoch was a Thursday
 
 
 class User(NamedTuple):

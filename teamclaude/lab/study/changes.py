@@ -11,10 +11,10 @@ from typing import Any
 from ...routing.policies.base import Policy
 from ...routing.policies.price import DEFAULT_TUNING, PricePolicy
 from ...routing.user_rules.caps import Caps, Reserve, Reserves
-from ...routing.user_rules.week_hours import Calendar, utc_calendar
+from ...routing.user_rules.week_hours import Calendar
 from ...values import NamedTuple
 from ..run import LAB_POLICIES, AccountRules
-from ..workload import DAY_SEC
+from ..workload import lab_calendar
 
 __all__ = [
     "AccountCap",
@@ -22,7 +22,6 @@ __all__ = [
     "Variant",
     "caps_of",
     "known_values",
-    "lab_calendar",
     "rules_of",
 ]
 
@@ -58,11 +57,6 @@ class AccountReserve(NamedTuple):
 
     account: str
     reserve: Reserve
-
-
-def lab_calendar(at: float) -> tuple[int, int]:
-    """Return the day and the minute of an instant of a made-up world: it begins on a Monday, in UTC."""
-    return utc_calendar(at + 4 * DAY_SEC)  # the first day of the epoch was a Thursday
 
 
 def rules_of(

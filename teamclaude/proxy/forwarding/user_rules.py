@@ -16,6 +16,7 @@ from functools import lru_cache
 from ...accounts.config.config import Config
 from ...errors import ClientError
 from ...routing.fleet import Changes, Fleet
+from ...routing.policies.base import Policy
 from ...routing.policies.registry import POLICIES
 from ...routing.quota.model_prices import PriceTable
 from ...routing.state.account import AccountSpec
@@ -27,6 +28,7 @@ from ..http.header_rewrite import own_header_text
 from ..http.path_kinds import PathKind, works_uncounted
 from ..messages.named_models import model_of_message, models_of_batch
 from ..records.exchange import Exchange
+from .account_targets import local_calendar
 from .context import RequestContext
 
 __all__ = [
@@ -46,7 +48,7 @@ MAX_PROJECT_DEPTH = 64  # directories: each is compared, whatever a client sends
 
 def new_fleet(config: Config, specs: Sequence[AccountSpec]) -> Fleet:
     """Return a fleet with this configuration."""
-    fleet = Fleet(config.rules, POLICIES[config.policy]())
+    fleet = Fleet(config.rules, _policy(config))
     configured_by(config, specs)(fleet)
     return fleet
 
@@ -58,7 +60,7 @@ def configured_by(
     routes, pins = config.route_specs(), config.pinned_names()
 
     def configure(fleet: Fleet) -> Changes:
-        fleet.set_policy(config.rules, POLICIES[config.policy]())
+        fleet.set_policy(config.rules, _policy(config))
         fleet.prices = PriceTable(config.pricing)
         fleet.spending.use(config.max_spend.limits, local_periods)
         changes = fleet.configure(specs, renewed)
@@ -66,6 +68,12 @@ def configured_by(
         return changes
 
     return configure
+
+
+def _policy(config: Config) -> Policy:
+    policy = POLICIES[config.policy]()
+    policy.use_calendar(local_calendar)
+    return policy
 
 
 def local_periods(at: float) -> tuple[Period, Period]:

@@ -17,6 +17,7 @@ from ..quota.usage import Usage
 from ..state.account import Account
 from ..state.conversations import Binding
 from ..state.decision import Exclusion, RoutingRequest
+from ..user_rules.week_hours import Calendar
 
 __all__ = ["Move", "Placement", "Policy", "Pool"]
 
@@ -152,6 +153,9 @@ class Policy(ABC):
 
     def record_bare_429(self, account: Account, now: float) -> None:  # noqa: B027 - learning is optional
         """Learn from a 429 that says nothing: perhaps too many requests were in flight, this one included."""
+
+    def use_calendar(self, calendar: Calendar) -> None:  # noqa: B027 - as above
+        """Tell weekends by this calendar; until then it is that of UTC."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what it has learned, as plain JSON data."""

@@ -29,6 +29,7 @@ from ..quota.usage import Usage
 from ..state.account import Account
 from ..state.conversations import Binding
 from ..state.decision import Exclusion, LazyExclusions, RoutingRequest
+from ..user_rules.week_hours import Calendar
 from .base import Placement, Policy, Pool
 from .price_estimates import InflightLimits, PriceEstimates
 from .quota_outlook import INFINITE, QuotaOutlook, QuotaOutlooks
@@ -247,6 +248,10 @@ class PricePolicy(Policy):
     def record_bare_429(self, account: Account, now: float) -> None:
         """Lower the account's in-flight limit below the requests it has in flight."""
         self._inflight_limits.record_bare_429(account, now)
+
+    def use_calendar(self, calendar: Calendar) -> None:
+        """Tell weekends by this calendar."""
+        self.estimates.demand.use_calendar(calendar)
 
     def to_json(self) -> dict[str, Any]:
         """Return the estimates; learned in-flight limits do not survive a restart."""

@@ -14,6 +14,7 @@ from ..quota.lenient_json import LenientObject, as_count, as_number
 from ..quota.usage import Usage
 from ..state.account import Account
 from ..state.expiring_set import ExpiringSet
+from ..user_rules.week_hours import Calendar, utc_calendar
 from .family_estimates import ACTIVE_SEC, FamilyEstimates
 
 __all__ = ["HOURS", "WEEKS_IN_5H", "DemandTable", "InflightLimits", "PriceEstimates"]
@@ -25,8 +26,12 @@ MAX_STEP_SEC = 120.0
 REFRESH_SEC = 20.0  # what needs a look at every account is computed anew so seldom
 RAISE_AFTER_SEC = 1200.0  # a learned in-flight limit rises by one after so long
 HOURS = 168
+WEEKEND = (5, 6)  # days of a calendar, 0: Monday
 HOUR_SEC = 3600.0
 NEWEST_WEIGHT = 0.5  # of the newest week
+# Of a working day's demand on a weekend that was not seen yet: without it a tenth of the quota of an account
+# that is reset on the first Monday or Tuesday was left for Saturday and Sunday.
+WEEKEND_PART = 0.5
 
 
 class PriceEstimates:
@@ -144,7 +149,8 @@ class PriceEstimates:
     def restore(self, saved: LenientObject) -> None:
         """Take back what `to_json` returned."""
         hours = saved.each("hours", _as_hour)
-        self.demand = DemandTable([h if h >= 0 else None for h in hours] if len(hours) == HOURS else None)
+        known = [h if h >= 0 else None for h in hours] if len(hours) == HOURS else None
+        self.demand = DemandTable(known, self.demand.calendar)
         self.tokens = max(0.0, saved.get("tokens", as_number, 0.0))
         self.seconds = max(0.0, saved.get("seconds", as_number, 0.0))
         self._record_cold(saved.each("cold", as_count))
@@ -184,18 +190,26 @@ class DemandTable:
     """Expected tokens by hour of the week, learned from what the pool used.
 
     With no history every hour is worth the same, so that a share of the expected demand is a share of
-    the time: the weekly line.  An hour of the week not seen yet is worth what the same hour of other days
-    was.
+    the time: the weekly line.  An hour of the week not seen yet is worth what the same hour of other working
+    days was, or of the other day of the weekend; of a weekend of which nothing was seen, a part of that.
     """
 
-    def __init__(self, hours: Optional[Sequence[Optional[float]]] = None) -> None:
+    def __init__(
+        self, hours: Optional[Sequence[Optional[float]]] = None, calendar: Calendar = utc_calendar
+    ) -> None:
         self.hours: list[Optional[float]] = list(hours) if hours else [None] * HOURS
+        self.use_calendar(calendar)
         self._hour: Optional[int] = None  # running number of the hour that is being filled
         self._filled = 0.0
         self._partial = True  # the first hour was not seen from its beginning
-        self._sums: Optional[list[float]] = None  # of the hours as they are; None: not added up yet
         self._seen = 0  # hours, when they were added up
         self._now, self._past = 0.0, 0.0  # the instant asked for last, and what was wanted until then
+
+    def use_calendar(self, calendar: Calendar) -> None:
+        """Tell weekends by this calendar."""
+        self.calendar = calendar
+        self._is_weekend = [calendar((slot + 0.5) * HOUR_SEC)[0] in WEEKEND for slot in range(HOURS)]
+        self._sums: Optional[list[float]] = None  # of the hours as they are; None: not added up yet
 
     def add(self, tokens: float, now: float) -> None:
         """Count tokens used at `now`; hours without use count as such."""
@@ -250,10 +264,18 @@ class DemandTable:
         """Smooth an hour with its neighbours and a little of the mean: single hours are noisy."""
         near = [self.hours[(slot + shift) % HOURS] for shift in (-1, 0, 1)]
         seen = [value for value in near if value is not None]
-        if len(seen) < 2:
-            same = [self.hours[hour] for hour in range(slot % 24, HOURS, 24)]
-            seen = [value for value in same if value is not None] or [mean]
-        return 0.9 * sum(seen) / len(seen) + 0.1 * mean
+        if len(seen) >= 2:
+            return 0.9 * sum(seen) / len(seen) + 0.1 * mean
+        same, is_weekend = range(slot % 24, HOURS, 24), self._is_weekend[slot]
+        part, seen = 1.0, self._seen_of(same, is_weekend)
+        if not seen:
+            part = WEEKEND_PART if is_weekend else 1.0
+            seen = self._seen_of(same, not is_weekend) or [mean]
+        return part * (0.9 * sum(seen) / len(seen) + 0.1 * mean)
+
+    def _seen_of(self, slots: Iterable[int], on_weekend: bool) -> list[float]:
+        found = [self.hours[slot] for slot in slots if self._is_weekend[slot] is on_weekend]
+        return [value for value in found if value is not None]
 
 
 def _mean(values: Iterable[Optional[float]]) -> Optional[float]:

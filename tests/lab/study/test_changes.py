@@ -13,9 +13,9 @@ from teamclaude.lab.study.changes import (
     Variant,
     caps_of,
     known_values,
-    lab_calendar,
     rules_of,
 )
+from teamclaude.lab.workload import lab_calendar
 from teamclaude.routing.policies.price import DEFAULT_TUNING, PricePolicy
 from teamclaude.routing.policies.registry import POLICIES
 from teamclaude.routing.user_rules.caps import Caps, Reserve

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from teamclaude.lab.workload import lab_calendar
 from teamclaude.routing.policies.price import PricePolicy
 from teamclaude.routing.policies.price_estimates import DemandTable, PriceEstimates
 from teamclaude.routing.quota.lenient_json import LenientObject
 from teamclaude.routing.quota.rules import Rules
 from teamclaude.routing.quota.usage import Usage
 from teamclaude.routing.state.account import inflight_cap
+from teamclaude.routing.user_rules.week_hours import Calendar
 
 HOUR, DAY, WEEK = 3600.0, 86400.0, 7 * 86400.0
 MONDAY = 2976 * WEEK  # hour 0 of the table
@@ -175,6 +177,37 @@ def test_days_not_seen_are_taken_for_the_days_seen() -> None:
         table.add(100 if 8 <= hour % 24 < 16 else 0, MONDAY + hour * HOUR)
     later = MONDAY + 4 * DAY
     assert table.expected(later + 10 * HOUR, later + 14 * HOUR) > 3 * table.expected(later, later + 4 * HOUR)
+
+
+def seen_days(days: range, calendar: Calendar = lab_calendar) -> DemandTable:
+    """A table that has seen days of the week, 0: Monday, with 100 tokens an hour."""
+    table = DemandTable(calendar=calendar)
+    for hour in range(days.start * 24 - 1, days.stop * 24 + 1):
+        table.add(100, MONDAY + hour * HOUR)
+    return table
+
+
+def test_of_a_weekend_not_seen_less_is_expected_than_of_a_working_day() -> None:
+    table = seen_days(range(2))
+    days = [table.expected(MONDAY + day * DAY, MONDAY + (day + 1) * DAY) for day in range(7)]
+    assert days[2:5] == pytest.approx([2400.0] * 3)
+    assert days[5:] == pytest.approx([0.5 * 2400.0] * 2, rel=0.03)  # smoothed at its ends
+
+
+def test_a_day_not_seen_is_like_the_days_of_its_kind_seen() -> None:
+    table = seen_days(range(6))
+    for hour in range(24):
+        table.hours[5 * 24 + hour] = 70.0
+    assert table._guess(6 * 24 + 12, 100.0) == pytest.approx(0.9 * 70.0 + 0.1 * 100.0)
+    assert seen_days(range(5, 6))._guess(12, 100.0) == pytest.approx(100.0)  # a first Saturday is all we know
+
+
+def test_weekends_are_those_of_the_calendar() -> None:
+    table = seen_days(range(2), calendar=lambda at: (int(at // DAY + 2) % 7, 0))
+    saturday = MONDAY + 3 * DAY
+    assert table.expected(saturday + 2 * HOUR, saturday + 22 * HOUR) == pytest.approx(0.5 * 2000.0)
+    table.use_calendar(lab_calendar)
+    assert table.expected(saturday + 2 * HOUR, saturday + 22 * HOUR) == pytest.approx(2000.0)
 
 
 def test_an_hour_begun_late_is_not_counted_as_a_whole_one() -> None:
