@@ -15,7 +15,7 @@ Rules that hold in this file:
    decision are renewed where somebody reads them (`tell`).
 5. Nor are conversations that can do nothing but wait for a slot where their cache is (`Quiet`): while
    another account changes, and once one of them with the same constraints got the last one in the same walk,
-   or none.
+   or none.  They are filed by account (state/waiter_groups.py).
    With 49 waiters on three accounts a response cost 17 attempts, and takes 1 now.
 6. Who is due next, and who is hopeless, is asked of those alone that the last walk looked at one by one, and
    of those that came since (`_apart`).  All others it held at the gate together: they are tried again at the
@@ -33,7 +33,7 @@ from .shared_choice import SharedChoices
 from .state.decision import NEVER, Lease, Reason, RoutingRequest, Wait
 from .state.gate_queue import RECHECK_SEC
 from .state.places import KEEPS_PLACE
-from .state.waiter import NO_WAIT, Alike, Quiet, Waiter, WaitLimits
+from .state.waiter import NO_WAIT, Alike, Quiet, QuietGroup, Waiter, WaitLimits
 from .state.waiter_groups import PLACE, WaiterGroups
 
 __all__ = ["NO_WAIT", "WaitLimits", "WaitQueue", "Waiter"]
@@ -251,7 +251,7 @@ class WaitQueue:
             return None
         recent = binding.last_used + min(rules.cache_affinity_window_sec, rules.binding_evict_sec)
         until = min(waiter.due_at(), waiter.since + rules.slot_wait, recent)
-        return Quiet(until, conversation, (wait.account, request.constraints))
+        return Quiet(until, conversation, QuietGroup(wait.account, request.constraints))
 
     def _leaves_none(self, waiter: Waiter, before: Optional[Quiet], account: str, now: float) -> bool:
         """Return whether this attempt shows that the account has no slot for others like the waiter.
@@ -260,7 +260,7 @@ class WaitQueue:
         """
         lease, quiet, fleet = waiter.lease, waiter.quiet, self._fleet
         if lease is None:
-            return quiet is not None and quiet.group[0] == account and now < quiet.until
+            return quiet is not None and quiet.group.home == account and now < quiet.until
         home = fleet.accounts.get(account)
         if (
             before is None

@@ -37,7 +37,11 @@ class WaitLimits(NamedTuple):
 NO_WAIT = WaitLimits()
 
 
-QuietGroup = tuple[str, Hashable]  # the key of the account where its cache is, and its constraints
+class QuietGroup(NamedTuple):
+    """What quiet waiters have in common that the same slots can serve."""
+
+    home: str  # the key of the account where their caches are
+    constraints: Hashable
 
 
 class Quiet(NamedTuple):
@@ -124,7 +128,7 @@ class Waiter:
 
     @property
     def account(self) -> Optional[str]:
-        """The account of whose slots it waits for one."""
+        """The account, by its key, for a slot of which it waits; None: it waits for no slot."""
         return None if self._wait is None else self._wait.account
 
     @property
@@ -156,7 +160,7 @@ class Waiter:
             self.until <= now
             or now < self.last_attempt_at  # the clock moved back: `until` is of another time
             or waited >= self.limits.budget
-            or (not self._request.allow_paid and waited >= self.limits.paid_after)
+            or self.may_pay_from(waited)
         )
 
     def due_at(self) -> float:

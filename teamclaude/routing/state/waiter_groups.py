@@ -81,14 +81,14 @@ class WaiterGroups:
     def concerned(self, changed: str) -> list[Waiter]:
         """Return the waiters for whom a change of one account counts, in the order of their places."""
         groups = [self._others] if self._others else []
-        groups += [waiters for group, waiters in self._quiet.items() if group[0] == changed and waiters]
+        groups += [waiters for group, waiters in self._quiet.items() if group.home == changed and waiters]
         if len(groups) == 1:
             return list(groups[0])
         return sorted(chain.from_iterable(groups), key=BY_PLACE)
 
     def quiet_elsewhere(self, changed: str) -> list[Waiter]:
         """Return the waiters that are quiet at other accounts."""
-        groups = [waiters for group, waiters in self._quiet.items() if group[0] != changed]
+        groups = [waiters for group, waiters in self._quiet.items() if group.home != changed]
         return list(chain.from_iterable(groups))
 
     def mark_full(self, waiter: Waiter) -> None:
@@ -128,4 +128,4 @@ class WaiterGroups:
     def _is_bound(self, quiet: Quiet) -> bool:
         """Return whether its cache is still where it waits: another request may have moved it."""
         binding = self._bindings.get(quiet.conversation)
-        return binding is not None and binding.account == quiet.group[0]
+        return binding is not None and binding.account == quiet.group.home
