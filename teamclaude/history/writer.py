@@ -3,8 +3,9 @@
 Rules that hold in this file:
 
 1. Those who add something never wait for the disk: they take a lock for a few instructions.
-2. What was added is in the file WRITE_SEC later; a kill loses no more than that.  What can't be written
-   waits, counted together by row, and gives way to newer things when there is too much of it.
+2. What was added is in the file WRITE_SEC later, or when somebody wants to read it; a kill loses no more
+   than that.  What can't be written waits, counted together by row, and gives way to newer things when there
+   is too much of it.
 3. A disk that is full, broken or hangs is one warning, until it works again.
 4. A file that turns out to be damaged is set aside, and a new one begun.
 5. A file that somebody has removed or replaced is not written any more: what is at the path is opened anew.
@@ -78,9 +79,11 @@ class HistoryWriter:
         self._issues, self._retention_sec = issues, retention_sec
         self._warn, self._clock = warn, clock
         self._pending = Pending()
-        self._lock = threading.Lock()  # guards _pending
+        self._lock = threading.Lock()  # guards _pending and _readers
         self._wake = Signal()
         self._closing = threading.Event()
+        self._at_once = threading.Event()  # don't wait for more
+        self._readers: list[threading.Event] = []  # set when what was added before is written
         self._busy_since: Optional[float] = None  # monotonic, while it writes
         self._problem = ""  # that was warned of
         self._over = False  # nothing will be written any more
@@ -102,9 +105,21 @@ class HistoryWriter:
     def close(self) -> None:
         """Write the rest; give up after 3 s."""
         self._closing.set()
+        self._at_once.set()
         self._wake.set()
         if self._thread.ident is not None:
             self._thread.join(CLOSE_TIMEOUT_SEC)
+
+    def write_now(self, seconds: float) -> None:
+        """Return once what was added before is in the file, or after so many seconds, or at a problem."""
+        written = threading.Event()
+        with self._lock:
+            if self._over or self._problem or not self._thread.is_alive():
+                return
+            self._readers.append(written)
+        self._at_once.set()
+        self._wake.set()
+        written.wait(seconds)
 
     def reader(self) -> HistoryReader:
         """Open the file for reading in the calling thread; raise HistoryError."""
@@ -114,8 +129,6 @@ class HistoryWriter:
     def view(self) -> HistoryView:
         """The state of the history, as of the last write."""
         return self._view
-
-    # --- for those who add ------------------------------------------------------------------------
 
     def add_all(self, all_facts: Iterable[RequestFacts]) -> None:
         """Count requests."""
@@ -145,14 +158,13 @@ class HistoryWriter:
         if since is not None and time.monotonic() - since > HANGS_SEC and not self._problem:
             self._fail(f"the disk has not answered for {HANGS_SEC:.0f} s")
 
-    # --- in the thread ----------------------------------------------------------------------------
-
     def _run(self) -> None:
         try:
             while not self._closing.is_set():
                 self._wake.wait()
                 pause = RETRY_SEC if self._problem else WRITE_SEC if self._store is not None else 0.0
-                self._closing.wait(pause)
+                self._at_once.wait(pause)
+                self._at_once.clear()
                 self._wake.clear()
                 if not self._attempt():
                     self._wake.set()  # try again after the pause
@@ -160,13 +172,13 @@ class HistoryWriter:
                     return
             self._attempt()
         finally:
-            if self._store is not None:
-                with suppress(Exception):  # it would not matter any more
-                    self._store.database.close()
+            self._leave_store()
 
     def _attempt(self) -> bool:
         """Write what waits; return False if it has to be tried again."""
         self._busy_since = time.monotonic()
+        with self._lock:
+            readers, self._readers = self._readers, []
         try:
             self._leave_if_gone()
             if self._store is None:
@@ -189,17 +201,23 @@ class HistoryWriter:
             self._look()
         finally:
             self._busy_since = None
+            for written in readers:
+                written.set()
         return True
 
     def _leave_if_gone(self) -> None:
         """Close a file that is not at the path any more: what is written to it could never be read."""
         if self._store is None or file_ids(self.path)[0] == self._files[0]:
             return
-        database, self._store = self._store.database, None
-        with suppress(Exception):  # it is lost in any case
-            database.close()
+        self._leave_store()
         remove_rest(self.path, self._files)
         self._warn(f"the history file {self.path} was removed or replaced; going on with what is there now")
+
+    def _leave_store(self) -> None:
+        store, self._store = self._store, None
+        if store is not None:
+            with suppress(Exception):  # what could not be written is lost in any case, or tried again
+                store.database.close()
 
     def _open(self) -> Store:
         store = Store(open_to_write(self.path, self._warn, self._clock))
@@ -248,19 +266,15 @@ class HistoryWriter:
         self._count(store.database)
 
     def _count(self, database: sqlite3.Connection) -> None:
-        rows, since = database.execute("SELECT count(*), min(begin) FROM usage").fetchone()
-        first = database.execute("SELECT min(first_at) FROM days").fetchone()[0]
-        self._view = self._view._replace(rows=rows, since=since if first is None else float(first))
+        rows, begin = database.execute("SELECT count(*), min(begin) FROM usage").fetchone()
+        (first,) = database.execute("SELECT min(first_at) FROM days").fetchone()
+        self._view = self._view._replace(rows=rows, since=begin if first is None else float(first))
 
     def _look(self) -> None:
-        problem = self._problem
-        self._view = self._view._replace(bytes=file_bytes(self.path), problem=problem)
+        self._view = self._view._replace(bytes=file_bytes(self.path), problem=self._problem)
 
     def _failed(self, error: Exception) -> None:
-        store, self._store = self._store, None
-        if store is not None:
-            with suppress(Exception):
-                store.database.close()
+        self._leave_store()
         text = getattr(error, "strerror", None) or str(error) or type(error).__name__
         if is_damage(error):
             try:

@@ -167,6 +167,7 @@ def _reply(
     history = runtime.history
     if history is None:
         raise NotFoundError("This proxy keeps no history (teamclaude help history says why).")
+    runtime.live_history.write_now()
     with _read(history.reader) as reader:
         body, content_type = answer(reader, request.query, runtime.clock())
     return EndpointReply(200, body, _HEADERS, content_type)

@@ -13,7 +13,6 @@ import pytest
 from tests.e2e import packages
 from tests.e2e.client_environment import KEY, ROOT, ClientEnvironment
 from tests.e2e.test_e2e_client import said, tool, tool_results
-from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
 
@@ -59,21 +58,15 @@ def test_the_library_of_the_protocol_finds_nothing_wrong(either: ClientEnvironme
     except packages.NotInstalledError as refusal:
         pytest.skip(f"{LIBRARY} could not be installed: {refusal}")
     said(either.claude("hello"))
-    found: dict[str, Any] = {}
-
-    def counts_the_request() -> bool:
-        done = subprocess.run(
-            [str(python), str(SESSION), *command(either)],
-            input=json.dumps(variables(either)),
-            capture_output=True,
-            text=True,
-            timeout=SEC,
-        )
-        assert done.returncode == 0, done.stderr
-        found.update(json.loads(done.stdout))
-        return all(each["structured"][4]["session"]["rows"] for each in found.values())
-
-    until(counts_the_request)  # once the files of its session have told its project
+    done = subprocess.run(
+        [str(python), str(SESSION), *command(either)],
+        input=json.dumps(variables(either)),
+        capture_output=True,
+        text=True,
+        timeout=SEC,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
     assert [each["revision"] for each in found.values()] == ["2026-07-28", "2025-11-25"]
     for each in found.values():
         assert (each["server"], each["read_only"], each["unknown"]) == ("teamclaude", True, -32602)

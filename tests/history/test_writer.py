@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from teamclaude.errors import HistoryError
 from teamclaude.history import database as database_module
 from teamclaude.history import writer as writer_module
 from teamclaude.history.database import SUFFIXES
@@ -96,6 +97,42 @@ def test_it_is_written_while_the_server_runs(stage: Stage) -> None:
     until(lambda: stage.tokens() == 1)
     writer.add_all([facts(tokens=2)])
     until(lambda: stage.tokens() == 3)
+
+
+def test_who_wants_to_read_does_not_wait_for_the_next_write(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "WRITE_SEC", 3600.0)
+    writer = stage.make()
+    writer.start()
+    for tokens in (1, 2):
+        writer.add_all([facts(tokens=tokens)])
+        writer.write_now(60.0)
+        assert stage.tokens() == 2 * tokens - 1
+    writer.write_now(60.0)  # nothing is new
+
+
+def test_who_wants_to_read_does_not_wait_for_a_disk_that_hangs(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    works = threading.Event()
+    write = Store.write
+
+    def hang(store: Store, batch: Any) -> None:
+        works.wait(60.0)
+        write(store, batch)
+
+    monkeypatch.setattr(Store, "write", hang)
+    writer = stage.make()
+    writer.add_all([facts(tokens=1)])
+    writer.write_now(60.0)  # it has not been started
+    writer.start()
+    writer.write_now(0.01)
+    with pytest.raises(HistoryError):
+        stage.tokens()
+    works.set()
+    writer.close()
+    assert stage.tokens() == 1
 
 
 def test_a_restart_adds_to_what_is_there(stage: Stage) -> None:

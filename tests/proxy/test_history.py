@@ -68,6 +68,19 @@ def test_requests_readings_and_events_are_kept(stage: Build) -> None:
     assert b"secret" not in history_path(s.path).read_bytes()
 
 
+def test_who_asks_for_the_usage_is_told_of_the_request_before(
+    stage: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "WRITE_SEC", 3600.0)
+    s = stage("a")
+    looked = iter([None, None, "/home/me/web"])  # the session's files are found while the reading waits
+    s.service.runtime.project_of = lambda session: next(looked, "/home/me/web")
+    for requests in (1, 2):
+        s.ask(session="one")
+        (row,) = s.send("GET", "/teamclaude/usage?by=session,project").json()["rows"]
+        assert (row["session"], row["project"], row["requests"]) == ("one", "web", requests)
+
+
 def test_the_status_shows_it(stage: Build) -> None:
     s = stage("a")
     s.ask(session="one")

@@ -61,6 +61,7 @@ class HistoryFeed(Observer):
         self._events = EventFilter()
         # By session: those whose files have not been read yet.
         self._unplaced: dict[str, list[Exchange]] = defaultdict(list)
+        self.unplaced = 0  # how many they are; any thread may read it
 
     def record_all(self, exchanges: Sequence[Exchange]) -> None:
         """Count the requests to a model and those that took tokens, and keep new readings."""
@@ -71,6 +72,7 @@ class HistoryFeed(Observer):
                 directory = self._directory(exchange)
                 if directory is None:
                     self._unplaced[exchange.routing_request.session or ""].append(exchange)
+                    self.unplaced += 1
                 else:
                     facts += self._facts_of(exchange, directory)
             for attempt in exchange.attempts:
@@ -90,8 +92,8 @@ class HistoryFeed(Observer):
     def tick(self, now: float) -> None:
         """Count the requests whose sessions' files have been read by now; warn of a disk that hangs."""
         if self._unplaced:
-            too_many = sum(map(len, self._unplaced.values())) > MAX_UNPLACED
-            self._place(lambda oldest: too_many or not 0 <= now - oldest.at - oldest.duration < PLACE_SEC)
+            too_many = self.unplaced > MAX_UNPLACED
+            self._place(lambda oldest: too_many or abs(now - oldest.at - oldest.duration) >= PLACE_SEC)
         if self._writer is not None:
             self._writer.check()
 
@@ -108,6 +110,7 @@ class HistoryFeed(Observer):
             directory = self._lookups.project_of(session)
             if directory is not None or ends(exchanges[0]):
                 del self._unplaced[session]
+                self.unplaced -= len(exchanges)
                 for exchange in exchanges:
                     facts += self._facts_of(exchange, directory or "")
         self._count(facts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Callable, Optional
@@ -15,6 +16,8 @@ from ...snapshot import HistoryView
 
 __all__ = ["LiveHistory", "history_path"]
 
+READ_WITHIN_SEC = 2.5  # that a reading waits for what has just ended; a session's files take 2 s at most
+PAUSE_SEC = 0.1
 LEDGER = "ledger"  # of a state file: the usage by conversation, as versions before the history kept it
 
 
@@ -36,6 +39,8 @@ class LiveHistory:
             self.writer = HistoryWriter(
                 str(history_path(path)), _limits(config), self.issues, seconds, warn, clock
             )
+        # Counts what has ended; returns how many requests wait for their session's files.
+        self.deliver: Callable[[], int] = lambda: 0
         self._old_ledger: Any = None
 
     def configure(self, config: Config) -> None:
@@ -54,6 +59,16 @@ class LiveHistory:
         """Write in the background from now on."""
         if self.writer is not None:
             self.writer.start()
+
+    def write_now(self) -> None:
+        """Have what has ended in the file, so that it can be read; give up after READ_WITHIN_SEC."""
+        if self.writer is None:
+            return
+        left = READ_WITHIN_SEC
+        while self.deliver() and left > 0:
+            time.sleep(PAUSE_SEC)
+            left -= PAUSE_SEC
+        self.writer.write_now(max(left, PAUSE_SEC))
 
     def with_old_ledger(self, state: dict[str, Any]) -> dict[str, Any]:
         """Return the state to save: until the history has the old ledger, it stays there."""

@@ -40,8 +40,13 @@ def add_observers(
     )
     trends = RecentTrends(lambda: runtime.router.read(states_of))
     feed = HistoryFeed(runtime.live_history, runtime)
+
+    def deliver() -> int:
+        reporter.flush()
+        return feed.unplaced
+
     for observer in (runtime.request_metrics, forecasting, alerting, feed, trends):
         reporter.add(observer)
     runtime.alert_counts, runtime.trends = alerting.counts, trends.view
-    runtime.flush_reports = reporter.deliver_now
+    runtime.flush_reports, runtime.live_history.deliver = reporter.deliver_now, deliver
     return forecasting, alerting

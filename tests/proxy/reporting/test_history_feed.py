@@ -138,12 +138,13 @@ def test_a_new_sessions_first_request_gets_its_project_and_issue_when_they_are_k
     feed = HistoryFeed(history_, runtime)
     feed.record_all([exchange(attempt("alice", Usage(10)))])
     feed.tick(NOW + 5.5)
-    assert (history.writer.facts, history.issues.view()) == ([], ())
+    assert (history.writer.facts, history.issues.view(), feed.unplaced) == ([], (), 1)
     places["s1"], issues["s1"] = "/home/me/web", "ENG-1"
     feed.tick(NOW + 6)
     feed.tick(NOW + 8)
     (facts,) = history.writer.facts
     assert (facts.project, facts.issue, facts.at) == ("web", "ENG-1", NOW + 5)
+    assert feed.unplaced == 0
     assert [row.issue for row in history.issues.view()] == ["ENG-1"]
 
 
