@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,29 +36,42 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if first[item.nodeid.partition("[")[0]] is item]
 
 
+class Homes:
+    """The HOME of all tests, for as long as none of them writes into it."""
+
+    def __init__(self, make: Callable[[], Path]) -> None:
+        self._make = make
+        self._home = self._made()
+
+    def unused(self) -> Path:
+        """Return a HOME as new, to which the environment points."""
+        # Most tests write nothing there: making and removing 14,000 directories costs a tenth of the suite.
+        if not _is_as_new(self._home):
+            self._home = self._made()
+        return self._home
+
+    def _made(self) -> Path:
+        home = self._make()
+        os.environ.update(HOME=str(home), USERPROFILE=str(home), XDG_CONFIG_HOME=str(home / ".config"))
+        return home
+
+
 @pytest.fixture(scope="session")
-def unused_homes() -> list[Path]:
-    """Hold the HOME of the last test."""
-    return []
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Homes]:
+    """Take away, once, the variables that the tool or the client reads; what a test sets it undoes."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(_FOREIGN) or name.lower() in _PROXIES or name in _COLORS:
+                patch.delenv(name)
+        for name in ("HOME", "USERPROFILE", "XDG_CONFIG_HOME"):
+            patch.setenv(name, "")
+        yield Homes(lambda: tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(autouse=True)
-def private_home(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, unused_homes: list[Path]
-) -> Iterator[Path]:
-    """Give each test an empty HOME, without the variables that the tool or the client reads."""
-    # Most tests write nothing there: making and removing 14,000 directories costs a tenth of the suite.
-    home = unused_homes.pop() if unused_homes else None
-    if home is None or not _is_as_new(home):
-        home = tmp_path_factory.mktemp("home")
-    for name in list(os.environ):
-        if name.startswith(_FOREIGN) or name.lower() in _PROXIES or name in _COLORS:
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("USERPROFILE", str(home))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
-    yield home
-    unused_homes.append(home)
+def private_home(homes: Homes) -> Path:
+    """Give each test an empty HOME."""
+    return homes.unused()
 
 
 def _is_as_new(home: Path) -> bool:
