@@ -248,12 +248,13 @@ def test_what_may_be_served_otherwise_is_tried_itself(make_pool, what):
     assert tried[-1] == "a4"
 
 
-@pytest.mark.parametrize("seed", range(8))
+@only(*KEEPING)  # under the others nobody is quiet
+@pytest.mark.parametrize("seed", range(2))
 def test_nothing_is_decided_in_another_way_than_by_trying_all(make_pool, monkeypatch, seed):
     as_it_is = trace_of(make_pool, seed)
     monkeypatch.setattr(WaitQueue, "_quiet_of", lambda self, waiter, wait: None)
     assert as_it_is == trace_of(make_pool, seed)
-    assert sum(line.startswith("served") for line in as_it_is) > 100
+    assert sum(line.startswith("served") for line in as_it_is) > 60
 
 
 def trace_of(make_pool, seed):
@@ -267,7 +268,7 @@ def trace_of(make_pool, seed):
             where, why = waiter.lease.account, waiter.lease.decision.reason
             lines.append(f"served {waiter.request.session} at {where}: {why}")
 
-    for _ in range(500):
+    for _ in range(300):
         pool.wait(draw.choice([0.0, 0.01, 0.1, 0.3]) * (30.0 if draw.random() < 0.01 else 1.0))
         model = draw.choice(["claude-opus-4-8", "claude-opus-4-8", "claude-haiku-4-5"])
         if len(leases) < 12 or (draw.random() < 0.5 and len(queue.waiters) < 25):
