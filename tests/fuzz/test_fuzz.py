@@ -9,7 +9,7 @@ import pytest
 from tests.fuzz.fuzz_random import FuzzRandom
 from tests.fuzz.run import TARGETS, failure
 
-CASES = 400
+CASES = 100
 START = int(date.today().strftime("%Y%m%d")) * 100_000
 
 

@@ -42,8 +42,10 @@ def test_the_load_counts_what_others_leave(scenario):
     assert shared.setups[0].week == pytest.approx(ours.setups[0].week / 0.8)
 
 
-@pytest.mark.parametrize("load", [0.8, 1.0, 1.3])
-@pytest.mark.parametrize("policy", ["price", "sticky", "round-robin"])
+@pytest.mark.parametrize(
+    ("policy", "load"),
+    [("price", 0.8), ("price", 1.0), ("price", 1.3), ("sticky", 1.0), ("round-robin", 1.3)],
+)
 def test_no_policy_exceeds_the_bound_beside_others(played, policy, load):
     assert played(policy, load, other_use=0.3).completed <= 1.0 + 1e-9
 

@@ -91,8 +91,7 @@ def test_a_window_for_some_models_bounds_the_work_with_these(scenario):
     assert scoped.upper_bound([overshoot._replace(axis="7d")]) == scoped.upper_bound()
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-@pytest.mark.parametrize("share", [0.05, 0.2, 0.5])
+@pytest.mark.parametrize(("seed", "share"), [(1, 0.05), (2, 0.2), (1, 0.5)])
 def test_no_run_exceeds_the_bound_of_a_window_for_some_models(played, seed, share):
     score = played("price", 0.9, seed=seed, opus_window=share)
     assert 0.3 < score.completed <= 1.0

@@ -245,9 +245,9 @@ def test_garbage_in_any_place_never_raises_and_keeps_the_rest(pool, request):
     rng = random.Random(request.node.name)  # other garbage under each policy
     found = [path for path in places(json.loads(text)) if path]
     if pool.policy != DEFAULT:  # most policies save nothing of their own
-        found = rng.sample(found, len(found) // 4)
+        found = rng.sample(found, len(found) // 10)
     for path in found:
-        for value in rng.sample(GARBAGE, 2):
+        for value in rng.sample(GARBAGE, 1):
             fleet, _ = restored(pool, replaced(text, path, value))
             kept = {key: account.requests for key, account in fleet.accounts.items()}
             bound = set(fleet.bindings)

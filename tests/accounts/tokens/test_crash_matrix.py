@@ -25,7 +25,6 @@ from tests.fakeapi.authserver import TOKEN_PATH
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 
 ROOT = Path(__file__).resolve().parents[3]
-ROUNDS = 3
 
 CHILD = """
 import json, os, signal, sys
@@ -207,9 +206,8 @@ def test_the_matrix_names_every_step_in_order(fork_server: ForkServer, logins: L
     assert fork_server.end() == (0, [step for step in MATRIX if step != ON_ITS_WAY])
 
 
-@pytest.mark.parametrize("round_", range(ROUNDS))
 @pytest.mark.parametrize("step", MATRIX)
-def test_a_restart_after_a_kill(fork_server: ForkServer, logins: Logins, step: str, round_: int) -> None:
+def test_a_restart_after_a_kill(fork_server: ForkServer, logins: Logins, step: str) -> None:
     outcome = MATRIX[step]
     logins.log_in("anna")
     logins.advance(9)

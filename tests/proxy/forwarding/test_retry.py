@@ -68,6 +68,8 @@ CONDITIONS = [
     NOW._replace(stays=True, elapsed=29.9),
 ]
 DEPTH = 4  # attempts: with four of a kind every limit of the table is reached
+# Where four are looked at: all others reach with three what they change.
+DEEP = (NOW, NOW._replace(may_doubt=False), NOW._replace(stays=True))
 
 
 def results() -> Iterator[AttemptResult]:
@@ -81,14 +83,14 @@ def results() -> Iterator[AttemptResult]:
 
 def reachable(now: RetryConditions) -> Iterator[tuple[RetryState, AttemptResult, RetryState, Step]]:
     """Every transition of every state that up to DEPTH attempts lead to."""
-    every = list(results())
+    every, most = list(results()), DEPTH if now in DEEP else DEPTH - 1
     states, seen = deque([(RetryState(), 0)]), {RetryState()}
     while states:
         state, depth = states.popleft()
         for result in every:
             after, step = next_step(state, result, now)
             yield state, result, after, step
-            if depth + 1 < DEPTH and after not in seen and step.action not in (Action.RELAY, Action.RAISE):
+            if depth + 1 < most and after not in seen and step.action not in (Action.RELAY, Action.RAISE):
                 seen.add(after)
                 states.append((after, depth + 1))
 

@@ -114,12 +114,12 @@ class Team:
 
 
 @pytest.mark.parametrize("cap_changes", [False, True])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_account_is_the_one_that_a_full_evaluation_finds(seed: int, cap_changes: bool) -> None:
     team = Team(seed, cap_changes)
-    for _ in range(2000):
+    for _ in range(1000):
         team.step()
-    assert team.policy.placed > 150
+    assert team.policy.placed > 70
     team.now += 1000.0
     for account in team.fleet.accounts.values():
         assert team.policy.estimates.active_count(account, team.now) == 0
