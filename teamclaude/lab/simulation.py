@@ -54,7 +54,7 @@ class Simulation:
         api_accounts: dict[str, ApiAccount],
         counter: ScoreCounter,
         life: float,
-        hold: float = 18000.0,
+        hold: float,
     ) -> None:
         self.clients = clients
         self.events = clients.events
@@ -126,9 +126,14 @@ class Simulation:
             self.events.schedule(self._timer_at, partial(self._on_timer, self._timer_at))
 
     def _on_timer(self, alarm: float) -> None:
-        if alarm == self._timer_at:
-            self._timer_at = NEVER
+        if alarm != self._timer_at:
+            return
+        self._timer_at = NEVER
+        # As in the server: a walk of the queue since may have put off those whom the alarm was for.
+        if self.wait_queue.is_any_due(self.events.now):
             self._state_changed()
+        else:
+            self._set_timer()
 
     def _refuse_waiter(self, waiter: Waiter) -> None:
         pending = self._pending.pop(waiter)

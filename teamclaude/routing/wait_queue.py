@@ -65,11 +65,12 @@ class WaitQueue:
 
     def enter(self, waiter: Waiter, now: float) -> list[Waiter]:
         """Serve the waiters that are due, then try the new one, not queued yet; return who was served."""
-        served = self.serve(now) if self.waiters and self._is_any_due(now) else []
+        served = self.serve(now) if self.waiters and self.is_any_due(now) else []
         self._try_now(waiter, now)
         return served
 
-    def _is_any_due(self, now: float) -> bool:
+    def is_any_due(self, now: float) -> bool:
+        """Return whether an attempt of some waiter makes sense without an event."""
         if self._tried_at <= now < self._none_due_until:
             return False
         self._none_due_until = self.next_due()

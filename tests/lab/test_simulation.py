@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.lab.run import run_policy
+from teamclaude.lab.run import PolicyRun, run_policy
 from teamclaude.lab.score import ScoreCounter
 from teamclaude.routing.policies.registry import POLICIES
 
@@ -58,6 +58,26 @@ def test_a_lost_account_takes_its_quota_away_but_no_session_stops(played):
     whole, lost = played("price", 0.8), played("price", 0.8, first_login_lost_sec=3 * 86400.0)
     assert lost.wanted < 0.9 * whole.wanted
     assert 0.6 < lost.completed <= 1.0
+
+
+def test_an_alarm_for_waiters_that_were_put_off_since_walks_no_queue(scenario, monkeypatch):
+    run = PolicyRun(scenario(1.3), "price")
+    simulation, queue = run.simulation, run.simulation.wait_queue
+    serve, on_timer = queue.serve, simulation._on_timer
+    walks: list[tuple[object, ...]] = []
+    alarms: list[tuple[bool, bool]] = []
+
+    def on_alarm(alarm):
+        before, is_due = len(walks), any(w.is_due(simulation.events.now) for w in queue.waiters)
+        on_timer(alarm)
+        alarms.append((is_due, len(walks) > before))
+
+    monkeypatch.setattr(queue, "serve", lambda *of: walks.append(of) or serve(*of))
+    monkeypatch.setattr(simulation, "_on_timer", on_alarm)
+    run.advance(run.scenario.end)
+    assert (False, False) in alarms
+    assert (True, True) in alarms
+    assert (False, True) not in alarms
 
 
 def test_every_session_can_have_many_agents(scenario, played):
