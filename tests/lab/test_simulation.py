@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from teamclaude.accounts.config.config import Config
 from teamclaude.lab.run import PolicyRun, run_policy
+from teamclaude.lab.scenario import ScenarioSettings
 from teamclaude.lab.score import ScoreCounter
 from teamclaude.routing.policies.registry import POLICIES
 
@@ -58,6 +60,13 @@ def test_a_lost_account_takes_its_quota_away_but_no_session_stops(played):
     whole, lost = played("price", 0.8), played("price", 0.8, first_login_lost_sec=3 * 86400.0)
     assert lost.wanted < 0.9 * whole.wanted
     assert 0.6 < lost.completed <= 1.0
+
+
+def test_whoever_may_wait_for_a_week_is_not_refused(played):
+    short, long = played("sticky", 2.5, hold_sec=18000.0), played("sticky", 2.5, hold_sec=7 * 86400.0)
+    assert (short.visible_429s > 100, long.visible_429s) == (True, 0)
+    assert long.completed > short.completed
+    assert ScenarioSettings().hold_sec == Config().all_throttled_hold_budget_sec == 7 * 86400.0
 
 
 def test_an_alarm_for_waiters_that_were_put_off_since_walks_no_queue(scenario, monkeypatch):

@@ -247,8 +247,8 @@ class Config(Section):
     )
     max_spend: SpendConfig = setting(SpendConfig, "The most that all accounts may cost together.")
     all_throttled_hold_budget_sec: float = setting(
-        18000.0,
-        "How long a stream waits for an account when none is usable: until the next 5h window.",
+        7 * 86400.0,
+        "How long a stream waits for an account when none is usable: until the next reset of any window.",
         unit="s",
     )
     hold_commit_sec: float = setting(
