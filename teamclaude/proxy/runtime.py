@@ -268,10 +268,12 @@ class Runtime:
         with self._reloading:
             try:
                 config, targets, policy, pool = self._read_again(settled)
-            except ConfigError as error:
+            except Exception as error:  # also a defect of ours: a bad file must not end a server
                 self.reloads.failed += 1
                 self.reloads.last_ok = False
-                raise BadRequestError(f"Not reloaded, the running configuration stays: {error}") from error
+                defect = f"internal error: {type(error).__name__} (teamclaude doctor looks at the file)"
+                problem = error if isinstance(error, ConfigError) else defect
+                raise BadRequestError(f"Not reloaded, the running configuration stays: {problem}") from error
             self._last_good.accept()
             for line in self._config_file.new_notes():
                 self.warn(line)

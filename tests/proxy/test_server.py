@@ -217,6 +217,22 @@ def test_a_reload_by_hand_raises_what_is_wrong(stage: Build) -> None:
     assert s.ask().status == 200
 
 
+def test_a_defect_in_reading_the_file_does_not_end_the_server(
+    stage: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s = stage("a")
+
+    def fail(config_file: object) -> None:
+        raise OverflowError("int too large to convert to float")
+
+    expected = r"configuration stays: internal error: OverflowError \(teamclaude"
+    with monkeypatch.context() as broken:
+        broken.setattr(ConfigFile, "load_with_content", fail)
+        with pytest.raises(BadRequestError, match=expected):
+            s.service.reload()
+    assert s.ask().status == 200
+
+
 def test_a_reload_changes_keys_limits_and_upstream_for_the_next_request(stage: Build) -> None:
     s = stage("a", proxy={"trustLoopback": False})
     document = s.document()

@@ -19,6 +19,7 @@ from .account_config import CAPS, AccountConfig, SpendConfig, program_problem, p
 from .original_keys import adapt
 from .original_values import MIN_PROBE_SEC
 from .schema import COMMAND, INLINE, REQUIRED, TIMES, Section, read
+from .value_types import one_line
 
 if TYPE_CHECKING:
     from ...dial.proxies import ProxyAddress
@@ -383,4 +384,4 @@ def parse_config(raw: object, source: str) -> Config:
     try:
         return read(Config, adapt(raw).raw)
     except ConfigError as error:
-        raise ConfigError(f"{source}: {error}") from None
+        raise ConfigError(f"{source}: {one_line(str(error))}") from None

@@ -29,8 +29,9 @@ from .file_lock import FileLock
 from .identity import merge_duplicates
 from .json_file import decode, encode, fingerprint
 from .original_keys import adapt
-from .rules.rule_notes import rule_notes
+from .rules.rule_notes import misplaced_rules, rule_notes
 from .state_place import config_path, path_beside
+from .value_types import one_line
 
 __all__ = ["ConfigFile", "Stamp", "config_path", "path_beside"]
 
@@ -160,12 +161,13 @@ class ConfigFile:
         if known is None:
             return []
         try:
-            found = [*adapt(decode(known.data, "")).notes, *rule_notes(known.config)]
+            raw = decode(known.data, "")
+            found = [*adapt(raw).notes, *misplaced_rules(raw), *rule_notes(known.config)]
         except ConfigError:  # it was said when the file was read
             return []
         new = [note for note in found if note not in self._noted]
         self._noted = set(found)
-        return [f"{self.path}: {note}" for note in new]
+        return [f"{self.path}: {one_line(note)}" for note in new]
 
     def stamp(self) -> Optional[Stamp]:
         """Return the file's stamp, None without a file.  Take it before load, not after."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Optional, Union
 
 from ...errors import ConfigError
-from .value_types import MAX_SECONDS, UNPRINTABLE, mask_keys, read_text, safe_repr
+from .value_types import MAX_SECONDS, one_line, read_text, safe_repr
 
 __all__ = [
     "client_list",
@@ -267,7 +267,7 @@ def _checked(key: str, where: str) -> str:
 
 
 def _printable(key: str) -> str:
-    return mask_keys(UNPRINTABLE.sub("?", key))[:60]
+    return one_line(key)[:60]
 
 
 def _free(name: str, taken: set[Any]) -> str:

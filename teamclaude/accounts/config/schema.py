@@ -46,13 +46,15 @@ __all__ = [
 T = TypeVar("T")
 _PACKAGE = __name__.partition(".")[0]
 
+MAX_KEYS_SHOWN = 3  # of a section that is no object
 # The default of a required setting.
 REQUIRED = MISSING
 # The unit of a program with its arguments; without arguments the path alone may stand for the list.
 COMMAND = "program, arguments"
 # The unit of times of day; a single one may stand for the list, too.
 TIMES = "time of day"
-_ONE_OR_MORE = (COMMAND, TIMES)
+# A number of these fails as an entry, in words that say what is expected.
+_ONE_FOR_A_LIST: dict[str, tuple[type, ...]] = {COMMAND: (str,), TIMES: (str, int, float)}
 # The `key` of a section whose keys are in the object of the enclosing section.
 INLINE = "."
 
@@ -158,7 +160,9 @@ def read(cls: type[T], raw: object, where: str = "") -> T:
     prepared = getattr(cls, "prepared", None)  # writes short forms out
     raw = raw if prepared is None else prepared(raw)
     if not isinstance(raw, dict):
-        raise _error(where, f"expected an object, got {value_types.safe_repr(raw)}")
+        keys = list(_keys(cls))
+        few = f" with {', '.join(keys)}" if len(keys) <= MAX_KEYS_SHOWN else ""
+        raise _error(where, f"expected an object{few}, got {value_types.safe_repr(raw)}")
     _reject_misspelled(cls, raw, where)
     if getattr(cls, "all_keys_matter", False):
         _reject_empty(raw, where)
@@ -191,7 +195,7 @@ def _read_value(hint: Any, value: Any, path: str, entry: Declaration) -> Any:
     if is_section(hint) or _is_record(hint):
         return read(hint, value, path)
     if origin is tuple:
-        if entry.unit in _ONE_OR_MORE and isinstance(value, str):
+        if isinstance(value, _ONE_FOR_A_LIST.get(entry.unit, ())):
             value = [value]
         items = _expect_type(list, value, path, entry)
         inner = typing.get_args(hint)[0]

@@ -18,7 +18,16 @@ from urllib.parse import urlsplit
 from ...errors import ConfigError
 from ...values import NamedTuple
 
-__all__ = ["epoch_ms", "expected_text", "mask_keys", "read_bool", "read_number", "read_text", "safe_repr"]
+__all__ = [
+    "epoch_ms",
+    "expected_text",
+    "mask_keys",
+    "one_line",
+    "read_bool",
+    "read_number",
+    "read_text",
+    "safe_repr",
+]
 
 # Every platform's timers accept this much; those of Windows end at 49 days.
 MAX_SECONDS = 30 * 86400
@@ -66,6 +75,11 @@ CREDENTIAL = rf"(?<=//)[^/@\s]+(?=@)|{KEY}|[\w+=-]{{20,}}"
 def mask_keys(text: str) -> str:
     """Return a text of the file, as the name of a key, with what begins like a credential masked."""
     return re.sub(KEY, "***", text)
+
+
+def one_line(text: str) -> str:
+    """Return a text that may hold names of the file's keys: on one line, credentials among them masked."""
+    return mask_keys(UNPRINTABLE.sub("?", text))
 
 
 def safe_repr(value: object, secret: bool = False) -> str:

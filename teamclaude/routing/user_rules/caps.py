@@ -226,5 +226,6 @@ def _fraction(value: Any, path: str) -> float:
     if 1 < value <= 100:
         raise ConfigError(f"{path}: expected a fraction from 0 to 1, got {value:g}: write {value / 100:g}")
     if not 0 <= value <= 1:  # NaN fails, too
-        raise ConfigError(f"{path}: expected a fraction from 0 to 1, got {value:.3g}")
+        shown = "a number far beyond" if abs(value) > 1e15 else f"{value:.3g}"  # no float holds some of them
+        raise ConfigError(f"{path}: expected a fraction from 0 to 1, got {shown}")
     return float(value)

@@ -1,7 +1,8 @@
 """The keys `routes` and `pins`: how they are written in the config file, and as values to apply.
 
 1. A text in the place of a match is the model; a text in the place of a list of accounts is the only one.
-2. A key of a match that is not known is an error: without that condition the route would match more.
+2. A key of a route or of its match that is not known is an error: without that condition the route would
+   match more.  A remark (name, note, comment) is none.
 3. A directory is compared as it is written and with its symbolic links resolved.
 """
 
@@ -18,6 +19,7 @@ from .routes import RouteMatch, RouteSpec
 __all__ = ["MAX_ROUTES", "RouteMatchSettings", "RouteSettings", "pinned_names", "route_specs"]
 
 MAX_ROUTES = 1000  # all of them may be compared with one request, and each with each when the file is read
+_REMARKS = ("name", "note", "comment")  # of a route: for people
 Resolve = Callable[[str], str]  # a path without its symbolic links
 
 
@@ -49,6 +51,8 @@ class RouteMatchSettings(Settings):
 class RouteSettings(Settings):
     """One route: what it matches, and who alone may serve that, or why nobody may."""
 
+    all_keys_matter = True  # a condition beside the match would be none: the route would match more
+
     match: RouteMatchSettings = setting(MISSING, "What it matches: a glob of models, or an object.")
     accounts: tuple[str, ...] = setting((), "The only accounts that may serve it: names, or globs of names.")
     block: Optional[str] = setting(None, "Nobody may serve it: the words that the client gets.")
@@ -58,10 +62,13 @@ class RouteSettings(Settings):
 
     @classmethod
     def prepared(cls, raw: object) -> object:
-        """Return the JSON with a text in the place of the accounts as a list."""
-        if isinstance(raw, dict) and isinstance(raw.get("accounts"), str):
-            return {**raw, "accounts": [raw["accounts"]]}
-        return raw
+        """Return the JSON with a text in the place of the accounts as a list, and without remarks."""
+        if not isinstance(raw, dict):
+            return raw
+        plain = {key: value for key, value in raw.items() if key not in _REMARKS}
+        if isinstance(plain.get("accounts"), str):
+            plain["accounts"] = [plain["accounts"]]
+        return plain
 
 
 def route_specs(routes: Sequence[RouteSettings], resolve: Resolve) -> tuple[RouteSpec, ...]:

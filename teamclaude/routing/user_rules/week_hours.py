@@ -89,8 +89,8 @@ def parse_days(text: str) -> Optional[frozenset[int]]:
 
 
 def _compact(text: str) -> str:
-    """Return the text in lower case, without spaces around commas and dashes."""
-    return re.sub(r"\s*([,-])\s*", r"\1", text.strip().lower())
+    """Return the text in lower case, without spaces around commas and dashes (also the dash of print)."""
+    return re.sub(r"\s*([,-])\s*", r"\1", text.strip().lower().replace("–", "-"))
 
 
 def _day(name: str) -> Optional[int]:

@@ -295,3 +295,15 @@ def test_there_are_not_more_routes_than_can_be_compared():
     assert len(parse_config({"routes": [route] * 1000}, "f").routes) == 1000
     with pytest.raises(ConfigError, match=r"^f: routes: expected at most 1000, got 1001; use globs$"):
         parse_config({"routes": [route] * 1001}, "f")
+
+
+def test_no_error_shows_a_credential_that_stands_as_a_name_or_breaks_its_line() -> None:
+    secret = "sk-ant-api03-SECRET"
+    for key in ("maxUsage", "maxSpend", "pins", "keepWarm", "pricing"):
+        text = fault({"accounts": [account()], key: {f"{secret}\n\x1b[31m": 7}})
+        assert "SECRET" not in text, text
+        assert text.isprintable(), text
+
+
+def test_an_object_with_few_keys_is_named_by_them() -> None:
+    assert fault({"maxSpend": 20}) == "maxSpend: expected an object with day, month, got 20"

@@ -290,3 +290,13 @@ def test_both_directories_of_a_linked_file_are_checked(config_dir: ConfigDir, tm
     assert [str(tmp_path / "real") in line for line in config_dir.file.permission_warnings()] == [True]
     tmp_path.chmod(0o777)
     assert len(config_dir.file.permission_warnings()) == 2
+
+
+def test_a_note_shows_no_credential_and_no_control_character(config_dir: ConfigDir) -> None:
+    secret = "sk-ant-api03-SECRET"
+    config_dir.write({"pins": {f"/a\nb/{secret}": "zoe"}, "reserve": {}})
+    config_dir.file.load()
+    misplaced, pin = config_dir.file.new_notes()
+    assert "reserve has no effect there" in misplaced
+    assert "SECRET" not in pin
+    assert pin.isprintable(), pin

@@ -109,10 +109,10 @@ def test_an_optional_value_may_be_empty_text_a_required_one_may_not() -> None:
     ("raw", "text"),
     [
         ([], "expected an object, got a list"),
-        ({"part": 5}, "part: expected an object, got 5"),
+        ({"part": 5}, "part: expected an object with name, token, endsAt, got 5"),
         ({"part": {}}, "part.name: is missing; expected text"),
         ({"parts": {}}, "parts: expected a list, got an object"),
-        ({"parts": [{"name": "a"}, 7]}, "parts[1]: expected an object, got 7"),
+        ({"parts": [{"name": "a"}, 7]}, "parts[1]: expected an object with name, token, endsAt, got 7"),
         ({"parts": [{"name": "a", "token": 77}]}, "parts[0].token: expected text, got a hidden number"),
         ({"parts": [{"name": "a", "endsAt": "x"}]}, 'parts[0].endsAt: expected milliseconds, got "x"'),
         ({"warmSec": "x"}, 'warmSec: expected seconds from 0 to 2592000 (30 days), got "x"'),
@@ -120,8 +120,8 @@ def test_an_optional_value_may_be_empty_text_a_required_one_may_not() -> None:
         ({"mode": "all"}, 'mode: expected true, false or "any", got "all"'),
         ({"words": ["a", None]}, "words[1]: expected text, got null"),
         ({"points": [{"x": 1}]}, "points[0].y: is missing; expected a number, 0 or more"),
-        ({"named": {"n": 1}}, "named.n: expected an object, got 1"),
-        ({"named": {"a\nb": 1}}, 'named["a\\nb"]: expected an object, got 1'),
+        ({"named": {"n": 1}}, "named.n: expected an object with x, y, got 1"),
+        ({"named": {"a\nb": 1}}, 'named["a\\nb"]: expected an object with x, y, got 1'),
         ({"mode": "any", "part": {"name": "p"}}, "mode and part exclude each other"),
     ],
 )

@@ -93,6 +93,8 @@ def test_a_config_value_is_written_as_it_was_read(value):
         (-0.5, "maxUsage: expected a fraction from 0 to 1, got -0.5"),
         (math.nan, "maxUsage: expected a fraction from 0 to 1, got nan"),
         (1e9, "maxUsage: expected a fraction from 0 to 1, got 1e+09"),
+        (10**400, "maxUsage: expected a fraction from 0 to 1, got a number far beyond"),
+        ({"5h": -(10**400)}, "maxUsage.5h: expected a fraction from 0 to 1, got a number far beyond"),
     ],
 )
 def test_a_wrong_value_is_an_error_with_its_path(value, error):

@@ -56,6 +56,11 @@ def test_a_pin_of_the_directory_itself_counts_before_one_of_a_link_to_it() -> No
     assert pinned_names({"/link": "a", "/real/": "b"}, resolve) == {"/link": "a", "/real": "b"}
 
 
+def test_a_remark_for_people_is_no_condition() -> None:
+    (route,) = specs({"match": "*", "accounts": ["a"], "name": "n", "note": "n", "comment": ["c"]})
+    assert route.accounts == ("a",)
+
+
 @pytest.mark.parametrize(
     ("route", "text"),
     [
@@ -67,7 +72,7 @@ def test_a_pin_of_the_directory_itself_counts_before_one_of_a_link_to_it() -> No
             {"match": {"project": ""}, "block": "b"},
             'routes[0].match.project: expected a value, got ""; leave the key out',
         ),
-        ({"match": "", "block": "b"}, 'routes[0].match.model: expected a value, got ""; leave the key out'),
+        ({"match": "", "block": "b"}, 'routes[0].match: expected a value, got ""; leave the key out'),
         (
             {"match": {"user": "x"}, "block": "b"},
             "routes[0].match.user: is not a setting; here are agent, client, model, path, project",
@@ -78,6 +83,14 @@ def test_a_pin_of_the_directory_itself_counts_before_one_of_a_link_to_it() -> No
         ),
         ({"match": 3}, "routes[0].match: expected an object, got 3"),
         ({"match": "*", "acounts": []}, 'routes[0].acounts: is not a setting; did you mean "accounts"?'),
+        (
+            {"match": "*", "accounts": ["a"], "client": "ci"},
+            "routes[0].client: is not a setting; here are accounts, block, match, priority",
+        ),
+        (
+            {"match": "*", "accounts": ["a"], "enabled": False},
+            "routes[0].enabled: is not a setting; here are accounts, block, match, priority",
+        ),
         ({"match": "*", "accounts": [1]}, "routes[0].accounts[0]: expected text, got 1"),
         ({"match": "*", "block": True}, "routes[0].block: expected text, got true"),
         ({"match": "*", "priority": 1}, "routes[0].priority: expected true or false, got 1"),

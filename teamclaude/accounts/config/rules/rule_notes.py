@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..config import Config
 
-__all__ = ["rule_notes"]
+__all__ = ["misplaced_rules", "rule_notes"]
+
+_TOP, _ACCOUNT = "", "accounts[]"
+_PLACES = {  # where each rule is read
+    "maxUsage": (_TOP, _ACCOUNT),
+    "maxSpend": (_TOP, _ACCOUNT),
+    "allowExtraUsage": (_TOP, _ACCOUNT),
+    "reserve": (_ACCOUNT,),
+    "routes": (_TOP,),
+    "pins": (_TOP,),
+    "keepWarm": (_TOP,),
+    "quotaProbeSec": (_TOP,),
+}
+# Keys of other programs (original_keys.py): what is read or refused there.
+_OF_OTHERS = {("proxy", "maxUsage"), ("proxy", "routes"), (_ACCOUNT, "routes")}
 
 
 def rule_notes(config: Config) -> list[str]:
@@ -34,3 +49,28 @@ def _has_limits(config: Config) -> bool:
         account.max_usage is not None or account.reserve is not None or account.max_spend.is_set
         for account in config.accounts
     )
+
+
+def misplaced_rules(raw: dict[str, Any]) -> list[str]:
+    """Return one line on each rule of the file's JSON that stands where no program reads it."""
+    return [
+        f"{path} has no effect there: it is read as {_written(key)} (teamclaude help rules)"
+        for place, path, key in _keys_of(raw)
+        if key in _PLACES and place not in _PLACES[key] and (place, key) not in _OF_OTHERS
+    ]
+
+
+def _keys_of(raw: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield each key of the objects that hold rules, or might: its object, its path and itself."""
+    objects: list[tuple[str, str, Any]] = [(_TOP, "", raw)]
+    objects += [(name, f"{name}.", raw.get(name)) for name in ("proxy", "routing")]
+    accounts = raw.get("accounts")
+    entries = accounts if isinstance(accounts, list) else ()
+    objects += [(_ACCOUNT, f"accounts[{number}].", entry) for number, entry in enumerate(entries)]
+    for place, prefix, entry in objects:
+        for key in entry if isinstance(entry, dict) else ():
+            yield place, f"{prefix}{key}", key
+
+
+def _written(key: str) -> str:
+    return " or ".join(f"{place}.{key}" if place else key for place in _PLACES[key])

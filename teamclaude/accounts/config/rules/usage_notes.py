@@ -64,7 +64,9 @@ def _of_reserves(path: str, reserves: Reserves, caps: Caps) -> Iterator[str]:
     for reserve in reserves.items:
         yield from _unknown_axes(f'{path}["{reserve.hours.text}"]', reserve.parts, is_key=False)
         minutes = {(begin + n) % WEEK_MIN for begin, length in reserve.hours.ranges for n in range(length)}
-        if len(minutes) == WEEK_MIN:
+        if not any(part for _, part in reserve.parts.by_axis) and reserve.parts.every in (0, NO_CAPS.every):
+            yield f'{path}["{reserve.hours.text}"] has no effect: it keeps nothing'
+        elif len(minutes) == WEEK_MIN:
             yield f'{path}["{reserve.hours.text}"] has no effect: these hours are the whole week'
     named = {axis for each in reserves.items for axis, _ in each.parts.by_axis}
     for axis in sorted(named | {"5h", "7d"}):

@@ -14,6 +14,7 @@ from ....accounts.config.json_file import decode
 from ....accounts.config.original_keys import adapt, original_keys_in
 from ....accounts.config.rules.rule_notes import rule_notes
 from ....accounts.config.state_place import state_path
+from ....accounts.config.value_types import one_line
 from ....errors import ConfigError
 from ....values import NamedTuple, replace
 from ...claude_code.settings_files import bytes_of
@@ -79,7 +80,7 @@ def _with_content(facts: ConfigFacts, data: bytes) -> ConfigFacts:
         config=replace(config, accounts=accounts),
         duplicates=tuple(duplicates),
         original=adapt(raw).notes,
-        rules=tuple(rule_notes(config)),
+        rules=tuple(map(one_line, rule_notes(config))),
         unknown=tuple(key for key in unknown_keys(raw) if key.path not in foreign),
     )
 

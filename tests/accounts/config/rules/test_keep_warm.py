@@ -127,7 +127,7 @@ def test_a_single_time_may_stand_for_the_list() -> None:
             {"alice": "late"},
             r'keepWarm\.alice\[0\]: expected a time of day \(08:30, or Mon-Fri 08:30\), got "late"',
         ),
-        ({"alice": 8}, r"keepWarm\.alice: expected a list, got 8"),
+        ({"alice": 8}, r"keepWarm\.alice\[0\]: expected a time of day \(08:30, or Mon-Fri 08:30\), got 8"),
         ({"alice": [None]}, r"keepWarm\.alice\[0\]: expected a time of day"),
         ("08:30", r"keepWarm: expected an object"),
     ],

@@ -50,6 +50,8 @@ def notes(account: dict[str, Any], **top: Any) -> list[str]:
             {"reserve": {"Mon-Sun": 0.5}},
             'accounts[1].reserve["Mon-Sun"] has no effect: these hours are the whole week',
         ),
+        ({"reserve": {"Fri": 0}}, 'accounts[1].reserve["Fri"] has no effect: it keeps nothing'),
+        ({"reserve": {"Fri": {}}}, 'accounts[1].reserve["Fri"] has no effect: it keeps nothing'),
     ],
 )
 def test_a_limit_without_its_effect_is_one_line_with_its_path(account, note):

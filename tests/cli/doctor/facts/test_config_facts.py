@@ -139,3 +139,13 @@ def test_rules_without_their_effect_of_every_kind(tmp_path: Path) -> None:
     assert [line.split(" ")[0] for line in found[:1]] == ['keepWarm["nobody"]']
     assert any(line.startswith("accounts[0].reserve") for line in found)
     assert any(line.startswith("routes[0]") for line in found)
+
+
+def test_a_line_on_a_rule_shows_no_credential_and_no_control_character(tmp_path: Path) -> None:
+    secret = "sk-ant-api03-SECRET"
+    rules = {"pins": {f"/a\nb/{secret}": "zoe"}, "maxUsage": {f"\x1b{secret}x": 0.5}}
+    lines = config_facts(write(tmp_path, {**GOOD, **rules})).rules
+    assert len(lines) == 2, lines
+    for line in lines:
+        assert "SECRET" not in line
+        assert line.isprintable(), line
