@@ -76,7 +76,7 @@ def apply_usage_report(account: Account, reading: QuotaReading, sent_at: float, 
     axes = {a: w for a, w in reading.axes.items() if account.windows.get(a, now).seen_at <= sent_at}
     apply_windows(account, reading._replace(axes=axes), True, now)
     account.last_reading = None  # the next answer counts, also if it says what the last one said
-    account.observe_use_elsewhere(now, settled=len(axes) == len(reading.axes))
+    account.observe_use_elsewhere(now)
 
 
 def record_success(account: Account, lease: Lease, reading: QuotaReading, rules: Rules, now: float) -> None:

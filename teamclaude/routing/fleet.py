@@ -86,7 +86,7 @@ class Fleet:
             account = before.get(key)
             if account is None or account.spec.kind != spec.kind:
                 self._serial += 1
-                account = Account(spec, self._serial)
+                account = Account(spec, self._serial, open_leases=self._open_leases)
                 added.append(spec.name)
             elif account.spec != spec:
                 account.configure(spec)
@@ -231,9 +231,6 @@ class Fleet:
         estimated = price is not None and price.estimated and usage.is_estimated(price)
         burned, conversation = usage.burn, lease.conversation
         account.burn.add(burned, now, account.windows.resets.get("5h"))
-        if served and lease.holds_slot:
-            self.policy.record_response(self.all_accounts, account, conversation, usage, now, model)
-            account.observe_windows(now, model, burned)
         for owner in (account, binding):
             if owner is None:
                 continue
@@ -244,6 +241,9 @@ class Fleet:
             else:
                 owner.cost += dollars
                 owner.cost_estimated |= estimated
+        if served and lease.holds_slot:
+            self.policy.record_response(self.all_accounts, account, conversation, usage, now, model)
+            account.observe_windows(now, model, burned)
         if binding is not None:
             binding.model = model or binding.model
             if binding.account == account.key:

@@ -6,7 +6,7 @@ the predicates below: None is a no, a Block says why and until when.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Collection, Hashable, Iterator
 from functools import partial
 from typing import Optional
 
@@ -102,6 +102,7 @@ class Account:
     spent: dict[str, float] = field(default_factory=dict)  # dollars by day and month (user_rules/spend.py)
     spend_stop: Optional[SpendStop] = None  # the last one that was reached
     spend_until: float = 0.0  # of that
+    open_leases: Collection[int] = ()  # the ids of the fleet's, of every account
 
     def __post_init__(self) -> None:
         self.configure(self.spec)
@@ -181,7 +182,7 @@ class Account:
 
     def observe_windows(self, now: float, model: Optional[str] = None, tokens: int = 0) -> None:
         """Learn the windows' sizes from what was burned before a response of `tokens` burned with `model`."""
-        burned = self.usage.burn
+        burned = self.usage.burn - tokens
         for axis, cap in (("5h", self.cap_5h), ("7d", self.cap_7d)):
             window = self.windows.axes.get(axis)
             if window is not None and (window.resets_at or 0.0) > now:
@@ -191,12 +192,12 @@ class Account:
         if now >= self.used_elsewhere.next_at:
             self.observe_use_elsewhere(now)
 
-    def observe_use_elsewhere(self, now: float, settled: bool = False) -> None:
-        """Compare what the windows say with what this proxy has used; `settled` as of `UseElsewhere`."""
-        mean = self.usage.burn / self.requests if self.requests else 0.0
-        own = OwnUse(self.usage.burn, self.usage.unmeasured, self.inflight * mean)
+    def observe_use_elsewhere(self, now: float) -> None:
+        """Compare what the windows say with what this proxy has used."""
+        burned_since = partial(self.burn.tokens_since, now=now)
+        own = OwnUse(self.usage.burn, self.usage.unmeasured, burned_since, self.open_leases)
         sizes = {"5h": self.cap_5h.size, "7d": self.cap_7d.size}
-        self.used_elsewhere.observe(self.windows, own, sizes, now, settled and not self.inflight)
+        self.used_elsewhere.observe(self.windows, own, sizes, now)
 
     # --- predicates ---------------------------------------------------------------------------------
 
