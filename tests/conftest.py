@@ -15,6 +15,7 @@ import pytest
 
 _FOREIGN = ("TEAMCLAUDE_", "ANTHROPIC_", "CLAUDE_", "CLAUDECODE", "XDG_", "NODE_")
 _COLORS = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE")
+_AUTHORITY = Path(__file__).with_name("authority.pem")  # of one that signs nothing: its key was not kept
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 # A suite in the background (`make test &`) inherits an ignored SIGINT, and its child processes would, too.
@@ -65,6 +66,8 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Homes]:
                 patch.delenv(name)
         for name in ("HOME", "USERPROFILE", "XDG_CONFIG_HOME"):
             patch.setenv(name, "")
+        # To read the 140 of the system takes 0.1 s in each context and program; no host of theirs is asked.
+        patch.setenv("SSL_CERT_FILE", str(_AUTHORITY))
         yield Homes(lambda: tmp_path_factory.mktemp("home"))
 
 
