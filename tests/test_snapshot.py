@@ -270,7 +270,7 @@ def spoilt(value: Any, some: random.Random) -> Any:
     return some.choice(JUNK)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(6))
 def test_hostile_json_is_read_or_refused_with_one_error(seed: int) -> None:
     some, shown = random.Random(seed), rich().to_json()
     words: list[str] = []

@@ -38,13 +38,13 @@ class Warm:
         self.warm.run_due(self.stage.service.runtime.context)
 
     def go_on(self, seconds: float) -> list[str]:
-        """Look every 20 s for so long; return when a request was sent, as local time."""
+        """Look every minute for so long; return when a request was sent, as local time."""
         sent, ends = [], self.clock.now + seconds
         while self.clock.now <= ends:
             before = len(self.ended)
             self.run()
             sent += [f"{datetime.fromtimestamp(self.clock.now, UTC):%a %H:%M}"] * (len(self.ended) - before)
-            self.clock.now += 20.0
+            self.clock.now += MIN
         return sent
 
 
