@@ -33,7 +33,7 @@ class ScenarioSettings:
     users: int = 16
     cache_life: float = 3600.0  # of the prompt cache, s
     burst: int = 8  # requests in flight before the API says 429
-    hold_sec: float = WEEK_SEC  # s, as `allThrottledHoldBudgetSec`; the clients stream
+    hold_sec: float = 86400.0  # s, as `allThrottledHoldBudgetSec`; the clients stream
     weights: TokenWeights = field(default_factory=TokenWeights)
     opus_window: float = 0.0  # size of a weekly window for opus beside the others, against the week; 0: none
     first_login_lost_sec: float = 0.0  # s after which the API refuses the first account's login; 0: never

@@ -12,7 +12,7 @@ from teamclaude.lab.scenario import Scenario, ScenarioSettings, synthetic_scenar
 from teamclaude.lab.score import Score
 from teamclaude.lab.traffic import synthetic_sessions
 
-# A request that waits is tried again every 15 s: with the default hold of a week it takes three times as
+# A request that waits is tried again every 15 s: with the default hold of a day it takes three times as
 # long to play such a week.
 HOLD_SEC = 120.0
 

@@ -248,8 +248,8 @@ class Config(Section):
     )
     max_spend: SpendConfig = setting(SpendConfig, "The most that all accounts may cost together.")
     all_throttled_hold_budget_sec: float = setting(
-        7 * 86400.0,
-        "How long a stream waits for an account when none is usable: until the next reset of any window.",
+        86400.0,
+        "How long a stream waits for an account when none is usable.",
         unit="s",
     )
     hold_commit_sec: float = setting(

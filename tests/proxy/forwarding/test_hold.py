@@ -49,13 +49,21 @@ def test_a_held_request_is_served_when_the_window_is_reset(stage: Build, clock: 
     assert b"message_stop" in held.done().body
 
 
-def test_a_used_up_week_is_waited_for_until_its_reset(stage: Build, clock: Any) -> None:
+def test_a_used_up_week_is_waited_for_overnight(stage: Build, clock: Any) -> None:
     s = stage("a")
-    s.api.script.once(Fault.quota("7d", reset_in=6.5 * 86400.0))
+    s.api.script.once(Fault.quota("7d", reset_in=20 * 3600.0))
     held = RequestThread(s, session="s1")
     wait_until(lambda: s.service.runtime.router.waiting == 1)
-    advance_clock(s, clock, 6.5 * 86400.0 + 1)
+    advance_clock(s, clock, 20 * 3600.0 + 1)
     assert held.done().status == 200
+
+
+def test_a_week_that_is_used_up_for_longer_is_told_at_once(stage: Build) -> None:
+    s = stage("a")
+    s.api.script.once(Fault.quota("7d", reset_in=2 * 86400.0))
+    reply = s.ask()
+    assert reply.status == 429
+    assert 2 * 86400 <= int(reply.headers["retry-after"]) <= 2 * 86400 * 1.16
 
 
 def test_a_long_hold_begins_its_answer_with_comments_and_ends_with_the_stream(
