@@ -94,6 +94,13 @@ class Parser(argparse.ArgumentParser):
             message = f"unrecognized arguments: {' '.join(unknown)}" if unknown else message
         raise UsageError(f"{message} ({self.prog} --help)")
 
+    def reject_empty(self, parsed: argparse.Namespace) -> None:
+        """Raise UsageError for an empty value, as of an unset variable: it would count as none."""
+        for action in self._actions:
+            if getattr(parsed, action.dest, None) == "" and "" not in (action.default, action.const):
+                option = action.option_strings[-1] if action.option_strings else action.metavar
+                self.error(f"{option} is empty: leave it out, or give a value")
+
 
 def run_guarded(words: Sequence[str]) -> int:
     """Run the command; every error becomes one line on stderr (TEAMCLAUDE_DEBUG=1: with a traceback)."""
@@ -170,7 +177,9 @@ def _dispatch(words: list[str]) -> int:
         rest = module.own_words(rest)
     parser = parser_for(command)
     parser.words = rest
-    status: int = getattr(module, name)(parser.parse_args(rest))
+    parsed = parser.parse_args(rest)
+    parser.reject_empty(parsed)
+    status: int = getattr(module, name)(parsed)
     return status
 
 

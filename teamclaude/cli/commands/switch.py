@@ -46,6 +46,7 @@ def switch(args: argparse.Namespace) -> int:
                                            of this one)
     """
     from ...accounts.config.identity import find_name
+    from ...deck.text.cells import clean
     from ...snapshot import SCHEMA, Snapshot
     from ..remote.newer import note_if_newer
 
@@ -71,7 +72,7 @@ def switch(args: argparse.Namespace) -> int:
     of = {"session": session} if session else {"project": project} if project else {}
     changed = proxy.post("/teamclaude/switch", {"account": account, **of})
     what = f"session {session}" if session else f"project {project}" if project else "all work"
-    note(f"{what} is pinned to {account}" if account else f"{what} is routed automatically again")
+    note(clean(f"{what} is pinned to {account}" if account else f"{what} is routed automatically again"))
     forbidden_by = changed.get("forbiddenBy") if isinstance(changed, dict) else None
     if account and isinstance(forbidden_by, str):
         note(f"without effect: {forbidden_by} of the config file does not allow {account} there")

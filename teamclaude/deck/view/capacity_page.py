@@ -71,10 +71,8 @@ def _account_state(account: AccountCapacity, color: bool) -> str:
     if account.benched:
         tail = f" (streak {account.streak})" if account.streak else ""
         return colored(f"benched {format_duration(account.bench_sec)}{tail}", "warn", color)
-    if account.near_cap:
-        return colored("near cap", "warn", color)
     if account.live:
-        return colored("live", "good", color)
+        return colored("near cap", "warn", color) if account.near_cap else colored("live", "good", color)
     status, reason = clean(account.status) or UNKNOWN, clean(account.reason or "")
     return colored(f"{status}: {reason}" if reason else status, status, color)
 

@@ -101,20 +101,19 @@ def _about_pin(
 def forbidding_route(
     directory: str, account: NamedAccount, routes: Sequence[RouteSpec], accounts: Sequence[NamedAccount]
 ) -> str:
-    """Return the place of the route that keeps all work in a directory from an account; else empty."""
-    route = _first_of_project(directory, routes)
-    if route is None or (not route.block and _allows(route, account, accounts)):
-        return ""
-    return route.place
+    """Return the place of the route that keeps all work in a directory from an account; else empty.
 
-
-def _first_of_project(directory: str, routes: Sequence[RouteSpec]) -> Optional[RouteSpec]:
-    """Return the route of all work in a directory, if the first that is about it is about all of it."""
+    That is the first of all work there, unless an earlier one may let the account serve a part of it.
+    """
     for route in routes:
-        about = any(matches_project(each, directory) for each in route.match.projects)
-        if about or not route.match.projects:
-            return route if route.match == RouteMatch(projects=route.match.projects) else None
-    return None
+        projects = route.match.projects
+        if projects and not any(matches_project(each, directory) for each in projects):
+            continue
+        if not route.block and _allows(route, account, accounts):
+            return ""
+        if route.match == RouteMatch(projects=projects):
+            return route.place
+    return ""
 
 
 def _allows(route: RouteSpec, account: NamedAccount, accounts: Sequence[NamedAccount]) -> bool:

@@ -120,3 +120,17 @@ def test_wrong_words(proxy: Stub, cli: Callable[..., Ended], words: list[str], s
     assert said in ended.err
     assert ended.err.count("\n") == 1
     assert not any(path.startswith("POST") for path in proxy.paths)
+
+
+@pytest.mark.parametrize("option", ["--project", "--session", "NAME"])
+def test_an_empty_word_pins_nothing(option: str, proxy: Stub, cli: Callable[..., Ended]) -> None:
+    words = [""] if option == "NAME" else ["alice", option, ""]
+    ended = cli("switch", *words)
+    line = f"teamclaude: {option} is empty: leave it out, or give a value (teamclaude switch --help)\n"
+    assert ended == (2, "", line)
+    assert proxy.asked == []
+
+
+def test_a_directory_with_a_line_break_is_one_line(proxy: Stub, cli: Callable[..., Ended]) -> None:
+    assert cli("switch", "alice", "--project", "/a\nb").err == "project /a b is pinned to alice\n"
+    assert sent(proxy)["project"] == "/a\nb"

@@ -101,6 +101,7 @@ def test_held_requests_are_mentioned_when_there_are_any() -> None:
         ),
         ({"live": False, "status": "disabled"}, "disabled"),
         ({"live": False, "status": "active", "reason": "5h 99% used"}, "active: 5h 99% used"),
+        ({"live": False, "nearCap": True, "status": "active", "reason": "5h full"}, "active: 5h full"),
     ],
 )
 def test_the_state_of_an_account(fields: dict[str, Any], state: str) -> None:

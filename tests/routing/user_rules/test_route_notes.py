@@ -139,6 +139,11 @@ def test_one_that_is_left_something_is_no_line(earlier: Any, later: Any) -> None
             [{"match": "*", "block": "no"}],
             'pins["/work"] can never have an effect: routes[0] does not allow "bob" there',
         ),
+        (
+            "bob",
+            [{"match": "claude-haiku-*", "block": "no"}, route("claude-opus-*"), route({"project": "/work"})],
+            'pins["/work"] can never have an effect: routes[2] does not allow "bob" there',
+        ),
     ],
 )
 def test_a_pin_without_its_effect(name: str, rules: list[Any], line: str) -> None:
@@ -150,7 +155,7 @@ def test_a_pin_without_its_effect(name: str, rules: list[Any], line: str) -> Non
     [
         [route({"project": "/work"}, "bob")],
         [route({"project": "/work", "model": "claude-*"})],
-        [route("claude-opus-*"), route({"project": "/work"})],
+        [route("claude-opus-*", "bob"), route({"project": "/work"})],
         [route({"project": "/other"}), route({"project": "/work"}, "bob")],
     ],
 )

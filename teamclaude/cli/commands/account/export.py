@@ -69,8 +69,6 @@ def _destination(named: Optional[str]) -> str:
         )
     if named in (None, STDOUT):
         return STDOUT
-    if not named:
-        raise UsageError("--to: the path is empty")
     return os.path.abspath(os.path.expanduser(str(named)))
 
 

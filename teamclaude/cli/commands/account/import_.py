@@ -86,8 +86,6 @@ def _given(args: argparse.Namespace) -> Optional[LoginSource]:
     from ....accounts.importing.claude_login import MAX_BYTES, LoginSource
     from ....accounts.importing.find_login import named_source
 
-    if args.path == "":  # an empty variable of the shell
-        raise UsageError("--from: the path is empty")
     if args.json is None and args.path != "-":
         return named_source(args.path) if args.path else None
     if args.json not in (None, "-"):

@@ -311,7 +311,7 @@ def test_no_login_of_claude_code(cli: Any, file: Path) -> None:
 
 
 def test_an_empty_path(cli: Any, file: Path) -> None:
-    refused(cli("import", "--from", ""), file, "--from: the path is empty")
+    refused(cli("import", "--from", ""), file, "--from is empty")
 
 
 @pytest.mark.parametrize(
