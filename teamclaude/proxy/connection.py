@@ -35,7 +35,7 @@ from .forwarding.early_upload import EarlyRequest, may_send_early, receive_body
 from .forwarding.forwarder import Forwarder
 from .forwarding.passthrough import pass_through, pass_websocket
 from .forwarding.routing_request import request_of_head, routing_request_of
-from .http.framing import BodyKind, Framing, asks_for_websocket, request_framing
+from .http.framing import BodyKind, Framing, asks_for_websocket, expects_100, request_framing
 from .http.head import RequestHead
 from .http.path_kinds import PathKind, unknown_path_error
 from .messages.access import Caller
@@ -157,15 +157,17 @@ class ConnectionHandler:
         return run_coroutine(self._serve_forwarded(exchange))
 
     def _exchange_of(self, head: RequestHead) -> Exchange:
-        memo, policy = self._memo, self._runtime.access_policy
+        runtime, memo = self._runtime, self._memo
+        policy = runtime.access_policy
         if memo is None or head.series is not self._series or memo.access_policy is not policy:
             route, address = self._peer.route_of(head, policy), self._peer.address_of(head, policy)
             memo = self._memo = SeriesMemo(route, address, policy)
             memo.is_plain = "upgrade" not in head and "expect" not in head
             self._series = head.series
-        monotonic = self._runtime.context.monotonic
-        exchange = Exchange(head, memo.route, self._runtime.clock(), memo=memo, monotonic=monotonic)
-        exchange.closes = self._runtime.draining or self._runtime.life.handed_over
+        monotonic = runtime.context.monotonic
+        exchange = Exchange(head, memo.route, runtime.clock(), memo=memo, monotonic=monotonic)
+        if runtime.draining or runtime.life.handed_over:
+            exchange.closes = True
         return exchange
 
     # --- forwarded requests -----------------------------------------------------------------------
@@ -211,7 +213,8 @@ class ConnectionHandler:
         """Check what precedes the body: where the request ends, who sends it, where it goes."""
         head, memo = exchange.head, exchange.memo
         framing = head.framing or request_framing(head)
-        exchange.has_body = framing.kind is not BodyKind.NONE
+        if framing.kind is not BodyKind.NONE:
+            exchange.has_body = True
         exchange.caller = memo.caller or self._authorize(exchange)
         exchange.body_read = not exchange.has_body
         if exchange.route.kind is PathKind.UNKNOWN:
@@ -254,12 +257,13 @@ class ConnectionHandler:
             self._mark_proven()
 
     def _read_body(self, exchange: Exchange, framing: Framing, most: int, spool: Spool | None = None) -> None:
-        head, asks_first = exchange.head, False
+        asks_first = False
         if not exchange.memo.is_plain:
+            head = exchange.head
             if asks_for_websocket(head) and not _is_websocket(exchange):
                 raise NotSupportedError("A WebSocket is passed on only for paths of the client's own login.")
             # RFC 9110 10.1.1: HTTP/1.0 has no 100 (Continue).
-            asks_first = head.minor > 0 and _expects_100(head)
+            asks_first = head.minor > 0 and expects_100(head)
         self._use_loop_next = framing.kind is not BodyKind.CHUNKED and framing.length <= SMALL_BODY_BYTES
         exchange.body = self._client.read_body(framing, most, asks_first, exchange.body_room, spool)
         exchange.body_read = True
@@ -394,7 +398,3 @@ def _is_websocket(exchange: Exchange) -> bool:
     if "upgrade" not in head or exchange.has_body or head.method != "GET":
         return False
     return exchange.route.kind is PathKind.CLIENT_LOGIN and asks_for_websocket(head)
-
-
-def _expects_100(head: RequestHead) -> bool:
-    return (head.get("expect") or "").lower() == "100-continue"

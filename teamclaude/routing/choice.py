@@ -78,14 +78,15 @@ class Choice:
     they still are, and the words take half of the time.
     """
 
+    _known_candidates: Optional[Candidates] = None
+    with_slot: Optional[Account] = None  # found to have a slot for this request
+
     def __init__(
         self, fleet: FleetReader, request: RoutingRequest, now: float, waited: float, terse: bool = False
     ) -> None:
         self._terse = terse
         self._fleet, self.request, self.now, self._waited = fleet, request, now, waited
         self.rules, self._policy = fleet.rules, fleet.policy
-        self._known_candidates: Optional[Candidates] = None
-        self.with_slot: Optional[Account] = None  # found to have a slot for this request
         self.conversation = request.conversation
         self._binding = binding = fleet.bindings.get(self.conversation or "")
         self._is_recent = binding is not None and binding.is_recent(self.rules, now)

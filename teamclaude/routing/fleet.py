@@ -231,16 +231,15 @@ class Fleet:
         estimated = price is not None and price.estimated and usage.is_estimated(price)
         burned, conversation = usage.burn, lease.conversation
         account.burn.add(burned, now, account.windows.resets.get("5h"))
-        for owner in (account, binding):
-            if owner is None:
-                continue
+        for owner in (account,) if binding is None else (account, binding):
             owner.requests += served
             owner.usage = owner.usage.plus(usage)
             if dollars is None:
                 owner.unpriced_tokens += usage.total
             else:
                 owner.cost += dollars
-                owner.cost_estimated |= estimated
+                if estimated:
+                    owner.cost_estimated = True
         if served and lease.holds_slot:
             self.policy.record_response(self.all_accounts, account, conversation, usage, now, model)
             account.observe_windows(now, model, burned)

@@ -20,7 +20,6 @@ from teamclaude.proxy.http.framing import (
 )
 from teamclaude.proxy.http.head import (
     RequestHead,
-    RequestHeadParser,
     ResponseHead,
     find_head_end,
     parse_request_head,
@@ -35,6 +34,7 @@ from teamclaude.proxy.http.header_rewrite import (
     render_response,
     upstream_request_headers,
 )
+from teamclaude.proxy.http.repeated_head import RequestHeadParser
 from tests.fuzz.fuzz_random import FuzzRandom, assert_printable
 
 __all__ = ["repeated_heads", "request_heads", "response_heads"]

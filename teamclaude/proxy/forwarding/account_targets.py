@@ -93,16 +93,22 @@ class AccountTargets:
 
     def target(self, key: str) -> Optional[UpstreamTarget]:
         """Return the target with the current credential; None when the account is no longer configured."""
+        return self.fresh_target(key, 0.0)[0]
+
+    def fresh_target(self, key: str, now: float) -> tuple[Optional[UpstreamTarget], bool]:
+        """Return what `target` does, and whether its token is certain to be good at `now`."""
         target = self._targets.get(key)
         tokens = self._token_manager.tokens.get(key)
         if target is None or tokens is None:  # an API key of the config file has no tokens
-            return target
+            return target, True
+        # Before the pair is read: it may be replaced meanwhile, but can't have expired.
+        is_fresh = now <= tokens.fresh_until
         token = tokens.pair.access_token or ""
         latest = self._with_token.get(key)
         if latest is None or latest.credential.secret != token:
             credential = Credential(target.credential.kind, token)
             latest = self._with_token[key] = target._replace(credential=credential)
-        return latest
+        return latest, is_fresh
 
     def key_of(self, name: str) -> Optional[str]:
         """Return the key of the account called `name`, or None."""

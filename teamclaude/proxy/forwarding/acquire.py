@@ -101,6 +101,9 @@ class AccountAcquirer:
         request = with_facts(request, exchange, self._context)  # by the rules of now
         if tried is not None and not self._is_same(request, tried.request):
             tried = None
+        if tried is not None:
+            is_usual = tried.request is exchange.routing_request
+            tried.request = request if is_usual else tried.request._replace(facts=request.facts)
         exchange.waiting_since = monotonic()
         try:
             on_wait = exchange.wait_recorder(self._context.clock, router.outlook)

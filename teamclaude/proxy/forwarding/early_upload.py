@@ -109,9 +109,8 @@ def _begin(exchange: Exchange, body: BodyReader, context: RequestContext) -> Opt
     lease = context.router.change(partial(_admit_kept, request))
     if lease is None:
         return None
-    tokens = context.token_manager.tokens.get(lease.account)
-    target = context.targets.current.target(lease.account)
-    if target is not None and (tokens is None or context.clock() <= tokens.fresh_until):
+    target, is_fresh = context.targets.current.fresh_target(lease.account, context.clock())
+    if target is not None and is_fresh:
         connection = context.pool.take_idle(target.origin)
         if connection is not None:
             return EarlyRequest(lease, target, connection, [])

@@ -163,15 +163,12 @@ class Forwarder:
 
     def _attempt(self, lease: Lease) -> RequestCoroutine[bool]:
         """Return True when the client has its response."""
-        # Before the target is read: its token, fresh now, may be replaced meanwhile, but can't have expired.
-        tokens = self._context.token_manager.tokens.get(lease.account)
-        is_fresh = tokens is None or self._context.clock() <= tokens.fresh_until
-        target = self._context.targets.current.target(lease.account)
-        early, self._early = self._early, None
-        if early is not None:
-            is_fresh, target = True, early.target
-        exchange, tap = self._exchange, None
-        served, unreported = False, None
+        context, exchange, early = self._context, self._exchange, self._early
+        if early is None:
+            target, is_fresh = context.targets.current.fresh_target(lease.account, context.clock())
+        else:
+            target, is_fresh, self._early = early.target, True, None
+        tap, served, unreported = None, False, None
         attempt = Attempt(target.name if target is not None else lease.account, lease.decision)
         exchange.attempts.append(attempt)
         logged = self._log.attempt(attempt.account) if self._log is not None else None
@@ -183,20 +180,21 @@ class Forwarder:
             if target is None:
                 return False
             response = yield from self._send(target, early)
-            attempt.status = response.head.status
+            head = response.head
+            status = attempt.status = head.status
             if logged is not None:
-                logged.answered(response.head.status, response.head.reason, response.head.headers)
-            reading = attempt.reading = read_quota(response.head, self._context.clock())
-            if response.head.status >= 400:
+                logged.answered(status, head.reason, head.headers)
+            reading = attempt.reading = read_quota(head, context.clock())
+            if status >= 400:
                 yield from self._handle_refusal(lease, target, response, reading, attempt)
                 return False
             kind = ResponseKind.SERVED
-            if response.head.status >= UNSERVED_FROM:
-                kind = classify(response.head.status, reading, self._inference)
+            if status >= UNSERVED_FROM:
+                kind = classify(status, reading, self._inference)
             if response.has_whole_body and self._writer.pool_limits is None:
-                unreported = (response.head.status, reading)  # reported with the release of the lease
+                unreported = (status, reading)  # reported with the release of the lease
             else:
-                self._context.router.record_response(lease, response.head.status, reading)
+                context.router.record_response(lease, status, reading)
             tap = make_tap(response)
             try:
                 delivery = self._delivery(lease, response, attempt.account, tap, kind)
@@ -211,7 +209,7 @@ class Forwarder:
             self._transport.release(response)
             served = self._record_outcome(response, kind, tap)
             if served and exchange.route.kind is PathKind.API:
-                record_owner(self._context.router, lease, exchange.head.method, exchange.route.path, tap.id)
+                record_owner(context.router, lease, exchange.head.method, exchange.route.path, tap.id)
             return True
         except StreamRefusedError as refused:
             attempt.note = str(refused)
@@ -230,7 +228,7 @@ class Forwarder:
             return False
         finally:
             usage, model = self._count_usage(attempt, tap)
-            self._context.router.release(lease, usage, model, served, unreported, attempt.unseen_tokens)
+            context.router.release(lease, usage, model, served, unreported, attempt.unseen_tokens)
 
     def _refreshed_target(self, lease: Lease, attempt: Attempt) -> RequestCoroutine[Optional[UpstreamTarget]]:
         """Return the target once its token is usable; None when another account must be asked."""
@@ -289,9 +287,10 @@ class Forwarder:
         self, lease: Lease, response: UpstreamResponse, account: str, tap: UsageTap, kind: ResponseKind
     ) -> Effect:
         """Return what writes the response to the client, and returns what that did not take."""
-        served, is_first = kind is ResponseKind.SERVED, len(self._exchange.attempts) == 1
+        exchange, served = self._exchange, kind is ResponseKind.SERVED
+        is_first = len(exchange.attempts) == 1
         confirms = served and not is_first
-        if response.has_whole_body and not self._exchange.hold_committed and not tap.is_stream:
+        if response.has_whole_body and not exchange.hold_committed and not tap.is_stream:
             self._streaming = True
             if confirms:
                 self._refusals.confirm(lease)
@@ -369,7 +368,7 @@ class Forwarder:
 
     def _record_outcome(self, response: UpstreamResponse, kind: ResponseKind, tap: UsageTap) -> bool:
         """Record the outcome of a completely relayed response; return True when it counts as served."""
-        problem = ""
+        problem, unreadable = "", ""
         if kind is not ResponseKind.SERVED:
             problem = f"{response.head.status}"
         elif tap.error_type:
@@ -378,7 +377,8 @@ class Forwarder:
             problem = f"{response.head.status}, but nothing that can follow a hold"
         elif self._inference and tap.is_stream and not tap.saw_stop:
             problem = "the stream ended without message_stop"
-        unreadable = UNREADABLE_USAGE if self._inference and tap.gave_up else ""
+        if tap.gave_up and self._inference:
+            unreadable = UNREADABLE_USAGE
         self._exchange.end(Outcome.UPSTREAM_ERROR if problem else Outcome.SERVED, problem or unreadable)
         return not problem
 

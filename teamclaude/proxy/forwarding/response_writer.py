@@ -25,10 +25,12 @@ from ...values import dataclass
 from ..http.content_coding import is_identity
 from ..http.framing import BodyKind, Buffer, Framing
 from ..http.header_rewrite import (
+    OWN_FIELDS,
     client_response_headers,
     framing_for_client,
     header_value,
     render_client_head,
+    render_named_head,
     render_response,
 )
 from ..http.path_kinds import PathKind
@@ -123,7 +125,7 @@ class ResponseWriter:
         try:
             sent = self._client.send_nowait(data)
         finally:  # the client first; tokens are counted even when it does not take the response
-            tap.feed(body)
+            tap.feed_whole(body)
             if self._log is not None:
                 self._log.response.add(body)
         return b"" if sent == len(data) else memoryview(data)[sent:]
@@ -236,15 +238,14 @@ class ResponseWriter:
 
     def _head(self, response: UpstreamResponse, account: str, framing: Framing, own: bool = False) -> bytes:
         """Return the response's head for the client; `own`: its body is replaced by one of ours."""
-        extra = [
-            ("x-teamclaude-account", header_value(account)),
-            ("x-teamclaude-request", self._exchange.id),
-        ]
-        if not self._exchange.keeps_open:
-            extra += self._exchange.closing_fields
+        exchange, named = self._exchange, header_value(account)
+        is_plain = self._log is None and self.pool_limits is None
+        if is_plain and not own and exchange.keeps_open:
+            return render_named_head(response.head, framing, named, exchange.id)
+        extra = [*zip(OWN_FIELDS, (named, exchange.id)), *exchange.closing_fields]
         if own:
             extra.append(("Content-Type", "application/json"))
-        if self._log is None and self.pool_limits is None:
+        if is_plain:
             return render_client_head(response.head, framing, extra)
         status, reason = response.head.status, response.head.reason
         headers = client_response_headers(response.head, framing, extra)
@@ -259,11 +260,10 @@ class ResponseWriter:
 
 def make_tap(response: UpstreamResponse) -> UsageTap:
     """Return the tap that reads this response as it passes."""
-    head, until_close = response.head, response.framing.kind is BodyKind.UNTIL_CLOSE
-    positions = head.layout.positions
-    coding = head.get("content-encoding") if "content-encoding" in positions else None
-    media = head.values[positions["content-type"][0]] if "content-type" in positions else None
-    return UsageTap(media, coding, until_close)
+    values, layout = response.head.values, response.head.layout
+    media = values[layout.media_at] if layout.media_at >= 0 else None
+    coding = values[layout.coding_at] if layout.coding_at >= 0 else None
+    return UsageTap(media, coding, response.framing.kind is BodyKind.UNTIL_CLOSE)
 
 
 def _fits_held_stream(response: UpstreamResponse, tap: UsageTap) -> bool:

@@ -82,7 +82,7 @@ class Router:
     ) -> RequestCoroutine[Lease]:
         """Return a lease for `request`, with its slot; wait for it within `limits`.
 
-        `tried` is what `acquire_now` returned for the same request, but for facts that no rule asks for.
+        `tried` is what `acquire_now` returned for the same request; it has the facts of `request` by now.
         `on_tick` is run every CLIENT_CHECK_SEC without the lock and raises when the client has disconnected.
         `on_wait` gets the waiter, once, when it is queued: any thread may read its `wait`.  Raises
         NoUsableAccountError, WaitQueueFullError, DrainingError, or what `on_tick` raises.
@@ -91,7 +91,6 @@ class Router:
             now = self._clock()
             if tried is not None and tried.tried_at_change == self.changes:
                 waiter = tried  # nothing has changed: it would get nothing again
-                waiter.request = waiter.request._replace(facts=request.facts)
             elif (waiter := self._try_enter(request, limits, now)).lease is not None:
                 return waiter.lease
             self._check_limits(waiter, now)
@@ -263,11 +262,11 @@ class Router:
             else:
                 jitter = self._jitter()
                 self._fleet.record_and_settle(lease, *response, now, jitter, usage, model, served, unseen)
-            if self._queue.waiters:
+            if not self._queue.waiters:
+                self._record_change()
+            else:
                 is_good = response is None or response[0] < UNSERVED_FROM
                 self._after_change(now, lease.account if is_good else None)
-            else:
-                self._record_change()
 
     def _after_change(self, now: float, account: Optional[str] = None) -> None:
         """Serve the queue; `account`: the only one that changed, and for the better."""

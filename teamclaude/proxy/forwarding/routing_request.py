@@ -21,7 +21,7 @@ from ..http.path_kinds import PathKind
 from ..messages.body_scan import NO_FACTS, BodyFacts, cache_digests, leading_model, scan_body
 from ..messages.proxy_keys import CLIENT
 from ..net.bodies.spool import is_spooled
-from ..records.exchange import Exchange, RequestIds
+from ..records.exchange import Exchange, RepeatedRequest, RequestIds
 from .context import RequestContext
 from .router import Router
 from .user_rules import with_facts
@@ -58,39 +58,51 @@ def routing_request_of(
 
     With `facts` nothing is recorded: the body has not arrived.  Raises NotFoundError for an unknown account.
     """
-    head, config = exchange.head, context.config
-    ids = exchange.memo.ids
+    memo, config = exchange.memo, context.config
+    ids = memo.ids
     if ids is None:
-        ids = exchange.memo.ids = _head_ids(head)
-    session, agent, parent_agent, betas, _ = ids
+        ids = memo.ids = _head_ids(exchange.head)
+    session, betas = ids.session, ids.betas
     if facts is None:
         facts = NO_FACTS  # an upload on disk is not scanned: it would be read for nothing
         if type(exchange.body) is bytes or not is_spooled(exchange.body):
             with_session = not session or config.rewrite_account_uuid
             facts = scan_body(exchange.body, with_session, THREADS_BETA in betas)
         exchange.facts = facts
-    session = session or facts.session_id
+    router, known = context.router, memo.repeated
+    if known is not None and facts == known.facts and known.context is context and not router.owners.accounts:
+        request = known.request
+    else:
+        request = _read_request(exchange, context, ids, facts)
+        if request.session and request.needs_slot and not (ids.names_account or router.owners.accounts):
+            memo.repeated = RepeatedRequest(context, facts, request)
+    if router.user_rules.needs_facts or exchange.route.kind is PathKind.API:
+        request = with_facts(request, exchange, context)
+    refused = context.recently_refused
+    return request.with_hold(0.0) if refused.until and request.conversation in refused else request
+
+
+def _read_request(
+    exchange: Exchange, context: RequestContext, ids: RequestIds, facts: BodyFacts
+) -> RoutingRequest:
+    session = ids.session or facts.session_id
     inference = exchange.route.kind is PathKind.INFERENCE
-    pin = _pin(head, context) if ids.names_account else None
-    request = RoutingRequest(
+    pin = _pin(exchange.head, context) if ids.names_account else None
+    return RoutingRequest(
         session=session,
-        agent=agent,
-        parent_agent=parent_agent,
+        agent=ids.agent,
+        parent_agent=ids.parent_agent,
         model=facts.model,
-        cache_life=3600.0 if facts.cache_ttl_1h else config.rules.cache_affinity_window_sec,
+        cache_life=_cache_life(facts, context),
         needs_slot=inference,
         pin=pin,
         pin_costs_nothing=pin is not None and exchange.caller is not None and exchange.caller.role == CLIENT,
-        betas=betas,
+        betas=ids.betas,
         prefixes=() if session or not inference else cache_digests(exchange.body, facts.model),
         owner=_owner(exchange, context) if context.router.owners.accounts else None,
         continues_thread=facts.continues_thread,
         hold_sec=context.wait_limits[facts.stream is True].budget if inference else 0.0,
     )
-    if context.router.user_rules.needs_facts or exchange.route.kind is PathKind.API:
-        request = with_facts(request, exchange, context)
-    refused = context.recently_refused
-    return request.with_hold(0.0) if refused.until and request.conversation in refused else request
 
 
 def request_of_beginning(

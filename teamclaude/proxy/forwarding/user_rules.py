@@ -27,7 +27,7 @@ from ...routing.user_rules.spend import NO_SPEND_LIMITS, Period, periods_of
 from ..http.header_rewrite import own_header_text
 from ..http.path_kinds import PathKind, works_uncounted
 from ..messages.named_models import model_of_message, models_of_batch
-from ..records.exchange import Exchange
+from ..records.exchange import Exchange, RoutedRequest
 from .account_targets import local_calendar
 from .context import RequestContext
 
@@ -87,18 +87,25 @@ def with_facts(request: RoutingRequest, exchange: Exchange, context: RequestCont
     Raises ClientError where a route depends on the model, and the body does not tell it for sure.
     """
     caller, routes = exchange.caller, context.router.user_rules.routes
+    project, known = _project(request, exchange, context), exchange.memo.routed
+    if known is not None and known.request is request and known.routes is routes and known.project == project:
+        return known.result
     gives_work = works_uncounted(exchange.route, exchange.head.method)
     models = request.facts.models
     if routes.by_model and not models and (gives_work or exchange.route.kind in _OF_ONE_MODEL):
         models = _models(request, exchange, gives_work)
     facts = RequestFacts(
         client=(caller.name or "") if caller is not None else "",
-        project=_project(request, exchange, context),
+        project=project,
         path=exchange.route.path,
         models=models,
     )
-    request = request._replace(facts=facts).routed_by(routes)
-    return context.router.read(lambda fleet, now: _without_billed(request, fleet)) if gives_work else request
+    routed = request._replace(facts=facts).routed_by(routes)
+    if gives_work:
+        return context.router.read(lambda fleet, now: _without_billed(routed, fleet))
+    if not models:  # else the body has been asked
+        exchange.memo.routed = RoutedRequest(request, routes, project, routed)
+    return routed
 
 
 def _models(request: RoutingRequest, exchange: Exchange, of_all_levels: bool) -> tuple[str, ...]:

@@ -8,5 +8,6 @@ Nothing here may touch a socket, a thread, a file or a clock, or know of account
 - header_rewrite: the header fields that pass, in both directions, and how a head is written
 - origin: scheme, host and port of a base URL
 - path_kinds: the table of paths, and which credential each is sent with
+- repeated_head: the heads of one connection, of which most repeat the one before
 - sse: the parser of server-sent events
 """

@@ -26,6 +26,7 @@ __all__ = [
     "Framing",
     "asks_for_websocket",
     "encode_chunk",
+    "expects_100",
     "hop_by_hop_fields",
     "keep_alive",
     "request_framing",
@@ -104,10 +105,11 @@ def response_framing(head: ResponseHead, request_method: str) -> Framing:
 def _single_length(head: Head) -> Optional[Framing]:
     """Return the framing of a head with one length and no coding: takes 1 us, all other checks 3."""
     at = head.layout.length_at
-    text = head.values[at] if at >= 0 else ""
-    if not (text.isdigit() and len(text) < 20 and text.isascii()):  # as `_is_length`
-        return None
-    return _made(Framing, (BodyKind.LENGTH, int(text)))
+    if at >= 0:
+        text = head.values[at]
+        if text.isdigit() and len(text) < 20 and text.isascii():  # as `_is_length`
+            return _made(Framing, (BodyKind.LENGTH, int(text)))
+    return None
 
 
 def _is_length(text: str) -> bool:
@@ -176,6 +178,11 @@ def asks_for_websocket(head: RequestHead) -> bool:
         return False
     offers = ",".join(head.get_all("upgrade")).lower().split(",")
     return "websocket" in [offer.partition("/")[0].strip(" \t") for offer in offers]
+
+
+def expects_100(head: RequestHead) -> bool:
+    """Return whether the client sends its body only after 100 (Continue)."""
+    return (head.get("expect") or "").lower() == "100-continue"
 
 
 def _connection_options(head: Head) -> frozenset[str]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, NoReturn, Optional
 
@@ -30,7 +31,6 @@ __all__ = [
     "TOKEN",
     "Head",
     "RequestHead",
-    "RequestHeadParser",
     "ResponseHead",
     "find_head_end",
     "parse_request_head",
@@ -50,7 +50,8 @@ _CONNECT_LINE = re.compile(
     r"(CONNECT) ((?:\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z._-]{1,255}):[0-9]{1,5}) HTTP/1\.([0-9])(?=\r\n)"
 )
 # RFC 9112 4: the reason may be empty; the space before it may be missing.
-_STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([0-9]{3})(?: ([\t -~\x80-\xff]*))?(?=\r\n)")
+# RFC 9110 15: codes outside 100..599 are invalid and are treated as a failure of the server.
+_STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([1-5][0-9]{2})(?: ([\t -~\x80-\xff]*))?")
 # One well-formed field line with at most one space around its value.
 _VISIBLE = r"[!-~\x80-\xff]"
 _FIELD = re.compile(rf"\n({_TCHAR}+): ?({_VISIBLE}(?:[\t -~\x80-\xff]*{_VISIBLE})?|)\r(?=\n)")
@@ -59,7 +60,6 @@ _VALUE = r": ?(?![ \t])([^\x00-\x08\n-\x1f\x7f]*)(?<![ \t])\r"
 # How the PROXY protocol begins: its version 1, and what is left of version 2 after two empty lines.
 _PROXY_HEADERS = ("PROXY TCP", "PROXY UNKNOWN", "\0")
 _CONTROL = re.compile(r"[\x00-\x08\n-\x1f\x7f]")
-_CONTENT_LENGTH_LINE = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,19})(?=\r\n)")
 _CONTENT_LENGTH = "content-length"
 _FOLD = re.compile(r"\r\n[ \t]+")
 
@@ -74,17 +74,17 @@ class HeaderLayout:
 
     __slots__ = (
         "_times_seen",
+        "coding_at",
         "connection_at",
         "length_at",
+        "media_at",
         "names",
         "no_connection",
-        "pattern",
         "positions",
     )
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
-        self.pattern: Optional[re.Pattern[str]] = None  # of a whole head behind its start line
         self._times_seen = 0
         positions: dict[str, list[int]] = {}
         for at, name in enumerate(names):
@@ -96,13 +96,18 @@ class HeaderLayout:
         self.connection_at = connections[0] if len(connections) == 1 else -1
         self.no_connection = not connections
         lengths = positions.get(_CONTENT_LENGTH, [])
+        # The first of the fields that say how a body is to be read; -1: there is none.
+        self.media_at, self.coding_at = self._first("content-type"), self._first("content-encoding")
         only_one = len(lengths) == 1 and "transfer-encoding" not in positions
         self.length_at = lengths[0] if only_one else -1
 
-    def compile(self) -> None:
-        """Make the pattern whose groups are the values of a head with this layout."""
+    def _first(self, name: str) -> int:
+        return self.positions.get(name, (-1,))[0]
+
+    def pattern(self) -> re.Pattern[str]:
+        """Return a pattern of a whole head behind its start line; its groups are the values."""
         lines = "".join(f"\n{re.escape(name)}{_VALUE}" for name in self.names)
-        self.pattern = re.compile(lines.replace("\n", r"\r\n", 1) + r"\n\r\n")
+        return re.compile(lines.replace("\n", r"\r\n", 1) + r"\n\r\n")
 
     def count_use(self) -> bool:
         """Count one more head; return whether the layout is worth a pattern of its own."""
@@ -131,7 +136,7 @@ _MAX_CACHED_NAMES_LENGTH = 4096
 _FREQUENT = 32
 _MAX_PATTERN_FIELDS = 64
 _MAX_PATTERNS = 4
-_patterns: tuple[HeaderLayout, ...] = ()  # of upstream heads, replaced as a whole
+_patterns: tuple[tuple[re.Pattern[str], HeaderLayout], ...] = ()  # of upstream heads, replaced as a whole
 
 
 class Head:
@@ -183,16 +188,14 @@ class RequestHead(Head):
         self.series = object()
         self.framing: Optional[Framing] = None  # of its body, once `request_framing` was called
 
-    def with_content_length(self, length: str) -> RequestHead:
-        """Return the same head with another Content-Length."""
+    def with_content_length(self, length: str, framing: Framing) -> RequestHead:
+        """Return the same head with another Content-Length, the only one, and so with this framing."""
         other = RequestHead.__new__(RequestHead)
         other.method, other.target, other.minor = self.method, self.target, self.minor
         other.layout, other.series = self.layout, self.series
-        other.default_connection = self.default_connection
-        other.framing = None
+        other.default_connection, other.framing = self.default_connection, framing
         other.values = values = list(self.values)
-        for position in self.layout.positions[_CONTENT_LENGTH]:
-            values[position] = length
+        values[self.layout.length_at] = length
         return other
 
     def __repr__(self) -> str:  # no values: they may be credentials
@@ -200,9 +203,12 @@ class RequestHead(Head):
 
 
 class ResponseHead(Head):
-    """A response's head; `status` is 100 to 599, `block` the received bytes if no line was cleaned."""
+    """A response's head; `status` is 100 to 599.
 
-    __slots__ = ("block", "reason", "status")
+    `text` has the received lines if a client may get them: of HTTP/1.1, and none was cleaned; else "".
+    """
+
+    __slots__ = ("reason", "status", "text")
 
     def __init__(
         self,
@@ -211,7 +217,7 @@ class ResponseHead(Head):
         reason: str,
         layout: HeaderLayout,
         values: Sequence[str],
-        block: bytes = b"",
+        text: str = "",
     ) -> None:
         # Without a call of `Head`: 1 us.
         self.minor, self.layout, self.values = minor, layout, values
@@ -219,38 +225,10 @@ class ResponseHead(Head):
         self.default_connection = values[at] == "keep-alive" if at >= 0 else layout.no_connection
         self.status = status
         self.reason = reason
-        self.block = block
+        self.text = text
 
     def __repr__(self) -> str:
         return f"ResponseHead({self.status}, {len(self.values)} fields)"
-
-
-class RequestHeadParser:
-    """Parse the heads of one connection.
-
-    A client repeats its head, except for the length of the body (Claude Code 2.1, measured): a repeated head
-    is compared, not parsed.  With what is kept per `series` that saves 20 us per request.
-    """
-
-    def __init__(self) -> None:
-        self._last: Optional[RequestHead] = None
-        self._block = self._before = self._after = b""
-
-    def parse(self, block: bytes) -> RequestHead:
-        """Parse as `parse_request_head` does, with the same errors."""
-        last = self._last
-        if last is not None:
-            if block == self._block:
-                return last
-            if self._before and block.startswith(self._before) and block.endswith(self._after):
-                length = block[len(self._before) : -len(self._after)]
-                if length.isdigit() and len(length) < 20:
-                    return last.with_content_length(length.decode())
-        self._last = head = parse_request_head(block)
-        found = _CONTENT_LENGTH_LINE.search(block)
-        self._block = block
-        self._before, self._after = (block[: found.start(1)], block[found.end(1) :]) if found else (b"", b"")
-        return head
 
 
 def find_head_end(buffer: bytes | bytearray, start: int = 0) -> int:
@@ -285,29 +263,38 @@ def parse_response_head(block: bytes | bytearray) -> ResponseHead:
     if len(block) > MAX_HEAD_BYTES:
         raise UpstreamProtocolError(f"the upstream's response head is larger than {MAX_HEAD_BYTES} bytes")
     text = block.decode("latin-1")
-    line = _STATUS_LINE.match(text)
-    # RFC 9110 15: codes outside 100..599 are invalid and are treated as a failure of the server.
-    status = int(line[2]) if line is not None else 0
-    if line is None or not 100 <= status <= 599:
+    end = text.find("\r\n")
+    line = _status_of(text[:end])
+    if line is None or end < 0:
         raise UpstreamProtocolError("the upstream's status line is not HTTP/1.x")
-    minor, reason, end = 0 if line[1] == "0" else 1, line[3] or "", line.end()
-    for layout in _patterns:
-        found = layout.pattern.fullmatch(text, end) if layout.pattern is not None else None
+    minor, status, reason, passes = line
+    for pattern, layout in _patterns:
+        found = pattern.fullmatch(text, end)
         if found is not None:
-            return ResponseHead(minor, status, reason, layout, found.groups(), bytes(block))
+            return ResponseHead(minor, status, reason, layout, found.groups(), text if passes else "")
     plain = _match_fields(text, end)
     fields = plain or _parse_field_lines(text, end, UpstreamProtocolError)
     layout = HeaderLayout.for_names(tuple(map(_field_name, fields)))
     if plain and layout.count_use():
         _cache_pattern(layout)
-    received = bytes(block) if plain else b""
-    return ResponseHead(minor, status, reason, layout, list(map(_field_value, fields)), received)
+    values = list(map(_field_value, fields))
+    return ResponseHead(minor, status, reason, layout, values, text if plain and passes else "")
+
+
+@lru_cache(maxsize=16)  # of which nearly all heads have one: 1 us less
+def _status_of(line: str) -> Optional[tuple[int, int, str, bool]]:
+    """Return minor version, status, reason, and whether the line may be passed on; None for a wrong one."""
+    found = _STATUS_LINE.fullmatch(line)
+    if found is None:
+        return None
+    version, status, reason = found.groups()
+    return 0 if version == "0" else 1, int(status), reason or "", version == "1" and reason is not None
 
 
 def _cache_pattern(layout: HeaderLayout) -> None:
     global _patterns
-    layout.compile()
-    _patterns = (layout, *(each for each in _patterns if each is not layout))[:_MAX_PATTERNS]
+    others = (each for each in _patterns if each[1] is not layout)
+    _patterns = ((layout.pattern(), layout), *others)[:_MAX_PATTERNS]
 
 
 def _match_fields(text: str, start: int) -> list[tuple[str, str]]:

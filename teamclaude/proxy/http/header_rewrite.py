@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from operator import itemgetter
 from typing import Callable, Optional
 from urllib.parse import quote, unquote
 
@@ -28,6 +29,7 @@ from .head import Head, HeaderLayout, RequestHead, ResponseHead
 
 __all__ = [
     "OAUTH_BETA",
+    "OWN_FIELDS",
     "Credential",
     "append_content_length",
     "client_response_headers",
@@ -35,6 +37,7 @@ __all__ = [
     "header_value",
     "own_header_text",
     "render_client_head",
+    "render_named_head",
     "render_request",
     "render_response",
     "token_request_headers",
@@ -46,6 +49,8 @@ Headers = list[tuple[str, str]]
 # OAuth tokens are accepted only with this beta; a client that was given a plain token or key does not send it
 # (measured with Claude Code 2.1).
 OAUTH_BETA = "oauth-2025-04-20"
+# Of every response: the account that made it, and the request's id.
+OWN_FIELDS = ("x-teamclaude-account", "x-teamclaude-request")
 
 _CREDENTIALS = frozenset({"authorization", "x-api-key"})
 _COOKIES = frozenset({"cookie", "cookie2"})
@@ -135,41 +140,47 @@ def render_client_head(head: ResponseHead, body: Framing, extra: Sequence[tuple[
     Where only a line or two of the received head must go they are cut out of it: 10 us less than writing 20
     lines anew.
     """
-    block = _cut_fields(head, body, tuple([name for name, _ in extra]))
-    if block is None:
+    kept = _kept_head(head, body, tuple([name for name, _ in extra]))
+    if kept is None:
         return render_response(head.status, head.reason, client_response_headers(head, body, extra))
-    return block[:-2] + _render_lines("", extra)
+    return kept.encode("latin-1") + _render_lines("", extra)
 
 
-def _cut_fields(head: ResponseHead, body: Framing, replaced: tuple[str, ...]) -> Optional[bytes]:
-    """Return the received head without hop-by-hop and replaced fields; None if that is not enough.
+def render_named_head(head: ResponseHead, body: Framing, account: str, request: str) -> bytes:
+    """Render `client_response_headers` with the two fields of ours that name account and request.
 
-    The parser has matched every line of `block`: a name after a line end begins a field.
+    Neither can hold a line break: the account is a `header_value`, the request an id of the proxy's own.
     """
-    block, layout = head.block, head.layout
-    if body.kind is BodyKind.LENGTH:
-        framed = layout.length_at >= 0 and head.values[layout.length_at] == str(body.length)
-    else:
-        framed = body.kind is BodyKind.CHUNKED and "transfer-encoding" in head
-    if (
-        not framed
-        or block[:9] != b"HTTP/1.1 "
-        or block[12:13] != b" "
-        or (not head.default_connection and hop_by_hop_fields(head) is not HOP_BY_HOP)
-    ):
+    kept = _kept_head(head, body, OWN_FIELDS)
+    if kept is None:
+        return render_client_head(head, body, list(zip(OWN_FIELDS, (account, request))))
+    named, numbered = OWN_FIELDS
+    return f"{kept}{named}: {account}\r\n{numbered}: {request}\r\n\r\n".encode("latin-1")
+
+
+def _kept_head(head: ResponseHead, body: Framing, replaced: tuple[str, ...]) -> Optional[str]:
+    """Return the received lines without hop-by-hop and replaced fields; None if that is not enough."""
+    text, layout = head.text, head.layout
+    if not text or not (head.default_connection or hop_by_hop_fields(head) is HOP_BY_HOP):
         return None
-    for line in _dropped_lines(layout, replaced):
-        at = block.index(line) + 1
-        block = block[:at] + block[block.index(b"\n", at) + 1 :]
-    return block[:-2] + b"Transfer-Encoding: chunked\r\n\r\n" if body.kind is BodyKind.CHUNKED else block
+    if body.kind is BodyKind.LENGTH:
+        if layout.length_at < 0 or head.values[layout.length_at] != str(body.length):
+            return None
+        return "\r\n".join(_kept_lines(layout, replaced)(text.split("\r\n")))
+    if body.kind is BodyKind.CHUNKED and "transfer-encoding" in head:
+        kept = _kept_lines(layout, replaced)(text.split("\r\n"))
+        return "\r\n".join(kept) + "Transfer-Encoding: chunked\r\n"
+    return None
 
 
 @lru_cache(maxsize=64)
-def _dropped_lines(layout: HeaderLayout, replaced: tuple[str, ...]) -> list[bytes]:
-    """Return how the lines to be cut out of heads with this layout begin."""
-    names = HOP_BY_HOP.union(map(str.lower, replaced)) & layout.positions.keys()
-    positions = [position for name in names for position in layout.positions[name]]
-    return [b"\n%b:" % layout.names[position].encode() for position in positions]
+def _kept_lines(
+    layout: HeaderLayout, replaced: tuple[str, ...]
+) -> Callable[[Sequence[str]], tuple[str, ...]]:
+    """Return what takes the lines that pass of a head with this layout, and an empty one."""
+    dropped = HOP_BY_HOP.union(map(str.lower, replaced))
+    passing = [at for at, name in enumerate(layout.names, 1) if name.lower() not in dropped]
+    return itemgetter(0, *passing, -1)
 
 
 @lru_cache(maxsize=256)  # 2 us less: few account names, needed for every response

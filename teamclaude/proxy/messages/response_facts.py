@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import re
 import zlib
+from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
+from operator import itemgetter
 
 from ...routing.quota.rate_limit_headers import is_quota_header, read_windows
 from ...routing.quota.windows import QuotaReading
@@ -39,11 +41,15 @@ _MAX_READINGS = 64  # per header layout: one for each account
 class _QuotaMemo:
     """Of one header layout: the positions of quota headers, and the latest readings with their times."""
 
-    __slots__ = ("positions", "readings")
+    __slots__ = ("positions", "readings", "said")
 
     def __init__(self, layout: HeaderLayout) -> None:
         self.positions = [position for position, name in enumerate(layout.names) if is_quota_header(name)]
-        self.readings: dict[tuple[str, ...], tuple[float, QuotaReading]] = {}
+        # A tuple of their values in a head; with one position alone a text, with none nothing.
+        self.said: Callable[[Sequence[str]], Hashable] = (
+            itemgetter(*self.positions) if self.positions else lambda values: ()
+        )
+        self.readings: dict[Hashable, tuple[float, QuotaReading]] = {}
 
 
 _memo_of = lru_cache(maxsize=64)(_QuotaMemo)
@@ -57,7 +63,7 @@ def read_quota(head: Head, now: float) -> QuotaReading:
     """
     layout, values = head.layout, head.values
     memo = _memo_of(layout)
-    said = tuple([values[position] for position in memo.positions])
+    said = memo.said(values)
     known = memo.readings.get(said)
     if known is not None and 0.0 <= now - known[0] < REUSE_SEC:
         return known[1]

@@ -13,7 +13,6 @@ Rules that hold in this file:
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import Any, Union
 
@@ -21,6 +20,7 @@ from ...routing.quota.usage import NO_USAGE, UNMEASURED, Usage
 from ..http.content_coding import COMPRESSED, Inflater, is_identity
 from ..http.sse import ServerSentEvent, ServerSentEventParser
 from .body_scan import decode_json
+from .json_text import MAX_TEXT_CHARS, is_open_json, one_line
 
 __all__ = ["UsageTap"]
 
@@ -28,9 +28,7 @@ _MAX_BODY_BYTES = 1 << 20
 _MAX_INFLATED = 4 << 20
 _TAIL_BYTES = 64
 _END = b"\n\n"  # of an event
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _MAX_TOKENS = 1 << 40
-_MAX_TEXT_CHARS = 500
 _MAX_ID_CHARS = 128
 
 Buffer = Union[bytes, bytearray, memoryview]
@@ -49,7 +47,10 @@ class UsageTap:
     _model: str | None = None
     _id: str | None = None
     _error: tuple[str, str] | None = None
-    _between_events = False  # of an uncompressed stream
+    is_stream = False  # an event stream that the tap can read; only then `saw_stop` is meaningful
+    _events: ServerSentEventParser | None = None
+    _body: list[bytes] | None = None  # of JSON, as long as it is not complete
+    _is_opaque = _between_events = False  # the latter of an uncompressed stream
     seen_bytes = 0  # decompressed, as far as that can be done
     _body_bytes = 0
     body_closed = False  # the JSON body is complete
@@ -61,16 +62,18 @@ class UsageTap:
         self, content_type: str | None, content_encoding: str | None, until_close: bool = False
     ) -> None:
         media = _media_type(content_type or "")
-        # An event stream that the tap can read; only then `saw_stop` is meaningful.
-        self.is_stream = media == "text/event-stream"
-        self._events = ServerSentEventParser() if self.is_stream else None
-        self._body: list[bytes] | None = [] if media == "application/json" else None
+        if media == "application/json":
+            self._body = []
+        elif media == "text/event-stream":
+            self.is_stream, self._events = True, ServerSentEventParser()
+        else:
+            self._is_opaque = True
         if content_encoding is not None:
             coding = content_encoding.strip().lower()
             self._inflater = Inflater(_MAX_INFLATED) if coding in COMPRESSED else None
             if self._inflater is None and not is_identity(coding):
                 self._stop_parsing()
-        self._is_opaque = self._events is None and self._body is None
+                self._is_opaque = True
         if self._is_opaque and not until_close:
             self._inflater = None
 
@@ -83,7 +86,7 @@ class UsageTap:
             return not self._tail.rstrip().endswith((b"}", b"]"))
         if self._is_opaque:
             return self._inflater is not None and self._inflater.is_open
-        return self._body is not None and not self.body_closed and _is_open_json(b"".join(self._body))
+        return self._body is not None and not self.body_closed and is_open_json(b"".join(self._body))
 
     @property
     def usage(self) -> Usage:
@@ -141,6 +144,16 @@ class UsageTap:
         except Exception:  # rule 1, whatever the cause
             self._stop_parsing()
 
+    def feed_whole(self, data: bytes) -> None:
+        """Read a body that came whole: as `feed`, but a JSON body is parsed at once."""
+        if self._body is None or self._inflater is not None or len(data) > _MAX_BODY_BYTES:
+            self.feed(data)
+            return
+        self.seen_bytes = len(data)
+        if not self._parse_body(data):
+            self._body.append(data)
+            self._body_bytes = self._tried_bytes = len(data)
+
     def _stop_parsing(self) -> None:
         self.gave_up = True
         self._between_events = self.is_stream = False
@@ -189,7 +202,7 @@ class UsageTap:
     def _note_message(self, message: dict[str, Any]) -> None:
         model = message.get("model")
         if isinstance(model, str) and model.isprintable():
-            self._model = model[:_MAX_TEXT_CHARS] or None
+            self._model = model[:MAX_TEXT_CHARS] or None
         id = message.get("id")
         self._id = id if isinstance(id, str) and len(id) <= _MAX_ID_CHARS else None
         usage = message.get("usage")
@@ -198,7 +211,7 @@ class UsageTap:
 
     def _note_error(self, body: dict[str, Any]) -> None:
         error = _object(body.get("error"))
-        self._error = (_one_line(error.get("type")) or "api_error", _one_line(error.get("message")))
+        self._error = (one_line(error.get("type")) or "api_error", one_line(error.get("message")))
 
     def _read_body(self) -> None:
         """Parse the JSON body so far; called when a value is wanted, since only then it may be complete."""
@@ -206,18 +219,21 @@ class UsageTap:
         if self._body_bytes == self._tried_bytes:
             return
         self._tried_bytes = self._body_bytes
-        try:
-            body = decode_json(self._body[0] if len(self._body) == 1 else b"".join(self._body))
-        except ValueError:
-            return
-        if type(body) is dict and body:
-            self.body_closed = True
+        if self._parse_body(self._body[0] if len(self._body) == 1 else b"".join(self._body)):
             self._body.clear()
             self._body_bytes = 0
-            if body.get("type") == "error":
-                self._note_error(body)
-            else:
-                self._note_message(body)
+
+    def _parse_body(self, text: bytes) -> bool:
+        """Take what a JSON body says; return False for one that is not complete."""
+        try:
+            body = decode_json(text)
+        except ValueError:
+            return False
+        if type(body) is dict and body:
+            self.body_closed = True
+            note = self._note_error if body.get("type") == "error" else self._note_message
+            note(body)
+        return self.body_closed
 
 
 _HANDLERS = {
@@ -250,23 +266,8 @@ def _parsed(text: bytes) -> dict[str, Any]:
         return {}
 
 
-def _is_open_json(text: bytes) -> bool:
-    """Return whether a JSON text lacks its end; one that is malformed in another way does not."""
-    bare = _STRING.sub(b"", text + b"\0")  # an open string swallows the mark at the end
-    opened, closed = bare.count(b"{") + bare.count(b"["), bare.count(b"}") + bare.count(b"]")
-    return not bare.endswith(b"\0") or opened > closed or not text.strip()
-
-
 def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _one_line(value: Any) -> str:
-    """Return a text as one printable line."""
-    if not isinstance(value, str):
-        return ""
-    line = " ".join(value[: 2 * _MAX_TEXT_CHARS].split())
-    return "".join(char if char.isprintable() else "?" for char in line)[:_MAX_TEXT_CHARS]
 
 
 def _updated(usage: Usage, wire: dict[str, Any]) -> Usage:

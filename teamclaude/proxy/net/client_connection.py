@@ -27,7 +27,8 @@ from ...errors import (
     TeamClaudeError,
 )
 from ..http.framing import BodyKind, Buffer, Framing, request_framing
-from ..http.head import MAX_HEAD_BYTES, RequestHead, RequestHeadParser, find_head_end
+from ..http.head import MAX_HEAD_BYTES, RequestHead, find_head_end
+from ..http.repeated_head import RequestHeadParser
 from .bodies.body_limit import BodyReservation
 from .bodies.body_reader import RECV_BYTES, BodyReader
 from .bodies.spool import Spool
@@ -67,6 +68,7 @@ class ClientConnection:
         self.in_batch = False  # the event loop handles other connections in this turn, too
         self.has_more = False  # the last `receive_nowait` did not return all that has arrived
         self._buffer = bytearray()
+        self._body: Optional[bytes] = None  # of the request that `take_whole_request` has returned
         self._head_parser = RequestHeadParser()
         self._head_sec = head_sec
         self._body_idle_sec = body_idle_sec
@@ -147,12 +149,16 @@ class ClientConnection:
         RequestTimeoutError, BadRequestError, ClientGoneError; with `reservation` OverloadedError, with
         `spool` DiskFullError.
         """
-        if framing.kind is BodyKind.NONE:
+        kind, length = framing
+        if kind is BodyKind.NONE:
             return b""
-        if framing.kind is BodyKind.LENGTH and framing.length > limit:
+        if kind is BodyKind.LENGTH and length > limit:
             raise _too_large(limit)
-        buffer, length = self._buffer, framing.length
-        if framing.kind is BodyKind.LENGTH and len(buffer) >= length:  # nearly always
+        body, self._body = self._body, None
+        if body:  # of a small request, nearly always
+            return body
+        buffer = self._buffer
+        if kind is BodyKind.LENGTH and len(buffer) >= length:
             if expects_continue and not buffer:
                 self._send_continue()
             body = bytes(buffer[:length])
@@ -160,12 +166,14 @@ class ClientConnection:
             return body
         send_continue = self._send_continue if expects_continue and not buffer else lambda: None
         reader = self._body_reader(reservation, spool)
-        if framing.kind is BodyKind.CHUNKED:
+        if kind is BodyKind.CHUNKED:
             return reader.read_chunked(limit, lambda: _too_large(limit), send_continue)
         return reader.read_length(length, send_continue)
 
     def begin_body(self, length: int, reservation: Optional[BodyReservation]) -> BodyReader:
         """Return the reader of a body that still arrives, once some of it is there; raises as `read_body`."""
+        if self._body is not None:
+            self._buffer[:0], self._body = self._body, None
         reader = self._body_reader(reservation)
         reader.begin(length)
         return reader
@@ -208,23 +216,26 @@ class ClientConnection:
 
     def take_whole_request(self, data: bytes) -> Optional[RequestHead]:
         """Return the head if these bytes hold a whole request; otherwise keep them for `next_head`."""
+        self.idle = self.response_started = False
         end = data.find(b"\r\n\r\n") + 4
-        head = None
         if end > 3 and data[0] != _CR:
             try:
-                found = self._head_parser.parse(data[:end])
-                framing = found.framing or request_framing(found)
-                if framing.kind is not BodyKind.CHUNKED and framing.length <= len(data) - end:
-                    head = found
+                head = self._head_parser.parse(data[:end])
+                kind, length = head.framing or request_framing(head)
             except TeamClaudeError:  # `next_head` raises it again
-                pass
-        self._buffer += data if head is None else data[end:]
-        self.idle = self.response_started = False
-        return head
+                kind, length = BodyKind.CHUNKED, 0
+            behind = end + length
+            if kind is not BodyKind.CHUNKED and behind <= len(data):
+                self._body = data[end:behind]
+                if behind < len(data):
+                    self._buffer += data[behind:]
+                return head
+        self._buffer += data
+        return None
 
     def unread(self, data: bytes) -> None:
         """Undo `take_whole_request`: the bytes are for `next_head` after all."""
-        self._buffer[:] = data
+        self._buffer[:], self._body = data, None
 
     def take_buffered(self) -> bytes:
         """Return and forget what arrived behind the request: the protocol changes, it is no request."""

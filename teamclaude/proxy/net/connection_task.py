@@ -268,8 +268,9 @@ class ConnectionTask(Task):
         self._upstream, self._upstream_fd = None, -1
 
     def _finish(self, keep_open: bool, now: float) -> None:
-        client = self._client
-        self._stop_waiting()
+        client, self._upstream = self._client, None
+        self.loop_state.tasks.pop(self._upstream_fd, None)  # as `_stop_waiting`
+        self._upstream_fd = -1
         self.coroutine = self.effect = None
         has_buffered = client.has_buffered
         # Set before `may_continue` is called: a drain closes connections that are idle.

@@ -199,7 +199,7 @@ class EventLoop:
         self._thread: Optional[threading.Thread] = None  # the last one
         self._next_timeout_check = NEVER  # when the first task may be late; monotonic
         self._finished: list[Task] = []  # in this turn
-        self._steps, self._step_fd = 0, -1  # events handled so far, and whose is being handled
+        self._turns, self._step_fd = 0, -1  # turns so far, and whose event is being handled in this one
         self._seen_step = 0, -1  # by `cut_stalled`
         self._seen_at = 0.0  # since when that step is seen; monotonic
         self._no_tls_until = -NEVER  # monotonic
@@ -232,14 +232,14 @@ class EventLoop:
 
         For one timer, which finds the same step in several calls: a step takes less than a millisecond.
         """
-        now, before = self._monotonic(), (self._steps, self._step_fd)
+        now, before = self._monotonic(), (self._turns, self._step_fd)
         if before != self._seen_step:
             self._seen_step, self._seen_at = before, now
         if self._step_fd < 0 or now - self._seen_at < STALLED_SEC:
             return False
         with suppress(OSError), socket.socket(fileno=os.dup(self._step_fd)) as sock:
             # The loop closes no descriptor within a step: now this one is of the connection.
-            if (self._steps, self._step_fd) != before:
+            if (self._turns, self._step_fd) != before:
                 return False
             self._no_tls_until = now + NO_TLS_SEC
             sock.shutdown(socket.SHUT_RDWR)
@@ -274,8 +274,7 @@ class EventLoop:
     def _run(self, state: LoopState) -> None:
         state.begin()
         try:
-            while self._run_once(state):
-                pass
+            self._take_turns(state)
         except BaseException as error:  # a defect here must not leave a thread waiting
             with self._lock:
                 self._state = None
@@ -285,48 +284,58 @@ class EventLoop:
         finally:
             state.close()
 
-    def _run_once(self, state: LoopState) -> bool:
-        """Poll once and handle all events; False when there were none and no task is left."""
-        tasks, deferred = state.tasks, state.deferred
-        timeout = IDLE_EXIT_SEC
-        if tasks:
-            next_step = self._next_timeout_check
-            if state.alarms and state.alarms[0][0] < next_step:
-                next_step = state.alarms[0][0]
-            timeout = max(0.0, next_step - self._monotonic())
-        events = state.epoll.poll(timeout, MAX_EVENTS)
-        state.batching = len(events) > 1
-        now = self._monotonic()
-        for fd, what in events:
-            task = tasks.get(fd)
-            if task is not None:
-                self._steps, self._step_fd = self._steps + 1, fd
-                try:  # as `_step`: 3 % of the calls of a small request
-                    task.on_ready(fd, what, now)
-                    if task.done:
-                        self._finish(state, task)
-                except BaseException as error:
-                    self._finish(state, task, error)
-            elif fd in state.idle_watched:
-                state.idle_watched[fd].has_unexpected_data = True
-            else:
-                state.on_called(fd)
-        self._step_fd = -1
-        if state.alarms and state.alarms[0][0] <= now:
-            self._ring_alarms(state, now)
-        while deferred or state.woken:
+    def _take_turns(self, state: LoopState) -> None:
+        """Poll and handle all events, turn after turn, until there were none and no task is left."""
+        poll, monotonic = state.epoll.poll, self._monotonic
+        tasks, alarms, deferred, woken = state.tasks, state.alarms, state.deferred, state.woken
+        while True:
+            timeout = IDLE_EXIT_SEC
+            if tasks:
+                next_step = self._next_timeout_check
+                if alarms and alarms[0][0] < next_step:
+                    next_step = alarms[0][0]
+                timeout = max(0.0, next_step - monotonic())
+            events = poll(timeout, MAX_EVENTS)
+            state.batching = len(events) > 1
+            now = monotonic()
+            self._turns += 1
+            for fd, what in events:
+                task = tasks.get(fd)
+                if task is not None:
+                    self._step_fd = fd
+                    try:  # as `_step`: 3 % of the calls of a small request
+                        task.on_ready(fd, what, now)
+                        if task.done:
+                            self._finish(state, task)
+                    except BaseException as error:
+                        self._finish(state, task, error)
+                elif fd in state.idle_watched:
+                    state.idle_watched[fd].has_unexpected_data = True
+                else:
+                    state.on_called(fd)
+            self._step_fd = -1
+            if alarms and alarms[0][0] <= now:
+                self._ring_alarms(state, now)
+            if deferred or woken:
+                self._end_turn(state, now)
+            if now >= self._next_timeout_check:
+                self._expire_tasks(state, now)
+            if self._finished:
+                self._wake_finished()
+            if not (tasks or events) and self._stop_if_empty(state):
+                return
+
+    def _end_turn(self, state: LoopState, now: float) -> None:
+        """Run what was deferred to the end of the turn, and resume those that were woken."""
+        deferred, woken = state.deferred, state.woken
+        while deferred or woken:
             while deferred:
                 task = deferred.pop(0)
                 self._step(state, task, task.run_deferred, now)
-            while state.woken:
-                task = state.woken.popleft()
-                if tasks.get(task.fds[0]) is task:
+            while woken:
+                task = woken.popleft()
+                if state.tasks.get(task.fds[0]) is task:
                     self._step(state, task, task.on_woken, now)
-        if now >= self._next_timeout_check:
-            self._expire_tasks(state, now)
-        if self._finished:
-            self._wake_finished()
-        return bool(events or tasks) or not self._stop_if_empty(state)
 
     def _ring_alarms(self, state: LoopState, now: float) -> None:
         alarms = state.alarms

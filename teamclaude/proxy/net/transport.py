@@ -104,13 +104,14 @@ class UpstreamPool:
     def release(self, connection: UpstreamConnection) -> None:
         """Keep a clean connection for the next request; close those that were idle too long."""
         connection.idle_since = now = self._monotonic()
-        stale: list[UpstreamConnection] = []
         with self._lock:
             idle = self._idle.setdefault((connection.origin, connection.epoll is not None), [])
             idle.append(connection)
-            # The longest idle come first.
-            while idle and (self._closed or now - idle[0].idle_since > IDLE_SEC):
-                stale.append(idle.pop(0))
+            if now - idle[0].idle_since <= IDLE_SEC and not self._closed:  # the longest idle comes first
+                return
+            kept = [] if self._closed else [each for each in idle if now - each.idle_since <= IDLE_SEC]
+            stale = [each for each in idle if each not in kept]
+            idle[:] = kept
         for old in stale:
             old.close()
 

@@ -9,7 +9,6 @@ Rules that hold in this file:
 
 from __future__ import annotations
 
-import re
 import socket
 import ssl
 import time
@@ -32,7 +31,6 @@ SEND_TIMEOUT_SEC = 60.0
 MAX_AT_ONCE = 4 << 20 if hasattr(socket.socket, "sendmsg") else 0
 MAX_JOINED_BODY = 32768  # bytes of a body that go out together with the head: one segment, one system call
 
-_INTERIM = re.compile(rb"HTTP/1\.[0-9] 1")
 _CLOSED_EARLY = "the upstream closed the connection before it answered"
 
 
@@ -180,6 +178,9 @@ class UpstreamConnection:
 class UpstreamResponse:
     """A response whose head has been read; `read` returns its body as it arrives."""
 
+    decoder: Optional[ChunkedDecoder] = None
+    body_bytes = 0
+
     def __init__(
         self, connection: UpstreamConnection, head: ResponseHead, framing: Framing, rest: bytes
     ) -> None:
@@ -187,19 +188,20 @@ class UpstreamResponse:
         self.head = head
         self.framing = framing
         self._buffered = rest
-        self._body_left = framing.length
-        self.decoder = ChunkedDecoder(UpstreamProtocolError) if framing.kind is BodyKind.CHUNKED else None
-        self.complete = framing.kind is BodyKind.NONE or framing == (BodyKind.LENGTH, 0)
-        self.has_whole_body = 0 < framing.length <= len(rest)  # it came together with the head
-        self.body_bytes = 0
+        kind, length = framing
+        self._body_left = length
+        if kind is BodyKind.CHUNKED:
+            self.decoder = ChunkedDecoder(UpstreamProtocolError)
+        self.complete = not length and (kind is BodyKind.LENGTH or kind is BodyKind.NONE)
+        self.has_whole_body = 0 < length <= len(rest)  # it came together with the head
 
     def take_whole_body(self) -> bytes:
         """Return the body of a response that `has_whole_body`; nothing is left to read."""
         data, length = self._buffered, self._body_left
+        self._body_left, self.complete, self.body_bytes = 0, True, length
         # What exceeds the announced length stays: such a connection is not used again.
         self._buffered = data[length:]
-        self._body_left, self.complete, self.body_bytes = 0, True, length
-        return data if length == len(data) else data[:length]
+        return data[:length]  # itself if that is all of it
 
     @property
     def has_buffered(self) -> bool:
@@ -267,9 +269,11 @@ def parse_whole_head(connection: UpstreamConnection, method: str, first: bytes) 
     if not first:
         raise UpstreamLostError(_CLOSED_EARLY)
     whole = first.find(b"\r\n\r\n") + 4
-    if whole == 3 or _INTERIM.match(first):
+    if whole == 3:
         return None
     head = parse_response_head(first[:whole])
+    if head.status < 200:
+        return None
     return UpstreamResponse(connection, head, response_framing(head, method), first[whole:])
 
 

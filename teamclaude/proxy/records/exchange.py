@@ -15,6 +15,7 @@ from ...routing.expected_account import ExpectedAccount
 from ...routing.quota.usage import NO_USAGE, Usage
 from ...routing.quota.windows import QuotaReading
 from ...routing.state.decision import Decision, RoutingRequest, Wait
+from ...routing.user_rules.routes import RouteTable
 from ...routing.wait_queue import Waiter
 from ...snapshot import HeldView, WaitView
 from ...typed_json import to_json
@@ -28,7 +29,17 @@ from ..messages.redact import redact_text
 from ..net.bodies.body_limit import BodyReservation
 from .request_wait import HELD, RequestWait, current_hold, held_seconds
 
-__all__ = ["Attempt", "Exchange", "Outcome", "RequestIds", "SeriesMemo", "new_request_id", "outcome_of"]
+__all__ = [
+    "Attempt",
+    "Exchange",
+    "Outcome",
+    "RepeatedRequest",
+    "RequestIds",
+    "RoutedRequest",
+    "SeriesMemo",
+    "new_request_id",
+    "outcome_of",
+]
 
 MAX_PATH_CHARS = 200  # as shown: a mistyped one may have any length
 
@@ -82,6 +93,23 @@ class RequestIds(NamedTuple):
     names_account: bool
 
 
+class RepeatedRequest(NamedTuple):
+    """What the last request of a series asks of routing, where nothing but its `facts` decides that."""
+
+    context: object  # the configuration under which it was read
+    facts: BodyFacts
+    request: RoutingRequest
+
+
+class RoutedRequest(NamedTuple):
+    """The last request of a series to which the user's rules were applied, and what came of it."""
+
+    request: RoutingRequest
+    routes: RouteTable
+    project: str
+    result: RoutingRequest
+
+
 @dataclass
 class SeriesMemo:
     """What is computed once for the heads of one connection that differ only in the length of their body.
@@ -97,6 +125,8 @@ class SeriesMemo:
     keep_alive: Optional[bool] = None
     caller: Optional[Caller] = None  # once it is authorized
     ids: Optional[RequestIds] = None
+    repeated: Optional[RepeatedRequest] = None
+    routed: Optional[RoutedRequest] = None
     # The head as sent upstream, by upstream target and whether `identity` was required.
     rendered: dict[tuple[Hashable, bool], bytes] = field(default_factory=dict)
 

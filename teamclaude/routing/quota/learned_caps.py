@@ -44,14 +44,14 @@ class Burn:
 
     A reset in the middle of a bucket cuts it: what was burned after the cut is counted apart.
 
-    Every response asks for the same two sums, of its 5h and its 7d window.  They are cached, and `add` keeps
-    them right; summed anew they took 65 us of a request after a busy week.
+    Responses ask for the same two sums, of their 5h and their 7d window.  They are cached; summed anew they
+    took 65 us of a request after a busy week.
     """
 
     def __init__(self, buckets: Iterable[tuple[int, int]] = ()) -> None:
         self._buckets: dict[int, int] = dict(buckets)
         self._newest = max(self._buckets, default=0)
-        self._sums: dict[int, int] = {}  # first bucket -> tokens from there on
+        self._sums: dict[int, int] = {}  # first bucket -> tokens from there on, but for the newest bucket
         self._after_cut: tuple[float, int] = (0.0, 0)  # the latest cut, tokens after it in its bucket
 
     def add(self, tokens: int, now: float, cut: Optional[float] = None) -> None:
@@ -62,13 +62,13 @@ class Burn:
         if cut is not None and cut <= now and cut // BUCKET_SEC == index:
             before = self._after_cut[1] if self._after_cut[0] == cut else 0
             self._after_cut = (cut, before + tokens)
-        if index not in self._buckets:
+        if index > self._newest:
+            self._add_to_sums(self._newest, self._buckets.get(self._newest, 0))
+            self._newest = index
             self._drop_old(index)
-            self._newest = max(self._newest, index)
+        elif index < self._newest:  # the clock moved back
+            self._add_to_sums(index, tokens)
         self._buckets[index] = self._buckets.get(index, 0) + tokens
-        for first in self._sums:
-            if first <= index:
-                self._sums[first] += tokens
 
     def tokens_since(self, start: float, now: float) -> int:
         """Return the tokens burned in `start`'s bucket and after it."""
@@ -80,8 +80,13 @@ class Burn:
         if known is None:
             if len(self._sums) >= MAX_CACHED_SUMS:
                 self._sums.clear()
-            known = self._sums[first] = self._sum(first, last)
-        return known
+            known = self._sums[first] = self._sum(first, self._newest - 1)
+        return known + self._buckets.get(self._newest, 0) if first <= self._newest else known
+
+    def _add_to_sums(self, index: int, tokens: int) -> None:
+        for first in self._sums:
+            if first <= index:
+                self._sums[first] += tokens
 
     def _sum(self, first: int, last: int) -> int:
         if last - first < len(self._buckets):
@@ -125,6 +130,7 @@ class _Track:
     resets_at: float
     first_used: float  # utilization
     first_burned: int  # tokens
+    window: Window  # as the latest response has it
     used: float
     burned: int
 
@@ -144,27 +150,29 @@ class LearnedCap:
 
     def observe(self, window: Window, burned: int) -> None:
         """Compare the window's utilization with the `burned` tokens of the account's whole life."""
-        used, resets_at, _, _ = window
-        used = used or 0.0
-        if resets_at is None:
-            return
         track, size = self._track, self.size
-        if (
-            track is None
-            or abs(track.resets_at - resets_at) > SAME_WINDOW_SEC
-            or used < track.first_used
-            or (  # a rise that our own requests do not explain
-                used - track.used >= self.foreign_rise
-                and (size is None or burned - track.burned < 0.25 * (used - track.used) * size)
-            )
-        ):
-            self._track = _Track(resets_at, used, burned, used, burned)
+        if track is None or window is not track.window:  # else the headers have not changed
+            used, resets_at = window.utilization or 0.0, window.resets_at
+            if resets_at is None:
+                return
+            if (
+                track is None
+                or abs(track.resets_at - resets_at) > SAME_WINDOW_SEC
+                or used < track.first_used
+                or (  # a rise that our own requests do not explain
+                    used - track.used >= self.foreign_rise
+                    and (size is None or burned - track.burned < 0.25 * (used - track.used) * size)
+                )
+            ):
+                self._track = _Track(resets_at, used, burned, window, used, burned)
+                return
+            track.window, track.used = window, used
+        track.burned = burned
+        rise = track.used - track.first_used
+        if rise < MIN_RISE or burned <= track.first_burned:
             return
-        track.used, track.burned = used, burned
-        rise, tokens = used - track.first_used, burned - track.first_burned
-        if rise < MIN_RISE or tokens <= 0:
-            return
-        self.size = tokens / rise if size is None else size + min(0.5, 0.2 * rise) * (tokens / rise - size)
+        seen = (burned - track.first_burned) / rise
+        self.size = seen if size is None else size + min(0.5, 0.2 * rise) * (seen - size)
 
     def at_least(self, guess: Optional[float]) -> Optional[float]:
         """Return `guess`, raised to what the window holds for certain: much was burned under a small rise."""

@@ -183,10 +183,11 @@ class Account:
     def observe_windows(self, now: float, model: Optional[str] = None, tokens: int = 0) -> None:
         """Learn the windows' sizes from what was burned before a response of `tokens` burned with `model`."""
         burned = self.usage.burn - tokens
-        for axis, cap in (("5h", self.cap_5h), ("7d", self.cap_7d)):
-            window = self.windows.axes.get(axis)
-            if window is not None and (window.resets_at or 0.0) > now:
-                cap.observe(window, burned)
+        known = self.windows.axes.get
+        if (window := known("5h")) is not None and (window.resets_at or 0.0) > now:
+            self.cap_5h.observe(window, burned)
+        if (window := known("7d")) is not None and (window.resets_at or 0.0) > now:
+            self.cap_7d.observe(window, burned)
         if self.windows.scoped:
             observe_scoped(self.scoped_caps, self.windows, model, tokens, now)
         if now >= self.used_elsewhere.next_at:

@@ -14,8 +14,8 @@ from teamclaude.proxy.forwarding.routing_request import (
     routing_request_of,
     whole_request,
 )
-from teamclaude.proxy.http.head import RequestHeadParser
 from teamclaude.proxy.http.path_kinds import classify_path
+from teamclaude.proxy.http.repeated_head import RequestHeadParser
 from teamclaude.proxy.records.exchange import Exchange
 from tests.proxy.conftest import Stage, message
 

@@ -11,6 +11,7 @@ from teamclaude.proxy.http.header_rewrite import (
     client_response_headers,
     framing_for_client,
     render_client_head,
+    render_named_head,
     render_response,
 )
 
@@ -46,9 +47,9 @@ def test_a_head_with_lines_cut_out_equals_the_rendered_one(block: bytes) -> None
     for client in (RequestHead("POST", "/", 1, []), RequestHead("POST", "/", 0, [])):
         framing = framing_for_client(response_framing(head, "POST"), client)
         written = render_response(head.status, head.reason, client_response_headers(head, framing, OURS))
-        cut = render_client_head(head, framing, OURS)
-        assert parse_response_head(cut).headers == parse_response_head(written).headers
-        assert cut.partition(b"\r\n")[0] == written.partition(b"\r\n")[0]
+        for cut in (render_client_head(head, framing, OURS), render_named_head(head, framing, "a", "tc-1")):
+            assert parse_response_head(cut).headers == parse_response_head(written).headers
+            assert cut.partition(b"\r\n")[0] == written.partition(b"\r\n")[0]
 
 
 def test_fields_added_to_a_cut_head_can_not_inject_lines() -> None:

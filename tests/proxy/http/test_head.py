@@ -14,12 +14,12 @@ from teamclaude.proxy.http.head import (
     MAX_HEAD_BYTES,
     HeaderLayout,
     RequestHead,
-    RequestHeadParser,
     ResponseHead,
     find_head_end,
     parse_request_head,
     parse_response_head,
 )
+from teamclaude.proxy.http.repeated_head import RequestHeadParser
 
 SECRET = "sk-ant-oat01-FAKE-do-not-show"
 

@@ -31,7 +31,7 @@ def _read(block: bytes) -> object:
         head = parse_response_head(block)
     except UpstreamProtocolError as refusal:
         return str(refusal)
-    return (head.minor, head.status, head.reason, head.headers, head.block)
+    return (head.minor, head.status, head.reason, head.headers, head.text)
 
 
 def test_a_known_layout_parses_like_any_other(known: bytes, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
+
 import pytest
 
 from teamclaude.routing.quota.learned_caps import FOREIGN_RISE_7D, Burn, LearnedCap
@@ -275,3 +278,18 @@ def test_a_late_bucket_is_put_between_the_others():
     made.add(2, NOW - HOUR)
     assert [tokens for _, tokens in made.to_json()] == [1, 4, 4]
     assert (made.tokens_since(NOW - HOUR, NOW), made.tokens_since(NOW - 300, NOW)) == (8, 4)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_sums_hold_whatever_the_order_of_times_and_questions(seed: int) -> None:
+    some, burn, now = random.Random(seed), Burn(), NOW
+    burned: Counter[int] = Counter()
+    for _ in range(300):
+        now += some.choice([0.0, 20.0, 200.0, 900.0, HOUR, -600.0])
+        if some.random() < 0.6:
+            burn.add(7, now)
+            burned[int(now // 300)] += 7
+        start = now - some.choice([0.0, 299.0, HOUR, 5 * HOUR])
+        first, last = int(start // 300), int(now // 300)
+        expected = sum(tokens for bucket, tokens in burned.items() if first <= bucket <= last)
+        assert burn.tokens_since(start, now) == expected
