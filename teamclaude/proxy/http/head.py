@@ -43,7 +43,8 @@ MAX_HEAD_BYTES = 65536
 _TCHAR = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 TOKEN = re.compile(_TCHAR + "+")
 
-_HEAD_END = re.compile(rb"\n\r?\n")
+_TLS_RECORD = "\x16\x03"  # what a client sends first that was told https:// (RFC 8446, 5.1)
+_HEAD_END = re.compile(rb"\A\x16\x03|\n\r?\n")
 _REQUEST_LINE = re.compile(rf"({_TCHAR}+) (/[!-~]*) HTTP/1\.([0-9])(?=\r\n)")
 # RFC 9112 3.2.3: authority-form = uri-host ":" port, for CONNECT alone.
 _CONNECT_LINE = re.compile(
@@ -58,7 +59,7 @@ _FIELD = re.compile(rf"\n({_TCHAR}+): ?({_VISIBLE}(?:[\t -~\x80-\xff]*{_VISIBLE}
 # The rest of the line after a known name; an empty value after a space does not match.
 _VALUE = r": ?(?![ \t])([^\x00-\x08\n-\x1f\x7f]*)(?<![ \t])\r"
 # How the PROXY protocol begins: its version 1, and what is left of version 2 after two empty lines.
-_PROXY_HEADERS = ("PROXY TCP", "PROXY UNKNOWN", "\0")
+_PROXY_HEADERS = ("PROXY TCP", "PROXY UNKNOWN")
 _CONTROL = re.compile(r"[\x00-\x08\n-\x1f\x7f]")
 _CONTENT_LENGTH = "content-length"
 _FOLD = re.compile(r"\r\n[ \t]+")
@@ -235,8 +236,8 @@ def find_head_end(buffer: bytes | bytearray, start: int = 0) -> int:
     """Return the index just behind the blank line that ends a head, or -1 while there is none.
 
     After more bytes arrived, pass `start = max(begin of the head, bytes searched - 3)` to stay linear.  A
-    bare-LF blank line also ends the search, so that its sender gets an error (the parser refuses it) instead
-    of a timeout.
+    bare-LF blank line and the begin of a TLS record end the search, too, so that their sender gets an error
+    (the parser refuses them) instead of a timeout.
     """
     match = _HEAD_END.search(buffer, start)
     return match.end() if match else -1
@@ -351,7 +352,9 @@ def _field_line_error(name: str, colon: str, line: str) -> str:
 def _raise_request_line_error(text: str) -> NoReturn:
     line = text.partition("\r\n")[0]
     words = line.split(" ")
-    if line.startswith(_PROXY_HEADERS):
+    if text.startswith(_TLS_RECORD):
+        raise BadRequestError("this port speaks HTTP without TLS: write http:// for https://, or set proxy.tls")
+    if line.startswith(_PROXY_HEADERS) or line == "\0":  # of version 2, behind an empty line
         raise BadRequestError(
             "this connection begins with a PROXY header; its sender is not one of proxy.trustedProxies"
         )

@@ -374,3 +374,12 @@ def test_heads_without_a_length_are_compared_whole() -> None:
     plain = b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n"
     assert heads.parse(plain) is heads.parse(plain)
     assert heads.parse(plain.replace(b"health", b"status")).target == "/status"
+
+
+def test_the_begin_of_tls_is_refused_at_once_and_named() -> None:
+    hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+    end = find_head_end(bytearray(hello))
+    assert 0 < end <= len(hello)
+    with pytest.raises(BadRequestError, match="without TLS: write http:// for https://, or set proxy.tls"):
+        parse_request_head(hello[:end])
+    assert find_head_end(b"GET / HTTP/1.1\r\nX: \x16\x03\r\n") == -1
