@@ -103,8 +103,9 @@ class Runtime:
         self.issue_of: Callable[[str], Optional[str]] = lambda session: None
         self.project_of: Callable[[str], Optional[str]] = lambda session: ""
         self.live_history = LiveHistory(config_file.path, config, warn, clock)
-        # Counts the requests that have just ended; set by the server.
+        # Set by the server: counts the requests that have just ended; saves what a person decided.
         self.flush_reports: Callable[[], None] = lambda: None
+        self.save_soon: Callable[[], None] = lambda: None
         self.draining = False  # nothing new is taken any more
         self.life = Life()
         self.readiness = ReadinessProbe(lambda: self.snapshot(requests=False))
@@ -112,15 +113,13 @@ class Runtime:
         self.page = Page(self.snapshot, lambda: self.revision, warn)
         # Returns what the disk says of the sessions in a snapshot; set by the program that starts the server.
         self.sessions_on_disk: Callable[[Snapshot], dict[str, Any]] = lambda snapshot: {}
-        # Returns the servers that run with the same config file, in words; set by the server.
-        self.other_servers: Callable[[], tuple[str, ...]] = lambda: ()
+        self.other_servers: Callable[[], tuple[str, ...]] = lambda: ()  # with the same file, in words
         self.forecast = PoolForecast()  # the latest, replaced as a whole by the reporter's thread
         # Returns who waits for a person, by the disk and a snapshot; set there, too; does no I/O.
         self.needs_you_of: Callable[[Snapshot], tuple[NeedsYouView, ...]] = lambda snapshot: ()
         # Returns the accounts' last hour by name, at a time; set when it is recorded.
         self.trends: Callable[[float], Mapping[str, AccountTrend]] = lambda now: {}
-        # Returns how asking for quotas goes, by account name; set by the server.
-        self.probes: Callable[[], Mapping[str, ProbeView]] = lambda: {}
+        self.probes: Callable[[], Mapping[str, ProbeView]] = lambda: {}  # how asking goes, by account
         self._started_at = time.monotonic()
         self.token_manager = TokenManager(
             config_file,
@@ -272,8 +271,8 @@ class Runtime:
                 self.reloads.failed += 1
                 self.reloads.last_ok = False
                 defect = f"internal error: {type(error).__name__} (teamclaude doctor looks at the file)"
-                problem = error if isinstance(error, ConfigError) else defect
-                raise BadRequestError(f"Not reloaded, the running configuration stays: {problem}") from error
+                why = error if isinstance(error, ConfigError) else defect
+                raise BadRequestError(f"Not reloaded, the running configuration stays: {why}") from error
             self._last_good.accept()
             for line in self._config_file.new_notes():
                 self.warn(line)
@@ -320,9 +319,10 @@ class Runtime:
         self, account: Optional[str], session: Optional[str], project: Optional[str] = None
     ) -> dict[str, Any]:
         """Pin all traffic, one session or a project to an account; None removes the pin."""
-        name = None if account is None else self._full_name(account)
-        key = None if name is None else self._targets.current.key_of(name)
+        name = self._full_name(account) if account is not None else None
+        key = self._targets.current.key_of(name) if name is not None else None
         self.router.pin(key, session, project or "")
+        self.save_soon()
         found = self.router.snapshot({})
         return {
             "account": name,
@@ -339,8 +339,8 @@ class Runtime:
         account = next((each for each in config.accounts if each.name == name), None)
         if not project or account is None:
             return None
-        place = forbidding_route(normalized_path(project), account, config.route_specs(), config.accounts)
-        return place or None
+        place = normalized_path(project)
+        return forbidding_route(place, account, config.route_specs(), config.accounts) or None
 
     def set_enabled(self, account: str, enabled: bool) -> dict[str, Any]:
         """Enable or disable an account, at once and in the config file."""

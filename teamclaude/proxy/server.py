@@ -122,6 +122,7 @@ class ProxyServer:
         self._clock = clock
         self._notices = self._make_notices()
         self._presence = ServerPresence(config_file.path)
+        self._runtime.save_soon = self._saver.save_soon
         self._runtime.other_servers = lambda: tuple(map(str, self._presence.others))
         life = self._runtime.life
         self._own_requests = OwnRequests(

@@ -287,6 +287,14 @@ def test_a_project_is_a_whole_path_and_no_session(stage: Build, body: dict[str, 
     assert stage("a").send("POST", "/teamclaude/switch", body).status == 400
 
 
+def test_a_pin_is_saved_at_once(stage: Build) -> None:
+    s = stage("a")
+    asked: list[str] = []
+    s.service.runtime.save_soon = lambda: asked.append("pins of projects saved")
+    assert switch(s, "a", project="/work/acme").status == 200
+    assert asked == ["pins of projects saved"]
+
+
 def test_a_rule_without_its_effect_is_one_line_at_the_start_and_after_a_reload(stage: Build) -> None:
     s = stage("a", routes=[{"match": "*", "accounts": ["a"]}, OPUS], pins={"/work": "zoe"})
     assert [line for line in s.warnings if "routes" in line or "pins" in line] == [

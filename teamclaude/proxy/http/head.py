@@ -353,7 +353,7 @@ def _raise_request_line_error(text: str) -> NoReturn:
     line = text.partition("\r\n")[0]
     words = line.split(" ")
     if text.startswith(_TLS_RECORD):
-        raise BadRequestError("this port speaks HTTP without TLS: write http:// for https://, or set proxy.tls")
+        raise BadRequestError("this port speaks no TLS: write http:// for https://, or set proxy.tls")
     if line.startswith(_PROXY_HEADERS) or line == "\0":  # of version 2, behind an empty line
         raise BadRequestError(
             "this connection begins with a PROXY header; its sender is not one of proxy.trustedProxies"

@@ -212,7 +212,7 @@ class StateSaver:
     """Save what `collect` returns at most every `interval` seconds, only when something changed.
 
     No polling: the thread sleeps until `changed` is set, then lets further changes gather for `interval`.
-    A crash loses the changes of that interval.
+    A crash loses the changes of that interval, but for what `save_soon` was called after.
     """
 
     def __init__(
@@ -229,13 +229,19 @@ class StateSaver:
         self.name = f"{os.getpid()}-{secrets.token_hex(4)}"  # of this server, in what it saves
         self.changed = Signal()
         self._saved: Optional[dict[str, Any]] = None  # when the end began
-        self._stopping = threading.Event()
+        self._stopping = False
+        self._awake = threading.Event()  # the interval is over
         self._broken = False
         self._thread = threading.Thread(target=self._run, name="state-saver", daemon=True)
 
     def start(self) -> None:
         """Save in a background thread from now on."""
         self._thread.start()
+
+    def save_soon(self) -> None:
+        """Save without waiting for more: what changed is the decision of a person."""
+        self._awake.set()
+        self.changed.set()
 
     def begin_end(self) -> None:
         """End the thread, and save what is known before what still runs has ended.
@@ -252,8 +258,8 @@ class StateSaver:
 
     def end(self) -> None:
         """End the thread without saving."""
-        self._stopping.set()
-        self.changed.set()
+        self._stopping = True
+        self.save_soon()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -272,10 +278,10 @@ class StateSaver:
     def _run(self) -> None:
         while True:
             self.changed.wait()
-            if self._stopping.wait(self._interval):
-                return
+            self._awake.wait(self._interval)
+            self._awake.clear()
             self.changed.clear()  # before `collect`, which therefore sees every change made before it
-            if self._stopping.is_set():  # `stop` may have set `changed` just before it was cleared
+            if self._stopping:  # set before the two that were cleared
                 return
             if not self._save():
                 self.changed.set()  # still unsaved: try again after the interval

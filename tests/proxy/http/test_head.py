@@ -380,6 +380,6 @@ def test_the_begin_of_tls_is_refused_at_once_and_named() -> None:
     hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
     end = find_head_end(bytearray(hello))
     assert 0 < end <= len(hello)
-    with pytest.raises(BadRequestError, match="without TLS: write http:// for https://, or set proxy.tls"):
+    with pytest.raises(BadRequestError, match=r"no TLS: write http:// for https://, or set proxy\.tls"):
         parse_request_head(hello[:end])
     assert find_head_end(b"GET / HTTP/1.1\r\nX: \x16\x03\r\n") == -1

@@ -146,6 +146,17 @@ def test_changes_within_the_interval_are_one_save(saved: StateDirectory) -> None
     saver.stop()
 
 
+def test_what_a_person_decided_is_saved_without_waiting_for_the_interval(saved: StateDirectory) -> None:
+    collect = Collector()
+    saver = saved.saver(collect, interval=3600.0)
+    saver.start()
+    saver.changed.set()
+    assert not collect.called.wait(0.02)
+    saver.save_soon()
+    assert collect.called.wait(30)
+    saver.stop()
+
+
 def test_stop_saves_at_once_without_waiting_for_the_interval(saved: StateDirectory) -> None:
     collect = Collector()
     saver = saved.saver(collect, interval=3600.0)
