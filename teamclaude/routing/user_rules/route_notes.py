@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Optional
+from typing import Optional, Protocol
 
 from .patterns import covers, is_absolute, is_glob, is_path, matches_project, normalized_path
 from .routes import ANY_AGENT, NO_AGENT, NamedAccount, RouteMatch, RouteSpec, accounts_named
@@ -16,10 +16,18 @@ from .routes import ANY_AGENT, NO_AGENT, NamedAccount, RouteMatch, RouteSpec, ac
 __all__ = ["forbidding_route", "route_notes"]
 
 
+class ConfiguredAccount(NamedAccount, Protocol):
+    """What a note has to know of an account."""
+
+    @property
+    def disabled(self) -> bool:
+        """Whether its owner keeps it out of service."""
+
+
 def route_notes(
     routes: Sequence[RouteSpec],
     pins: Mapping[str, str],
-    accounts: Sequence[NamedAccount],
+    accounts: Sequence[ConfiguredAccount],
     clients: Collection[str],
 ) -> Iterator[str]:
     """Yield the lines; `pins` as written, `clients` are the names in proxy.clients."""
@@ -38,7 +46,7 @@ def route_notes(
         yield from _about_pin(where, place, name, routes, accounts)
 
 
-def _about_accounts(route: RouteSpec, accounts: Sequence[NamedAccount]) -> Iterator[str]:
+def _about_accounts(route: RouteSpec, accounts: Sequence[ConfiguredAccount]) -> Iterator[str]:
     if route.block:
         if route.accounts:
             yield f"{route.place} has accounts and block: it blocks what it matches; remove one of them"
@@ -49,8 +57,11 @@ def _about_accounts(route: RouteSpec, accounts: Sequence[NamedAccount]) -> Itera
     for number, pattern in enumerate(route.accounts):
         if not accounts_named(pattern, accounts):
             yield f"{route.place}.accounts[{number}]: {_no_account(pattern, accounts)}"
-    if not any(accounts_named(pattern, accounts) for pattern in route.accounts):
+    named = [account for pattern in route.accounts for account in accounts_named(pattern, accounts)]
+    if not named:
         yield f"{route.place}: none of its accounts is configured: what it matches is refused"
+    elif all(account.disabled for account in named):
+        yield f"{route.place}: its accounts are disabled: what it matches is refused until one is enabled"
 
 
 def _no_account(name: str, accounts: Sequence[NamedAccount]) -> str:
@@ -82,7 +93,7 @@ def _about_pin(
     directory: str,
     name: str,
     routes: Sequence[RouteSpec],
-    accounts: Sequence[NamedAccount],
+    accounts: Sequence[ConfiguredAccount],
 ) -> Iterator[str]:
     if not is_absolute(directory):
         yield f"{where} is no whole path: it can never match"
@@ -93,6 +104,8 @@ def _about_pin(
         several = f'"{name}" could be any of {", ".join(each.name for each in found)}'
         yield f"{where}: {several if found else _no_account(name, accounts)}: it has no effect"
         return
+    if found[0].disabled:
+        yield f'{where}: "{name}" is disabled: it has no effect until that account is enabled'
     forbids = forbidding_route(directory, found[0], routes, accounts)
     if forbids:
         yield f'{where} can never have an effect: {forbids} does not allow "{name}" there'

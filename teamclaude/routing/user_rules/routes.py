@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Optional, Protocol
+from typing import Optional, Protocol, TypeVar
 
 from ...values import NamedTuple
 from .patterns import matches, matches_project
@@ -118,7 +118,10 @@ class NamedAccount(Protocol):
         """Its name."""
 
 
-def accounts_named(pattern: str, accounts: Iterable[NamedAccount]) -> list[NamedAccount]:
+_Named = TypeVar("_Named", bound=NamedAccount)
+
+
+def accounts_named(pattern: str, accounts: Iterable[_Named]) -> list[_Named]:
     """Return the accounts that a name, a key, a person's uuid or a glob of names stands for."""
     known = list(accounts)
     exact = [each for each in known if pattern in (each.name, each.key, each.key.split("/")[0])]

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from teamclaude.accounts.config.config import parse_config
-from teamclaude.routing.state.account import AccountSpec
 from teamclaude.routing.user_rules.route_notes import route_notes
 from teamclaude.routing.user_rules.route_settings import route_specs
 
-ACCOUNTS = [AccountSpec("u-1", "alice"), AccountSpec("bob", "bob"), AccountSpec("max-1", "max-1")]
+
+class Named(NamedTuple):
+    key: str
+    name: str
+    disabled: bool = False
+
+
+ACCOUNTS = [Named("u-1", "alice"), Named("bob", "bob"), Named("max-1", "max-1"), Named("off", "off", True)]
 
 
 def notes(*routes: Any, **pins: str) -> list[str]:
@@ -77,7 +83,7 @@ def test_a_route_without_its_effect(rule: Any, line: str) -> None:
 
 def test_a_route_of_unknown_accounts_says_what_becomes_of_its_requests() -> None:
     assert notes(route("claude-*", "zoe")) == [
-        'routes[0].accounts[0]: no account is named "zoe"; there are alice, bob, max-1',
+        'routes[0].accounts[0]: no account is named "zoe"; there are alice, bob, max-1, off',
         "routes[0]: none of its accounts is configured: what it matches is refused",
     ]
 
@@ -126,9 +132,9 @@ def test_one_that_is_left_something_is_no_line(earlier: Any, later: Any) -> None
         (
             "zoe",
             [],
-            'pins["/work"]: no account is named "zoe"; there are alice, bob, max-1: it has no effect',
+            'pins["/work"]: no account is named "zoe"; there are alice, bob, max-1, off: it has no effect',
         ),
-        ("*", [], 'pins["/work"]: "*" could be any of alice, bob, max-1: it has no effect'),
+        ("*", [], 'pins["/work"]: "*" could be any of alice, bob, max-1, off: it has no effect'),
         (
             "bob",
             [route({"project": "/work"})],
@@ -180,3 +186,11 @@ def test_a_directory_that_is_pinned_twice_is_told_if_the_accounts_differ() -> No
     assert list(route_notes((), {"/w": "bob", "/w/": "alice"}, ACCOUNTS, [])) == [
         'pins["/w/"] and pins["/w"] are the same directory with two accounts: the last one counts'
     ]
+
+
+def test_disabled_accounts_leave_a_route_and_a_pin_without_effect() -> None:
+    refused = "its accounts are disabled: what it matches is refused until one is enabled"
+    assert notes(route("claude-opus-*", "o*")) == [f"routes[0]: {refused}"]
+    assert notes(route("claude-opus-*", "off", "bob")) == []
+    pin = 'pins["/work"]: "off" is disabled: it has no effect until that account is enabled'
+    assert notes(work="off") == [pin]

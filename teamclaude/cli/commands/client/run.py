@@ -101,13 +101,17 @@ def run(args: argparse.Namespace) -> int:
 def _wanted_here(args: argparse.Namespace) -> tuple[Wanted, str]:
     """Return what claude needs for the server of the config file, and the program."""
     file, config = read_config(or_url=True)
-    account = find_account(config.accounts, args.account).name if args.account else None
+    account = find_account(config.accounts, args.account) if args.account else None
+    if account is not None and account.disabled:
+        name = account.name
+        note(f"teamclaude: {name} is disabled, nothing will be served: teamclaude enable {name}")
     program = _claude()
     proxy = ProxyClient(config, file.path, args.port)
     _ensure_server(proxy, file.path, args)
     # The server may have added the key just now.
     key = required_proxy_key(file, config if config.proxy.api_key else file.load())
-    return Wanted(config, file.path, proxy.url, key, account, args.first_party), program
+    only = None if account is None else account.name
+    return Wanted(config, file.path, proxy.url, key, only, args.first_party), program
 
 
 def _wanted_there(remote: RemoteProxyClient, args: argparse.Namespace) -> tuple[Wanted, str]:

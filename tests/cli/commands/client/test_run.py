@@ -79,6 +79,16 @@ def test_an_account_is_named_by_its_beginning(stub: Stub, claude: Path, run: Run
     assert given["env"]["ANTHROPIC_CUSTOM_HEADERS"] == headers
 
 
+def test_a_disabled_account_is_said(
+    stub: Stub, claude: Path, run: Run, private_home: Path, tmp_path: Path
+) -> None:
+    path = private_home / ".config" / "teamclaude.json"
+    path.write_text(path.read_text().replace('"name": "bob"', '"name": "bob", "disabled": true'))
+    given, err, _ = run("--account", "bob", cwd=tmp_path)
+    assert "x-teamclaude-account: bob" in given["env"]["ANTHROPIC_CUSTOM_HEADERS"]
+    assert err == "teamclaude: bob is disabled, nothing will be served: teamclaude enable bob\n"
+
+
 def test_an_unknown_account(stub: Stub, claude: Path, cli: Callable[..., Ended]) -> None:
     ended = cli("run", "--account", "carol")
     assert ended.status == 2
