@@ -35,7 +35,8 @@ test: $(VENV)/.ready
 RC ?= pyproject.toml
 coverage: $(VENV)/.ready
 	@rm -f .coverage .coverage.*
-	@.ci/shards $(VENV)/bin/python -m coverage run --rcfile=$(RC)
+	@$(if $(filter %lines.ini,$(RC)),$(VENV)/bin/python .ci/lines/merge.py) \
+	    .ci/shards $(VENV)/bin/python -m coverage run --rcfile=$(RC)
 	@$(VENV)/bin/python -m coverage combine --rcfile=$(RC) --quiet
 	@rm -f .coverage.*
 	@$(VENV)/bin/python -m coverage report --rcfile=$(RC)
