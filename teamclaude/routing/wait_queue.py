@@ -89,7 +89,8 @@ class WaitQueue:
         shared = self._fleet.shared = SharedChoices()
         kept, bindings = self._fleet.gate_queue.kept, self._fleet.bindings
         try:
-            for waiter in self._walk(changed, now):
+            walk = self._walk(changed, now)
+            for number, waiter in enumerate(walk, 1):
                 of, quiet, alike = waiter.conversation, waiter.quiet, waiter.alike
                 if (
                     alike is not None
@@ -115,10 +116,13 @@ class WaitQueue:
                     if waiter.lease is not None:
                         shared.clear()
                 tried.append(waiter)
-                if changed is not None and self._leaves_none(waiter, quiet, changed, now):
-                    self._groups.mark_full(waiter)
                 if waiter.lease is None:
                     apart.append(waiter)
+                if changed is not None and self._leaves_none(waiter, quiet, changed, now):
+                    self._groups.mark_full(waiter)
+                    if self._groups.leaves_out_rest(walk, waiter):
+                        apart += walk[number:]
+                        break
         finally:
             self._fleet.shared = None
             self._groups.clear_full()

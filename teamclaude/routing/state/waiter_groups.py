@@ -10,7 +10,7 @@ Rules that hold in this file:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from operator import attrgetter
 
@@ -109,6 +109,12 @@ class WaiterGroups:
             return False
         # Another request of its conversation may have moved it within this walk.
         return self._moves == self._bindings.moves or self._is_bound(waiter.quiet)
+
+    def leaves_out_rest(self, walk: Sequence[Waiter], waiter: Waiter) -> bool:
+        """Return whether there is no slot for anybody behind `waiter` in this walk: all are quiet like it."""
+        group, is_alone = waiter.group, len(walk) == len(waiter.group)
+        is_full = group.is_full and group is not self._others
+        return is_full and is_alone and self._moves == self._bindings.moves
 
     def _file(self, waiter: Waiter) -> None:
         quiet = waiter.quiet
