@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
@@ -153,15 +154,15 @@ def test_a_client_reads_its_own_usage_alone(stage: Build, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("path", ["/teamclaude/usage", "/teamclaude/status", "/metrics", "/teamclaude/deck"])
-@pytest.mark.parametrize("asked", ["{}/", "/{}", "{}%2f", "{}?x=1", "{}?client=the%20operator", "{};a"])
-def test_another_spelling_of_a_path_opens_nothing(stage: Build, path: str, asked: str) -> None:
+def test_another_spelling_of_a_path_opens_nothing(stage: Build, path: str) -> None:
     s = guarded(stage)
     s.ask(session="elsewhere-7", headers=by("operator"))
-    for method in ("GET", "HEAD", "POST", "DELETE"):
+    spellings = ("{}/", "/{}", "{}%2f", "{}?x=1", "{}?client=the%20operator", "{};a")
+    for asked, method in product(spellings, ("GET", "HEAD", "POST", "DELETE")):
         reply = s.send(method, asked.format(path), headers=by("client"))
         own = path == "/teamclaude/usage" and reply.status == 200
-        assert reply.status in (400, 403, 404, 405) or own, (method, reply.status)
-        assert b"elsewhere-7" not in reply.body
+        assert reply.status in (400, 403, 404, 405) or own, (asked, method, reply.status)
+        assert b"elsewhere-7" not in reply.body, asked
 
 
 def test_a_process_of_our_own_user_is_an_operator(stage: Build) -> None:
