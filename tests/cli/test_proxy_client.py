@@ -109,14 +109,16 @@ def test_a_server_on_the_port_before_a_change_is_named(
     config: Callable[..., Path], cli: Callable[..., Ended]
 ) -> None:
     path = config(ALICE, port=free_port())
-    presence = ServerPresence(path)
-    presence.begin(3999)
+    presence, port = ServerPresence(path), free_port()
+    presence.begin(port)
     try:
         for words in (("restart",), ("status",), ("status", "--port", str(free_port()))):
             ended = cli(*words)
             assert (ended.status, ended.out) == (1, "")
-            assert ended.err.endswith("; one with this config file listens on port 3999: add --port 3999\n")
-        assert "start it with: teamclaude server" in cli("status", "--port", "3999").err
+            assert ended.err.endswith(
+                f"; one with this config file listens on port {port}: add --port {port}\n"
+            )
+        assert "start it with: teamclaude server" in cli("status", "--port", str(port)).err
     finally:
         presence.end()
     assert "start it with: teamclaude server" in cli("status").err
