@@ -85,8 +85,7 @@ class Forwarder:
         self._early = early  # sent while its body arrived, for the first attempt
         self._inference = exchange.route.kind is PathKind.INFERENCE
         self._transport = Transport(context.pool, client.watch, config.head_timeout_sec)
-        idle_sec, loop = config.body_idle_timeout_sec, context.event_loop
-        self._writer = ResponseWriter(exchange, client, log, idle_sec, loop, context.monotonic)
+        self._writer = ResponseWriter(exchange, client, log, context)
         if config.limits_from_pool and self._inference:
             self._writer.pool_limits = partial(context.pool_limits, exchange.routing_request.model)
 

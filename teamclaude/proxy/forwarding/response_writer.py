@@ -13,7 +13,6 @@ Rules that hold in this file:
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Optional
@@ -39,11 +38,11 @@ from ..messages.redact import KNOWN_SECRETS, redact_text
 from ..messages.response_facts import error_document, is_api_error, partial_error, without_secrets
 from ..messages.usage_tap import UsageTap
 from ..net.client_connection import ClientConnection
-from ..net.event_loop import EventLoop
 from ..net.relay import UPSTREAM_CUT_OFF, Observer, relay
 from ..net.upstream_connection import UpstreamResponse
 from ..records.exchange import Exchange, Outcome
 from ..records.request_record import RequestRecord
+from .context import RequestContext
 from .hold import Hold
 
 __all__ = ["KeptResponse", "ResponseWriter", "StreamRefusedError", "make_tap"]
@@ -97,16 +96,16 @@ class ResponseWriter:
         exchange: Exchange,
         client: ClientConnection,
         log: Optional[RequestRecord],
-        idle_sec: float,
-        event_loop: EventLoop,
-        monotonic: Callable[[], float] = time.monotonic,
+        context: RequestContext,
     ) -> None:
         self._exchange = exchange
         self._client = client
         self._log = log
-        self._idle_sec = idle_sec
-        self._event_loop = event_loop
-        self._monotonic = monotonic
+        self._context = context
+
+    @property
+    def _idle_sec(self) -> float:
+        return self._context.config.body_idle_timeout_sec
 
     @property
     def _committed_hold(self) -> Hold:
@@ -158,7 +157,7 @@ class ResponseWriter:
         observers: list[Observer] = [tap.feed]
         if self._log is not None:
             observers.append(self._log.response.add)
-        event_loop = self._event_loop if tap.is_stream else None  # any other body ends soon
+        event_loop = self._context.event_loop if tap.is_stream else None  # any other body ends soon
         is_cut = partial(self._is_cut, tap)
         relay(response, self._client, head, framing, observers, self._idle_sec, first, event_loop, is_cut)
         return b""
@@ -204,13 +203,13 @@ class ResponseWriter:
         """
         probe = make_tap(response)
         pieces: list[Buffer] = []
-        until = self._monotonic() + FIRST_EVENT_WAIT_SEC
+        until = self._context.monotonic() + FIRST_EVENT_WAIT_SEC
         while (
             probe.first_event in (None, "ping")
             and not probe.gave_up
             and response.body_bytes < MAX_PROBE_BYTES
         ):
-            if not response.wait_body(self._client.watch, max(0.0, until - self._monotonic())):
+            if not response.wait_body(self._client.watch, max(0.0, until - self._context.monotonic())):
                 break
             for piece in response.read(self._client.watch, self._idle_sec):
                 probe.feed(piece)

@@ -256,8 +256,9 @@ class ConnectionTask(Task):
         if connection.epoll is not loop_state.epoll:
             loop_state.watch(connection, EDGE_TRIGGERED)
         fd = connection.sock.fileno()
-        if loop_state.tasks.get(self._upstream_fd) is self and self._upstream_fd != fd:
-            del loop_state.tasks[self._upstream_fd]  # of an attempt before this one
+        before = self._upstream_fd
+        if before >= 0 and before != fd and loop_state.tasks.get(before) is self:
+            del loop_state.tasks[before]  # of an attempt before this one
         self._upstream_fd = fd
         loop_state.tasks[fd] = self
         if self._client_ended:

@@ -172,10 +172,10 @@ class Conversations(dict[str, Binding]):
         )
         binding.last_used, binding.inflight = now, binding.inflight + 1
         # While a request is in flight it neither cools down nor is evicted.
-        self.idle.set_expiry(key, NEVER)
-        home = accounts.get(binding.account)
+        self.idle.keep(key)
+        home = account if binding.account == account.key else accounts.get(binding.account)
         if home is not None:
-            home.warm.set_expiry(key, NEVER)
+            home.warm.keep(key)
 
     def restore_binding(self, binding: Binding, accounts: Mapping[str, Account], rules: Rules) -> None:
         """Take back a binding saved before a restart."""

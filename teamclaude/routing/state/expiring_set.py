@@ -30,6 +30,12 @@ class ExpiringSet:
         if queued is None or expiry < queued:
             self._queue(key, expiry)
 
+    def keep(self, key: str) -> None:
+        """Add `key`, or let it stay, until its expiry is set."""
+        self._expiry[key] = inf
+        if key not in self._queued:
+            self._queue(key, inf)
+
     def discard(self, key: str) -> None:
         """Remove `key` if it is there."""
         self._expiry.pop(key, None)

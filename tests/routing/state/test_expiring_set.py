@@ -23,6 +23,17 @@ def test_touching_again_moves_the_expiry_both_ways():
     assert (warm.count(24), warm.count(25)) == (1, 0)
 
 
+def test_a_key_that_is_kept_stays_until_its_expiry_is_set():
+    warm = ExpiringSet()
+    warm.set_expiry("a", 10.0)
+    for key in ("a", "b"):
+        warm.keep(key)
+    assert warm.count(1e9) == 2
+    warm.set_expiry("a", 2e9)
+    warm.set_expiry("b", 3e9)
+    assert (warm.expire(2e9), warm.count(2e9), warm.expire(3e9)) == (["a"], 1, ["b"])
+
+
 def test_a_discarded_key_is_gone_and_may_come_back():
     warm = ExpiringSet()
     warm.set_expiry("a", 10)
