@@ -128,7 +128,10 @@ def read_number(kind: type, value: object, unit: str, secret: bool) -> Any:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise _expected(domain.description, value, secret)
     if not domain.low <= value <= domain.high:  # NaN fails too
-        raise _expected(domain.description, value, secret)
+        limit = f"{domain.high:.0f}"
+        unsaid = value > domain.high and limit not in domain.description and unit != "ms"
+        most = f" (at most {limit})" if unsaid else ""
+        raise _expected(f"{domain.description}{most}", value, secret)
     if unit == "ms":
         return float(value) if value < MIN_EPOCH_MS else value / 1000
     if kind is int and not float(value).is_integer():

@@ -31,6 +31,21 @@ def test_ranges_include_their_ends_and_nothing_beyond(kind: type, unit: str, low
             read_number(kind, value, unit, False)
 
 
+@pytest.mark.parametrize(
+    ("unit", "value", "text"),
+    [
+        ("rank", 10**14, "expected a whole number (at most 1000000000), got 100000000000000"),
+        ("", 1e16, "expected a whole number, 0 or more (at most 9007199254740992), got 1e+16"),
+        ("port", 70000, "expected a whole number from 0 to 65535, got 70000"),
+        ("", -1, "expected a whole number, 0 or more, got -1"),
+    ],
+)
+def test_a_number_that_is_too_large_is_told_the_limit(unit: str, value: float, text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_number(int, value, unit, False)
+    assert str(caught.value) == text
+
+
 @pytest.mark.parametrize("value", [True, False, "1", None, [1], math.nan, math.inf, -math.inf, 10**400])
 @pytest.mark.parametrize("kind", [int, float])
 def test_what_is_not_a_number_is_refused(kind: type, value: Any) -> None:
