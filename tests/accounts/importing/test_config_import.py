@@ -142,7 +142,7 @@ def test_a_mapped_key_beside_our_own() -> None:
 def test_a_section_of_another_kind_has_a_line() -> None:
     assert lines({"proxy": ["x"], "routing": 3}) == [
         "proxy: ignored: expected an object, got a list",
-        "routing: ignored: expected an object, got 3",
+        "routing: ignored: expected an object with policy, got 3",
     ]
 
 
