@@ -212,8 +212,8 @@ def test_run_with_caps_and_other_values(capsys, small):
         (["lab", "whatif", "--tuning", "gate_sec=1"], "are of lab run"),
     ],
 )
-def test_an_invalid_moment_is_one_line(capsys, words, told):
-    assert main(words) == 2
+def test_an_invalid_moment_is_one_line(capsys, small, words, told):
+    assert main([*words, *small] if "--world" not in words else words) == 2
     err = capsys.readouterr().err
     assert told in err
     assert len(err.splitlines()) == 1
