@@ -91,8 +91,7 @@ class ConnectionHandler:
         self._client = self._accepted.client = ClientConnection(
             sock, config.header_read_sec, config.body_read_idle_sec, config.write_idle_sec, since
         )
-        self._series: Optional[object] = None  # of the last head
-        self._memo: Optional[SeriesMemo] = None  # of that series
+        self._is_new = True  # no request has been read from it
         self._loop_task = ConnectionTask(
             self._client, self._start_request, lambda: not runtime.draining, config.head_timeout_sec
         )
@@ -103,7 +102,7 @@ class ConnectionHandler:
             with suppress(ClientGoneError):
                 # Idle before `draining` is read: a drain closes idle connections, or is noticed here.
                 # The first request is read all the same: this thread may start late, and a close resets it.
-                while (self._series is None or not self._runtime.draining) and self._serve_next():
+                while (self._is_new or not self._runtime.draining) and self._serve_next():
                     self._client.idle = not self._client.has_buffered
             if self._has_unread_body:
                 self._client.idle = True
@@ -157,13 +156,14 @@ class ConnectionHandler:
         return run_coroutine(self._serve_forwarded(exchange))
 
     def _exchange_of(self, head: RequestHead) -> Exchange:
-        runtime, memo = self._runtime, self._memo
+        runtime = self._runtime
+        memo: Optional[SeriesMemo] = head.series.memo
         policy = runtime.access_policy
-        if memo is None or head.series is not self._series or memo.access_policy is not policy:
+        if memo is None or memo.access_policy is not policy:
             route, address = self._peer.route_of(head, policy), self._peer.address_of(head, policy)
-            memo = self._memo = SeriesMemo(route, address, policy)
+            memo = head.series.memo = SeriesMemo(route, address, policy)
             memo.is_plain = "upgrade" not in head and "expect" not in head
-            self._series = head.series
+            self._is_new = False
         monotonic = runtime.context.monotonic
         exchange = Exchange(head, memo.route, runtime.clock(), memo=memo, monotonic=monotonic)
         if runtime.draining or runtime.life.handed_over:

@@ -19,7 +19,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from operator import itemgetter
-from typing import TYPE_CHECKING, NoReturn, Optional
+from typing import TYPE_CHECKING, Any, NoReturn, Optional
 
 from ...errors import BadRequestError, HeadTooLargeError, TeamClaudeError, UpstreamProtocolError
 
@@ -171,11 +171,19 @@ class Head:
         return name.lower() in self.layout.positions
 
 
+class HeadSeries:
+    """Heads of one connection that differ only in the length of their body."""
+
+    __slots__ = ("memo",)
+
+    def __init__(self) -> None:
+        self.memo: Any = None  # what was derived from one of them and holds for all
+
+
 class RequestHead(Head):
     """A request's head; `target` starts with "/" (of CONNECT: is `host:port`) and is printable ASCII.
 
-    Heads of one connection that differ only in the length of their body have the same `series`: what was
-    derived from one of them, and does not depend on the length, holds for all.
+    Heads of one connection that differ only in the length of their body have the same `series`.
     """
 
     __slots__ = ("framing", "method", "series", "target")
@@ -186,7 +194,7 @@ class RequestHead(Head):
         )
         self.method = method
         self.target = target
-        self.series = object()
+        self.series = HeadSeries()
         self.framing: Optional[Framing] = None  # of its body, once `request_framing` was called
 
     def with_content_length(self, length: str, framing: Framing) -> RequestHead:

@@ -97,3 +97,17 @@ def test_the_facts_for_rules_are_those_of_now(connection: Connection) -> None:
     assert with_facts(request, exchange, later).facts.project == "/work/a"
     other = request._replace(tried=("a",))
     assert with_facts(other, exchange, later).tried == ("a",)
+
+
+def test_conversations_that_share_a_connection_stay_apart(stage: Callable[..., Stage]) -> None:
+    s = stage("a", "b")
+    client = s.raw()
+    sessions = ["s1", "s2", "s1", "s3", "s2", "s1"]
+    for session in sessions:
+        client.request(
+            body=json.dumps(message("hi")).encode(), headers=[("x-claude-code-session-id", session)]
+        )
+        assert client.answer().status == 200
+    s.outcomes(len(sessions))
+    seen = [activity.session for activity in s.service.runtime.journal.recent()]
+    assert seen[::-1] == sessions

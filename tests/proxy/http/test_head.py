@@ -19,7 +19,7 @@ from teamclaude.proxy.http.head import (
     parse_request_head,
     parse_response_head,
 )
-from teamclaude.proxy.http.repeated_head import RequestHeadParser
+from teamclaude.proxy.http.repeated_head import MOST_KNOWN, RequestHeadParser
 
 SECRET = "sk-ant-oat01-FAKE-do-not-show"
 
@@ -356,6 +356,16 @@ def test_any_other_difference_starts_another_series(other: bytes) -> None:
     first = heads.parse(block(b"5"))
     assert heads.parse(other).series is not first.series
     assert heads.parse(other).headers == parse_request_head(other).headers
+
+
+def test_heads_that_take_turns_keep_their_series() -> None:
+    heads, kinds = RequestHeadParser(), [b"X-C: %d\r\n" % number for number in range(MOST_KNOWN)]
+    first = [heads.parse(block(b"5", kind)).series for kind in kinds]
+    assert [heads.parse(block(b"70", kind)).series for kind in kinds] == first
+    assert len(set(first)) == MOST_KNOWN
+    heads.parse(block(b"5"))
+    assert [heads.parse(block(b"5", kind)).series for kind in kinds[1:]] == first[1:]
+    assert heads.parse(block(b"5", kinds[0])).series is not first[0], "the oldest gave way"
 
 
 CODING = b"5\r\nTransfer-Encoding: chunked"
