@@ -25,7 +25,7 @@ Rules that hold in this file:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Hashable
+from collections.abc import Hashable
 from typing import Optional
 
 from .fleet import Fleet
@@ -357,25 +357,23 @@ class WaitQueue:
 
     def is_hopeless(self, waiter: Waiter, now: float) -> bool:
         """Return whether nothing it waits for can come within its limits."""
-        waited = now - waiter.since
-        left = waiter.limits.budget - waited
+        left = waiter.limits.budget - (now - waiter.since)
         if waiter.account is not None:  # its slot may come free at any moment; a bench ends when it ends
             return left <= 0
         if waiter.limits.slots_only or waiter.reason == Reason.BLOCKED:
             return True
-        # Another account than the one that is named may not serve it.
-        is_named = waiter.request.pin is not None or waiter.request.owner is not None
-        paid_after = NEVER if is_named else waiter.limits.paid_after
-        has_paid = paid_after < NEVER and self._has_paid(waiter.request.allowed, now)
-        paid_in = paid_after - waited if has_paid else NEVER
-        return left <= 0 or min(waiter.until - now, paid_in) > left
+        return left <= 0 or min(waiter.until, self._paid_at(waiter, now)) - now > left
 
-    def _has_paid(self, allowed: Collection[str], now: float) -> bool:
-        return any(
-            (a.spec.is_paid or (a.spec.allow_extra_usage and a.extra_usage))
-            and a.spec.enabled
-            and not a.auth_failed
-            and (not allowed or a.key in allowed)
-            and a.spend_until <= now
-            for a in self._fleet.accounts.values()
-        )
+    def _paid_at(self, waiter: Waiter, now: float) -> float:
+        """Return when an account that costs money may serve the waiter; NEVER: none will."""
+        request, at = waiter.request, max(now, waiter.since + waiter.limits.paid_after)
+        # Another account than the one that is named may not serve it.
+        if at >= NEVER or request.pin is not None or request.owner is not None:
+            return NEVER
+        found = NEVER
+        for account in self._fleet.accounts.values():
+            pays = account.spec.is_paid or (account.spec.allow_extra_usage and account.extra_usage)
+            if pays and (not request.allowed or account.key in request.allowed):
+                block = account.block(request.model, self._fleet.rules, at, request.scope)
+                found = min(found, at if block is None else max(at, block.until))
+        return found

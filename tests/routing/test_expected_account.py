@@ -9,6 +9,7 @@ import pytest
 from teamclaude.routing.expected_account import NOT_EXPECTED, ExpectedAccount, expected_account
 from teamclaude.routing.state.account import AccountSpec, ScopedRefusal
 from teamclaude.routing.state.decision import Decision, Reason, RoutingRequest, Wait
+from teamclaude.routing.user_rules.caps import Caps
 from teamclaude.routing.wait_queue import Waiter, WaitLimits, WaitQueue
 
 EVERY_POLICY = True
@@ -177,3 +178,23 @@ def test_a_waiter_that_was_never_tried_expects_nothing(make_pool: Any) -> None:
         == NOT_EXPECTED
     )
     assert Decision(None, "x").retry_at is None
+
+
+@pytest.mark.parametrize("closed", ["", "a while", "cap", "bench", "login", "scope"])
+def test_what_costs_money_is_waited_for_if_it_may_serve_in_time(make_pool: Any, closed: str) -> None:
+    pool = make_pool(AccountSpec("a", "a", allow_extra_usage=True, caps=Caps.of({"7d": 0.6})))
+    full(pool, a=HOUR)
+    pool["a"].extra_usage = True
+    request = RoutingRequest("s", model="claude-opus-4-8", betas="new-beta")
+    if closed == "cap":
+        pool.quota("a", "7d", 0.6, HOUR)
+    elif closed == "scope":
+        pool["a"].scoped_refusals[request.scope] = ScopedRefusal(
+            pool.now + HOUR, "the plan lacks it", pool.now
+        )
+    elif closed in ("bench", "a while"):
+        pool["a"].bench_until = pool.now + (HOUR if closed == "bench" else 299.0)
+    pool["a"].auth_failed = closed == "login"
+    queue, waiter = WaitQueue(pool.fleet), Waiter(request, WaitLimits(300.0, paid_after=290.0), pool.now)
+    queue.enter(waiter, pool.now)
+    assert queue.is_hopeless(waiter, pool.now) == (closed not in ("", "a while"))

@@ -86,16 +86,16 @@ def test_charts_of_the_first_seed(capsys, tmp_path, small):
 
 
 def test_a_moment_is_explained_with_accounts_and_reasons(capsys, small):
-    words = ["lab", "explain", *small, "--policy", "price", "--at", "Wed 15:00"]
+    words = ["lab", "explain", *small, "--policy", "price", "--at", "Tue 15:00"]
     assert main(words) == 0
     out = capsys.readouterr().out
-    assert out.startswith("week 1, Wed 15:00, policy price, load 1, seed 1\n")
+    assert out.startswith("week 1, Tue 15:00, policy price, load 1, seed 1\n")
     assert "a new conversation at this moment" in out
     assert "because" in out
     assert "not taken" in out
     assert main([*words, "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
-    assert record["at"] == 2 * 86400.0 + 15 * 3600.0
+    assert record["at"] == 86400.0 + 15 * 3600.0
     assert record["newConversation"]["account"] in ("acct1", "acct2")
     assert {row["name"] for row in record["accounts"]} == {"acct1", "acct2"}
     assert record["last"]["at"] <= record["at"]
