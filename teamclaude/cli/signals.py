@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Optional, Protocol
 
+from ..accounts.config.changes import NOTHING_NEW, changes_text
 from ..errors import TeamClaudeError
 from ..threads import start_with_retry
 
@@ -171,7 +172,4 @@ def _reload(service: Stoppable, say: Callable[[str], None]) -> None:
     except TeamClaudeError as error:
         say(f"teamclaude: {error}")
         return
-    parts = [
-        f"{what} {', '.join(changes[what])}" for what in ("added", "removed", "updated") if changes.get(what)
-    ]
-    say(f"teamclaude: config read again: {'; '.join(parts) or 'no account changed'}")
+    say(f"teamclaude: config read again: {changes_text(changes) or NOTHING_NEW}")

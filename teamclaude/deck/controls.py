@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from ..accounts.config.changes import NOTHING_NEW, changes_text
 from ..accounts.config.edits import Placement, remove_account
 from ..accounts.importing.enroll import check_api_key, enroll, enroll_key, followed, recognized
 from ..accounts.importing.find_login import find_login
@@ -108,12 +109,7 @@ class LocalControls:
 
     def _reload(self, command: Command) -> CommandResult:
         changes = self._service.reload()
-        parts = [
-            f"{what} {', '.join(changes[what])}" for what in ("added", "removed", "updated") if changes[what]
-        ]
-        if changes["needsRestart"]:
-            parts.append(f"after a restart only: {', '.join(changes['needsRestart'])}")
-        return CommandResult(f"config read again: {'; '.join(parts) or 'no account changed'}", "good")
+        return CommandResult(f"config read again: {changes_text(changes) or NOTHING_NEW}", "good")
 
     def _add_key(self, command: Command) -> CommandResult:
         key = check_api_key(command.secret)

@@ -14,11 +14,11 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Optional
 
 from .. import __version__
+from ..accounts.config.changes import changed_keys, keys_needing_restart
 from ..accounts.config.config import Config
 from ..accounts.config.config_file import ConfigFile
 from ..accounts.config.edits import edit_account
 from ..accounts.config.identity import find_name
-from ..accounts.config.restart import keys_needing_restart
 from ..accounts.tokens.last_good import LastGoodConfig
 from ..accounts.tokens.token_manager import TokenManager
 from ..errors import BadRequestError, ConfigError, NotFoundError, UsageError
@@ -268,8 +268,7 @@ class Runtime:
             try:
                 config, targets, policy, pool = self._read_again(settled)
             except Exception as error:  # also a defect of ours: a bad file must not end a server
-                self.reloads.failed += 1
-                self.reloads.last_ok = False
+                self.reloads.failed, self.reloads.last_ok = self.reloads.failed + 1, False
                 defect = f"internal error: {type(error).__name__} (teamclaude doctor looks at the file)"
                 why = error if isinstance(error, ConfigError) else defect
                 raise BadRequestError(f"Not reloaded, the running configuration stays: {why}") from error
@@ -302,6 +301,7 @@ class Runtime:
             "added": list(changes.added),
             "removed": list(changes.removed),
             "updated": sorted(updated),
+            "settings": changed_keys(old.config, config),
             "needsRestart": keys_needing_restart(self._started_with, config),
         }
 

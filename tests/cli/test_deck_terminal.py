@@ -115,7 +115,7 @@ def test_every_key(serve: Callable[..., Served]) -> None:
     deck.press("e", "Enter explain")
     deck.press("\r", r"(?s)POST /v1/messages\n.*outcome +served.*because")
     deck.press("\x1b", "── Accounts")
-    deck.press("R", "config read again: no account changed")
+    deck.press("R", "config read again: nothing has changed")
     deck.press("a", "k API key")
     deck.press("k", "API key .not shown.")
     deck.press("sk-ant-", r"not shown.: •••••••( |$)")

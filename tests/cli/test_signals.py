@@ -52,7 +52,14 @@ class Service:
         self.called.release()
         if self.refusal:
             raise self.refusal
-        return {"reloaded": True, "added": ["carol"], "removed": [], "updated": ["bob"]}
+        return {
+            "reloaded": True,
+            "added": ["carol"],
+            "removed": [],
+            "updated": ["bob"],
+            "settings": [],
+            "needsRestart": [],
+        }
 
 
 def serve(service: Service, script: Callable[[], None]) -> list[str]:

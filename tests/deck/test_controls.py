@@ -152,7 +152,7 @@ def test_without_a_login_of_claude_code_it_says_so(proxy: Proxy) -> None:
 
 
 def test_a_reload_reports_what_changed_and_a_bad_file_changes_nothing(proxy: Proxy) -> None:
-    assert proxy.execute("reload").notice == "config read again: no account changed"
+    assert proxy.execute("reload").notice == "config read again: nothing has changed"
     raw = json.loads(proxy.path.read_text())
     raw["accounts"].append({"name": "carol", "type": "oauth", "accessToken": "sk-ant-oat01-FAKE-carol"})
     proxy.path.write_text(json.dumps(raw))

@@ -5,6 +5,7 @@ Nothing here uses the network; the routing keys are declared in `routing.quota.r
 - account_config: one account: identity, credentials, routing options
 - alert_condition: the conditions that an alert waits for
 - atomic_write: replace a file durably, readable by its owner only
+- changes: what is different in a file that is read again
 - config: the config file as frozen values, every key with its default, unit and reason
 - config_file: the file on disk: reading, locking and updating it
 - edits: changes to the file's raw JSON, one account at a time
@@ -13,7 +14,6 @@ Nothing here uses the network; the routing keys are declared in `routing.quota.r
 - json_file: strict parsing and writing of the file's JSON
 - original_keys: the keys of the programs whose files are taken over: mapped, refused or ignored
 - original_values: values as those programs write them
-- restart: which settings are read once
 - rules: times of day, lists of models, and what is odd about rules that are valid
 - schema: JSON read into declared settings by walking their type hints
 - settings_table: the table of all settings that `teamclaude help config` prints

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ...accounts.config.changes import changes_text
 from ...accounts.config.config_file import ConfigFile
 from ...errors import TeamClaudeError
 
@@ -46,8 +47,6 @@ class ConfigCheck:
             return
         self._last_error = ""
         self._loaded_stamp = stamp
-        for what in ("added", "removed", "updated"):
-            if changes[what]:
-                self._warn(f"config read again: {what} {', '.join(changes[what])}")
-        if changes["needsRestart"]:
-            self._warn(f"in force after a restart only: {', '.join(changes['needsRestart'])}")
+        text = changes_text(changes)
+        if text:
+            self._warn(f"config read again: {text}")
