@@ -42,6 +42,7 @@ REQUESTS = 100
 MOST_PYTHON_CALLS, MOST_SYSTEM_CALLS = 150, 6
 PRINTED_SEC = 0.5  # until what has ended is printed
 SERVING = "event-loop"  # the thread that serves warm small requests
+BESIDE = "deck-sources"  # the thread that reads files for the Deck, by the clock
 
 Counts = Mapping[str, int]  # per request, by function
 
@@ -208,8 +209,9 @@ class _Profile:
 
     @staticmethod
     def begin(frame: FrameType, event: str, argument: object) -> None:
-        """Profile the thread in which it is called."""
-        sys.setprofile(_Profile())
+        """Profile the thread in which it is called, if it has to do with requests."""
+        if threading.current_thread().name != BESIDE:
+            sys.setprofile(_Profile())
 
 
 def _code_name(code: Any) -> str:
