@@ -89,13 +89,14 @@ def two_attempts_at_once() -> Patches:
 
 
 def credential_of_another_account() -> Patches:
-    target = AccountTargets.target
+    fresh_target = AccountTargets.fresh_target
 
-    def wrong(self: AccountTargets, key: str) -> Any:
-        found, first = target(self, key), target(self, next(iter(self.names())))
-        return found and first and found._replace(credential=first.credential)
+    def wrong(self: AccountTargets, key: str, now: float) -> Any:
+        found, is_fresh = fresh_target(self, key, now)
+        first, _ = fresh_target(self, next(iter(self.names())), now)
+        return found and first and found._replace(credential=first.credential), is_fresh
 
-    return [mock.patch.object(AccountTargets, "target", wrong)]
+    return [mock.patch.object(AccountTargets, "fresh_target", wrong)]
 
 
 def refused_account_gets_no_rest() -> Patches:
