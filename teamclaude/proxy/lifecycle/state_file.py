@@ -257,11 +257,12 @@ class StateSaver:
             self._saved = state
 
     def end(self) -> None:
-        """End the thread without saving."""
+        """End the thread without saving; `changed` is set, for whoever takes the changes from now on."""
         self._stopping = True
         self.save_soon()
         if self._thread.is_alive():
             self._thread.join()
+        self.changed.set()
 
     def stop(self) -> None:
         """End the thread and save a last time; return when that is done.
