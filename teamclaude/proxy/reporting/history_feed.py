@@ -5,8 +5,8 @@ Rules that hold in this file:
 1. Numbers and names only: no text of a request or an answer.  A project is the last part of a path.
 2. Tokens count for the account that took them: an attempt that failed after some is a fact of its own.
 3. A reading is kept when it tells something new (`ReadingFilter`), not with every response.
-4. A session's first requests wait until its files have been read, a few seconds at most, and then have its
-   project and issue like all others.
+4. A session's first requests wait until its files have been read, a few seconds at most and some hundred in
+   all, and then have its project and issue like all others.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PROJECT_HEADER = "x-teamclaude-project"
 MAX_PROJECT_CHARS = 80
 MAX_TEXT_CHARS = 300
 PLACE_SEC = 2.0  # that a session's files may take to be found; a kill loses that, too: 10 s in all at most
-MAX_UNPLACED = 1_000  # requests that wait for it
+MAX_UNPLACED = 200  # requests that wait for it, which are counted at once: 2 ms; more are of no known project
 
 
 class Lookups(Protocol):
@@ -70,11 +70,11 @@ class HistoryFeed(Observer):
         for exchange in exchanges:
             if exchange.route.kind is PathKind.INFERENCE or exchange.usage != NO_USAGE:
                 directory = self._directory(exchange)
-                if directory is None:
+                if directory is None and self.unplaced < MAX_UNPLACED:
                     self._unplaced[exchange.routing_request.session or ""].append(exchange)
                     self.unplaced += 1
                 else:
-                    facts += self._facts_of(exchange, directory)
+                    facts += self._facts_of(exchange, directory or "")
             for attempt in exchange.attempts:
                 if attempt.reading is not None:
                     readings += self._readings.new_of(attempt.account, attempt.reading)
@@ -92,8 +92,7 @@ class HistoryFeed(Observer):
     def tick(self, now: float) -> None:
         """Count the requests whose sessions' files have been read by now; warn of a disk that hangs."""
         if self._unplaced:
-            too_many = self.unplaced > MAX_UNPLACED
-            self._place(lambda oldest: too_many or abs(now - oldest.at - oldest.duration) >= PLACE_SEC)
+            self._place(lambda oldest: abs(now - oldest.at - oldest.duration) >= PLACE_SEC)
         if self._writer is not None:
             self._writer.check()
 

@@ -171,7 +171,9 @@ def test_many_requests_do_not_wait_for_places(history: History, monkeypatch: pyt
     for _ in range(3):
         feed.record_all([exchange(attempt("alice", Usage(10)))])
     feed.tick(NOW + 5)
-    assert len(history.writer.facts) == 3
+    assert (len(history.writer.facts), feed.unplaced) == (1, 2)
+    feed.tick(NOW + 7)
+    assert (len(history.writer.facts), feed.unplaced) == (3, 0)
 
 
 def test_a_request_that_no_account_got_is_an_error_without_one(feed: HistoryFeed, history: History) -> None:
