@@ -109,9 +109,9 @@ class UpstreamPool:
             idle.append(connection)
             if now - idle[0].idle_since <= IDLE_SEC and not self._closed:  # the longest idle comes first
                 return
-            kept = [] if self._closed else [each for each in idle if now - each.idle_since <= IDLE_SEC]
-            stale = [each for each in idle if each not in kept]
-            idle[:] = kept
+            stale = []
+            while idle and (self._closed or now - idle[0].idle_since > IDLE_SEC):
+                stale.append(idle.pop(0))
         for old in stale:
             old.close()
 

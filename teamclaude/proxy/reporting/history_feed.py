@@ -5,8 +5,8 @@ Rules that hold in this file:
 1. Numbers and names only: no text of a request or an answer.  A project is the last part of a path.
 2. Tokens count for the account that took them: an attempt that failed after some is a fact of its own.
 3. A reading is kept when it tells something new (`ReadingFilter`), not with every response.
-4. A session's first requests wait until its files have been read, a few seconds at most and some hundred in
-   all, and then have its project and issue like all others.
+4. A session's first requests wait until its files have been read, a few seconds at most and MAX_UNPLACED
+   in all, and then have its project and issue like all others.
 """
 
 from __future__ import annotations
