@@ -151,7 +151,7 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.ready: pyproject.toml
-	@.ci/environment "$(PYTHON)" "$(VENV)" pytest "coverage>=7.10"
+	@.ci/environment "$(PYTHON)" "$(VENV)" $$(sed -n 's/^test = \[\(.*\)\]$$/\1/p' pyproject.toml | tr -d '",')
 
 # The versions stand in pyproject.toml alone.
 $(TOOLS)/.ready: pyproject.toml
