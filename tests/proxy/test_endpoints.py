@@ -244,7 +244,7 @@ def test_reload_returns_what_changed(stage: Build) -> None:
         "added": ["c"],
         "removed": ["b"],
         "updated": ["a"],
-        "settings": ["proxy", "logDir", "logRequests"],
+        "settings": ["proxy.port", "logDir", "logRequests"],
         "needsRestart": ["proxy.port", "logDir", "logRequests"],
     }
     again = s.send("POST", "/teamclaude/accounts/reload").json()

@@ -147,7 +147,7 @@ def test_another_config_put_in_the_place_is_taken_and_what_it_replaced_is_kept(
     s.write(other)
     s.until(lambda: len(s.warnings) == 2)
     assert "what it was is kept as" in s.warnings[0]
-    assert s.warnings[1:] == ["config read again: added c; removed a, b; changed proxy"]
+    assert s.warnings[1:] == ["config read again: added c; removed a, b; changed proxy.apiKey"]
     (aside,) = s.path.parent.glob("teamclaude.replaced-*.json")
     assert json.loads(aside.read_text()) == before
     assert aside.stat().st_mode & 0o777 == 0o600

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...settings import camel_case, config_key
 from .config import Config
-from .schema import INLINE
+from .schema import INLINE, Section
 
 __all__ = ["NOTHING_NEW", "changed_keys", "changes_text", "keys_needing_restart"]
 
@@ -36,18 +36,24 @@ def keys_needing_restart(started_with: Config, new: Config) -> list[str]:
 
 
 def changed_keys(old: Config, new: Config) -> list[str]:
-    """Return the config keys whose values differ, without the accounts."""
-    return [key for key in _changed(old, new) if key != "accounts"]
+    """Return the config keys whose values differ, `proxy.maxHeld` for one in a section, without the accounts."""
+    keys = []
+    for key, before, after in _changed(old, new):
+        if isinstance(before, Section) and isinstance(after, Section):
+            keys += [f"{key}.{inner}" for inner, _, _ in _changed(before, after)]
+        elif key != "accounts":
+            keys.append(key)
+    return keys
 
 
-def _changed(old: Any, new: Any) -> Iterator[str]:
+def _changed(old: Section, new: Section) -> Iterator[tuple[str, Any, Any]]:
     for name, field in old.__dataclass_fields__.items():
         before, after = getattr(old, name), getattr(new, name)
         key = config_key(field)
         if key == INLINE:
             yield from _changed(before, after)
         elif before != after:
-            yield key
+            yield key, before, after
 
 
 def changes_text(changes: Mapping[str, Sequence[str]]) -> str:
@@ -59,7 +65,7 @@ def changes_text(changes: Mapping[str, Sequence[str]]) -> str:
         f"{what} {', '.join(changes[what])}" for what in ("added", "removed", "updated") if changes[what]
     ]
     later = changes["needsRestart"]
-    now = [key for key in changes["settings"] if key not in {each.partition(".")[0] for each in later}]
+    now = [key for key in changes["settings"] if not f"{key}.".startswith(tuple(f"{each}." for each in later))]
     if now:
         parts.append(f"changed {', '.join(now)}")
     if later:

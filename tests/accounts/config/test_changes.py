@@ -27,7 +27,8 @@ def changes(**parts: list[str]) -> dict[str, list[str]]:
             ["routes", "maxUsage"],
         ),
         ({"backoffSec": 7}, ["backoffSec"]),  # one of the routing keys, which are at the top of the file
-        ({"proxy": {"maxHeld": 9}}, ["proxy"]),
+        ({"proxy": {"maxHeld": 9, "tls": {"cert": "c", "key": "k"}}}, ["proxy.tls", "proxy.maxHeld"]),
+        ({"maxSpend": {"day": 5}}, ["maxSpend.day"]),
     ],
 )
 def test_the_keys_that_differ_are_found(more: dict[str, Any], keys: list[str]) -> None:
@@ -45,8 +46,12 @@ def test_nothing_differs_between_defaults() -> None:
         (changes(settings=["routes", "pins"]), "changed routes, pins"),
         (changes(added=["b"], removed=["a", "c"], updated=["d"]), "added b; removed a, c; updated d"),
         (
-            changes(settings=["proxy", "routes"], needsRestart=["proxy.port"]),
-            "changed routes; in force after a restart only: proxy.port",
+            changes(settings=["proxy.port", "proxy.apiKey", "routes"], needsRestart=["proxy.port"]),
+            "changed proxy.apiKey, routes; in force after a restart only: proxy.port",
+        ),
+        (
+            changes(settings=["proxy.portal", "history.dir"], needsRestart=["proxy.port", "history"]),
+            "changed proxy.portal; in force after a restart only: proxy.port, history",
         ),
     ],
 )
