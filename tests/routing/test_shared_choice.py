@@ -385,7 +385,7 @@ def crowded_run(seed: int, hours: float, policy: str = POLICY, **more: Any) -> t
 
 
 @pytest.mark.parametrize(
-    ("seed", "hours", "more"), [(8, 22.0, {}), (6, 20.0, {"cache_life": 300.0, "hold_sec": 600.0})]
+    ("seed", "hours", "more"), [(8, 22.0, {}), (6, 22.0, {"cache_life": 300.0, "hold_sec": 600.0})]
 )
 def test_a_run_is_the_same_with_and_without_sharing(
     monkeypatch: Any, seed: int, hours: float, more: dict[str, Any]

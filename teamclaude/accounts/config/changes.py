@@ -36,7 +36,7 @@ def keys_needing_restart(started_with: Config, new: Config) -> list[str]:
 
 
 def changed_keys(old: Config, new: Config) -> list[str]:
-    """Return the config keys whose values differ, `proxy.maxHeld` for one in a section, without the accounts."""
+    """Return the config keys whose values differ, without the accounts; `proxy.maxHeld`: one in a section."""
     keys = []
     for key, before, after in _changed(old, new):
         if isinstance(before, Section) and isinstance(after, Section):
@@ -65,7 +65,9 @@ def changes_text(changes: Mapping[str, Sequence[str]]) -> str:
         f"{what} {', '.join(changes[what])}" for what in ("added", "removed", "updated") if changes[what]
     ]
     later = changes["needsRestart"]
-    now = [key for key in changes["settings"] if not f"{key}.".startswith(tuple(f"{each}." for each in later))]
+    now = [
+        key for key in changes["settings"] if not f"{key}.".startswith(tuple(f"{each}." for each in later))
+    ]
     if now:
         parts.append(f"changed {', '.join(now)}")
     if later:

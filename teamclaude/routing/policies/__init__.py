@@ -3,6 +3,7 @@
 A policy has no I/O, clock or lock, and decides nothing that holds for every policy (choice.py, rails.py).
 
 - base: what a policy is asked, and the defaults
+- conversation_use: what conversations use, how fast and in all
 - family_estimates: what policy price learns by model family
 - pace: the weekly line and the policy that follows it
 - price: most quota left against the demand expected until the reset (the default)

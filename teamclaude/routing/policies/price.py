@@ -9,7 +9,8 @@ once learned, bend it into the team's own calendar.
 2. A warm conversation stays.  When its account closes it waits, if that is cheaper than writing its cache
    anew.
 3. A cold conversation enters an account where others are active only if the account's windows then last
-   until they are reset, its entry included; otherwise it waits its turn.  Without that gate all conversations
+   until they are reset, or until these conversations have ended, its entry included; otherwise it waits its
+   turn.  Without that gate all conversations
    that waited for a window enter at once, use it up by writing their caches anew, and these expire before the
    next window opens.
 4. Candidates are sorted by their best-case cost.  Runway and free slots, which only make a candidate worse,
@@ -31,6 +32,7 @@ from ..state.conversations import Binding
 from ..state.decision import Exclusion, LazyExclusions, RoutingRequest
 from ..user_rules.week_hours import Calendar
 from .base import Placement, Policy, Pool
+from .conversation_use import ConversationUse
 from .price_estimates import InflightLimits, PriceEstimates
 from .quota_outlook import INFINITE, QuotaOutlook, QuotaOutlooks
 
@@ -60,6 +62,7 @@ class Tuning(NamedTuple):
     longest_slot_wait_sec: float = 120.0  # for a slot where the cache is; 0: as under every policy
     agents_wait: bool = True  # sub-agents let those go first that have waited longer
     place_life_sec: float = 7200.0  # of the place at the gate, while the client is away
+    expects_ends: bool = True  # conversations use what others did before they ended; else they go on
     own_time: bool = True  # burn over the time between a conversation's responses alone
     full: float = 1.005  # headers round to 0.01: the API itself says when a window is full
 
@@ -80,7 +83,7 @@ class PricePolicy(Policy):
     def __init__(self, tuning: Tuning = DEFAULT_TUNING) -> None:
         self._tuning = tuning
         self.place_life_sec = tuning.place_life_sec
-        self.estimates = PriceEstimates(tuning.own_time)
+        self.estimates = PriceEstimates(tuning.own_time, tuning.expects_ends)
         self._inflight_limits = InflightLimits()
         self._outlooks = QuotaOutlooks(self.estimates, tuning.scarce_from)
 
@@ -92,24 +95,26 @@ class PricePolicy(Policy):
 
     def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
         """Take the account with the lowest cost; a free slot comes first."""
-        now, rate = pool.now, self.estimates.burn_rate
+        now, use = pool.now, self.estimates.use_while_active
         candidates = self._candidates(pool, request, home)
-        chosen, outlook, active = self._best(pool, candidates, rate)[5:]
-        others = partial(_exclusions_of_others, pool.accounts, candidates, chosen, rate, now)
-        return Placement(chosen, LazyExclusions(others), outlook.describe(active, rate, now))
+        chosen, outlook, active = self._best(pool, candidates, use)[5:]
+        others = partial(_exclusions_of_others, pool.accounts, candidates, chosen, use, now)
+        return Placement(chosen, LazyExclusions(others), outlook.describe(active, use, now))
 
     def choose(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Account:
         """Return the account of `place`."""
-        return self._best(pool, self._candidates(pool, request, home), self.estimates.burn_rate)[5]
+        return self._best(pool, self._candidates(pool, request, home), self.estimates.use_while_active)[5]
 
-    def _best(self, pool: Pool, candidates: Sequence[_Candidate], rate: Optional[float]) -> _Candidate:
+    def _best(
+        self, pool: Pool, candidates: Sequence[_Candidate], use: Optional[ConversationUse]
+    ) -> _Candidate:
         now, long_run = pool.now, self._tuning.long_run_sec
         best, lowest = candidates[0], _WORST
         for candidate in candidates:
             if lowest < (False, *candidate[:4]):
                 break  # sorted by best-case cost: the rest cannot win
             cost, inflight, last_picked, name, _, account, outlook, active = candidate
-            runway = outlook.runway(active + 1, rate, now)
+            runway = outlook.runway(active + 1, use, now)
             if runway < long_run:
                 cost *= runway / long_run
             full = not pool.has_slot(account)
@@ -174,11 +179,13 @@ class PricePolicy(Policy):
             others = max(others, account.inflight)
         if others == 0:
             ahead, needed = 0, tuning.idle_gate_sec  # whoever is first may be unable to use it
+            use = estimates.use_while_active
         else:
             needed = min(tuning.longest_gate_sec, tuning.gate_sec * (others + ahead))
+            use = estimates.use_until_end
         entries = (1 + ahead) * estimates.entry_tokens if tuning.counts_entry else 0.0
         outlook = self._outlooks.of(account, request.model, now)
-        return ahead, outlook.runway(others + ahead + 1, estimates.burn_rate, now, entries), needed
+        return ahead, outlook.runway(others + ahead + 1, use, now, entries), needed
 
     def knows(self, conversation: str, now: float) -> bool:
         """Return whether it was active lately."""
@@ -266,11 +273,11 @@ def _exclusions_of_others(
     accounts: Sequence[Account],
     candidates: Iterable[_Candidate],
     chosen: Account,
-    rate: Optional[float],
+    use: Optional[ConversationUse],
     now: float,
 ) -> Iterator[Exclusion]:
     by_account = {candidate[5]: candidate[6:] for candidate in candidates}
     for account in accounts:
         if account is not chosen:
             outlook, active = by_account[account]
-            yield Exclusion(account.key, "less quota left", outlook.describe(active, rate, now))
+            yield Exclusion(account.key, "less quota left", outlook.describe(active, use, now))

@@ -6,7 +6,7 @@ account (quota/learned_caps.py).  An account whose size is unknown counts as lar
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from typing import Any, Optional
 
@@ -15,6 +15,7 @@ from ..quota.usage import Usage
 from ..state.account import Account
 from ..state.expiring_set import ExpiringSet
 from ..user_rules.week_hours import Calendar, utc_calendar
+from .conversation_use import ConversationTotals, ConversationUse
 from .family_estimates import ACTIVE_SEC, FamilyEstimates
 
 __all__ = ["HOURS", "WEEKS_IN_5H", "DemandTable", "InflightLimits", "PriceEstimates"]
@@ -39,10 +40,12 @@ class PriceEstimates:
 
     With `own_time` the burn of a conversation is taken over the time between its responses.  Else it is taken
     over all the time in which it counts as active: also the last ACTIVE_SEC, in which nothing comes any more.
+    With `expects_ends` a conversation is expected to use what others did before they ended, else to go on.
     """
 
-    def __init__(self, own_time: bool = True) -> None:
+    def __init__(self, own_time: bool = True, expects_ends: bool = True) -> None:
         self._own_time = own_time
+        self._expects_ends = expects_ends
         self.demand = DemandTable()
         self.tokens = 0.0  # burned by warm requests, fading
         self.seconds = 0.0  # of active conversations, fading alike
@@ -50,7 +53,7 @@ class PriceEstimates:
         self.entry_tokens = 0.0  # that a conversation burns to write its cache on an account; 0: not known
         # By account key: conversations that were served there lately, or have just been given it.
         self._active: defaultdict[str, ExpiringSet] = defaultdict(ExpiringSet)
-        self._served_at: OrderedDict[str, float] = OrderedDict()  # active conversations: their last response
+        self._totals = ConversationTotals()
         self._last_now: Optional[float] = None
         self._mean_week: Optional[float] = None  # tokens, of the accounts that are known
         self._mean_five: Optional[float] = None
@@ -76,22 +79,15 @@ class PriceEstimates:
             self._record_cold([burned])
         if conversation is not None:
             self._active[account.key].set_expiry(conversation, now + ACTIVE_SEC)
+            since = self._totals.record(conversation, burned, now)
             if self._own_time:
-                self._count_own_time(conversation, now)
+                self.seconds += since
         if model is not None and account.windows.scoped:
             self.families.record_response(account, conversation, model, burned, now)
 
     def record_entry(self, account: Account, conversation: str, now: float) -> None:
         """Count the conversation as active on `account` for a while from now on."""
         self._active[account.key].set_expiry(conversation, now + ACTIVE_SEC)
-
-    def _count_own_time(self, conversation: str, now: float) -> None:
-        """Count the time since the conversation's last response, unless it has been idle since."""
-        before = self._served_at.pop(conversation, now)
-        self._served_at[conversation] = now
-        self.seconds += now - before if 0.0 <= now - before < ACTIVE_SEC else 0.0
-        while next(iter(self._served_at.values())) <= now - ACTIVE_SEC:
-            self._served_at.popitem(last=False)
 
     def _advance(self, accounts: Iterable[Account], now: float) -> None:
         step = 0.0 if self._last_now is None else min(MAX_STEP_SEC, max(0.0, now - self._last_now))
@@ -132,6 +128,20 @@ class PriceEstimates:
         """Tokens per second of an active conversation; None until an hour of them was seen."""
         return self.tokens / self.seconds if self.seconds >= 3600.0 and self.tokens > 0.0 else None
 
+    @property
+    def use_while_active(self) -> Optional[ConversationUse]:
+        """What a conversation uses as long as it is active; None until `burn_rate` is known."""
+        rate = self.burn_rate
+        return None if rate is None else ConversationUse(rate)
+
+    @property
+    def use_until_end(self) -> Optional[ConversationUse]:
+        """The same of one that will end as others did, as far as that is known."""
+        rate = self.burn_rate
+        if rate is None or not self._expects_ends:
+            return self.use_while_active
+        return self._totals.usual(rate)
+
     def _record_cold(self, burned: Iterable[int]) -> None:
         self._cold.extend(burned)
         self.entry_tokens = sum(self._cold) / len(self._cold) if len(self._cold) >= LEAST_COLD else 0.0
@@ -144,6 +154,7 @@ class PriceEstimates:
             "seconds": self.seconds,
             "cold": list(self._cold),
             "families": self.families.to_json(),
+            "conversations": self._totals.to_json(),
         }
 
     def restore(self, saved: LenientObject) -> None:
@@ -155,6 +166,7 @@ class PriceEstimates:
         self.seconds = max(0.0, saved.get("seconds", as_number, 0.0))
         self._record_cold(saved.each("cold", as_count))
         self.families.restore(saved.inner("families"))
+        self._totals.restore(saved.inner("conversations"))
 
 
 class InflightLimits:

@@ -2,7 +2,8 @@
 
 1. The share of an account is the smallest of its windows' shares: what is left of a window, in parts of the
    demand that is expected until it is reset.
-2. Its runway is how long the conversations that are active there can go on before a window is used up.
+2. Its runway is how long the conversations that are active there can go on before a window is used up: for
+   ever, if they are expected to end before (conversation_use.py).
 3. A window that binds only some models counts for requests of these, against the demand for these, and with
    the conversations that use it.
 4. For all other requests what such a window has left is set aside in the week, at most the part of the week
@@ -17,6 +18,7 @@ from typing import Optional
 from ...values import NamedTuple
 from ..state.account import Account
 from ..state.decision import NEVER
+from .conversation_use import ConversationUse
 from .price_estimates import WEEKS_IN_5H, PriceEstimates
 
 __all__ = ["INFINITE", "QuotaOutlook", "QuotaOutlooks"]
@@ -38,23 +40,23 @@ class QuotaOutlook(NamedTuple):
     # Tokens left, reset, active conversations that do not use it; of windows that may end before the reset.
     windows: tuple[tuple[float, float, int], ...]
 
-    def runway(self, active: int, rate: Optional[float], now: float, entries: float = 0.0) -> float:
+    def runway(self, active: int, use: Optional[ConversationUse], now: float, entries: float = 0.0) -> float:
         """Return the seconds until `active` conversations use a window up; `entries` are burned at once.
 
         A window that resets earlier is never used up.
         """
         shortest = INFINITE
-        if rate is not None:
+        if use is not None:
             for left, resets_at, others in self.windows:
-                runs = max(0.0, left - entries) / (max(1, active - others) * rate)
+                runs = use.lasting(max(0.0, left - entries), max(1, active - others))
                 if runs < shortest and now + runs < resets_at:
                     shortest = runs
         return shortest
 
-    def describe(self, active: int, rate: Optional[float], now: float) -> str:
+    def describe(self, active: int, use: Optional[ConversationUse], now: float) -> str:
         """Say how crowded the account is, and how long a window lasts with one conversation more."""
         conversations = "1 conversation active" if active == 1 else f"{active} conversations active"
-        runway = self.runway(active + 1, rate, now)
+        runway = self.runway(active + 1, use, now)
         if runway == INFINITE:
             return conversations
         minutes = runway / 60

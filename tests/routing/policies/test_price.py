@@ -121,6 +121,19 @@ def test_a_cold_conversation_waits_at_the_gate_of_a_window_that_soon_ends(priced
     assert waits.decision.retry_at == pytest.approx(pool.now + 15.0)
 
 
+def test_a_window_need_not_carry_conversations_for_longer_than_they_usually_go_on(priced):
+    pool = nearly_full(priced)  # 100,000 tokens are left; two conversations that go on burn these in 500 s
+    totals = pool.fleet.policy.estimates._totals
+    for number in range(10):
+        totals.record(f"before {number}", 40_000, pool.now - HOUR)
+    totals.record("other", 1000, pool.now)
+    assert isinstance(pool.admit("s", hold_sec=HOLD), Lease)
+    make_active(pool, "a", "third")
+    waits = pool.admit("t", hold_sec=HOLD)  # four of them
+    assert isinstance(waits, Wait)
+    assert waits.decision.reason == Reason.GATE
+
+
 def test_no_request_waits_at_the_gate_without_a_hold_or_at_an_idle_account(priced):
     pool = nearly_full(priced)
     assert isinstance(pool.admit("s"), Lease)

@@ -9,6 +9,7 @@ import pytest
 
 from teamclaude.routing.fleet import Fleet
 from teamclaude.routing.policies.base import Placement, Pool
+from teamclaude.routing.policies.conversation_use import ConversationUse
 from teamclaude.routing.policies.price import PricePolicy
 from teamclaude.routing.policies.quota_outlook import INFINITE, QuotaOutlook
 from teamclaude.routing.quota.rules import Rules
@@ -23,8 +24,8 @@ START = 1_800_000_000.0
 
 def test_the_detail_says_how_long_a_window_lasts_with_one_more() -> None:
     outlook = QuotaOutlook(0.0, 1.0, ((600_000.0, 9000.0, 0),))
-    assert outlook.describe(1, 100.0, 0.0) == "1 conversation active, lasts 50 min"
-    assert outlook.describe(1, 25.0, 0.0) == "1 conversation active"  # it resets before
+    assert outlook.describe(1, ConversationUse(100.0), 0.0) == "1 conversation active, lasts 50 min"
+    assert outlook.describe(1, ConversationUse(25.0), 0.0) == "1 conversation active"  # it resets before
     assert outlook.describe(1, None, 0.0) == "1 conversation active"
 
 
@@ -60,7 +61,7 @@ class CheckedPolicy(PricePolicy):
         outlook = self._outlooks.of(account, request.model, now)
         active = self.estimates.active_count(account, now, request.conversation)
         value = min(outlook.share, self._share_cap(pool, request.model)) / (active + 1)
-        runway = outlook.runway(active + 1, self.estimates.burn_rate, now)
+        runway = outlook.runway(active + 1, self.estimates.use_while_active, now)
         if runway < tuning.long_run_sec:
             value *= runway / tuning.long_run_sec
         if account is home:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from teamclaude.routing.policies.conversation_use import ConversationUse
 from teamclaude.routing.policies.price import PricePolicy
 from teamclaude.routing.policies.quota_outlook import QuotaOutlook
 from teamclaude.routing.policies.registry import POLICIES
@@ -15,6 +16,7 @@ from teamclaude.routing.user_rules.caps import Caps
 HOUR, DAY = 3600.0, 86400.0
 OPUS, SONNET = "claude-opus-4-8", "claude-sonnet-4-6"
 WEEK = 1e6  # tokens of a weekly window
+USE = ConversationUse(100.0)  # tokens a second
 
 
 @pytest.fixture(name="pool")
@@ -80,8 +82,8 @@ def test_the_runway_of_such_a_window_counts_the_conversations_that_use_it(pool):
 
 def test_a_window_with_few_users_lasts_longer():
     everybody, some = QuotaOutlook(0.0, 1.0, ((6e5, 1e9, 0),)), QuotaOutlook(0.0, 1.0, ((6e5, 1e9, 2),))
-    assert (everybody.runway(4, 100.0, 0.0), some.runway(4, 100.0, 0.0)) == (1500.0, 3000.0)
-    assert some.runway(1, 100.0, 0.0) == 6000.0  # the one that asks uses it
+    assert (everybody.runway(4, USE, 0.0), some.runway(4, USE, 0.0)) == (1500.0, 3000.0)
+    assert some.runway(1, USE, 0.0) == 6000.0  # the one that asks uses it
 
 
 def test_pace_and_least_used_see_it_too(pool):
