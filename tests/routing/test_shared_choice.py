@@ -338,7 +338,7 @@ def test_who_is_due_and_who_is_hopeless_is_found_without_looking_at_all(monkeypa
 
     monkeypatch.setattr(WaitQueue, "next_due", checked_due)
     monkeypatch.setattr(WaitQueue, "hopeless", checked_hopeless)
-    crowded_run(6, 20.0, cache_life=300.0, hold_sec=600.0)
+    crowded_run(6, 22.0, cache_life=300.0, hold_sec=600.0)
     assert max(crowds) > 3
 
 

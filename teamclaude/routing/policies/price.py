@@ -59,6 +59,7 @@ class Tuning(NamedTuple):
     short_wait_sec: float = 15.0  # always worth it
     token_price: float = 1.0  # of rewriting a cache when tokens are scarce; 0: never wait for it
     scarce_from: float = 0.9  # demand against supply from which tokens have a price
+    day_spread: float = 0.4  # by which a day's demand may fall short of what is expected; 0: none does
     longest_slot_wait_sec: float = 120.0  # for a slot where the cache is; 0: as under every policy
     agents_wait: bool = True  # sub-agents let those go first that have waited longer
     place_life_sec: float = 7200.0  # of the place at the gate, while the client is away
@@ -85,7 +86,7 @@ class PricePolicy(Policy):
         self.place_life_sec = tuning.place_life_sec
         self.estimates = PriceEstimates(tuning.own_time, tuning.expects_ends)
         self._inflight_limits = InflightLimits()
-        self._outlooks = QuotaOutlooks(self.estimates, tuning.scarce_from)
+        self._outlooks = QuotaOutlooks(self.estimates, tuning.scarce_from, tuning.day_spread)
 
     def adapt_rules(self, rules: Rules) -> Rules:
         """Use windows to their end, unless a switchThreshold is configured."""

@@ -1,7 +1,9 @@
 """What is left of an account's windows against what will be wanted of them, for policy `price`.
 
 1. The share of an account is the smallest of its windows' shares: what is left of a window, in parts of the
-   demand that is expected until it is reset.
+   demand that is expected until it is reset.  Of what is expected until a weekly reset only that counts which
+   is all but certain: days differ, and the mean of n days is uncertain by a part that falls with sqrt(n).  So
+   the week that is reset first is used up first, also where quiet days come before the reset.
 2. Its runway is how long the conversations that are active there can go on before a window is used up: for
    ever, if they are expected to end before (conversation_use.py).
 3. A window that binds only some models counts for requests of these, against the demand for these, and with
@@ -13,6 +15,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import sqrt
 from typing import Optional
 
 from ...values import NamedTuple
@@ -24,11 +27,12 @@ from .price_estimates import WEEKS_IN_5H, PriceEstimates
 __all__ = ["INFINITE", "QuotaOutlook", "QuotaOutlooks"]
 
 INFINITE = float("inf")
-HALF_HOUR, HOUR, WEEK = 1800.0, 3600.0, 7 * 86400.0
+HALF_HOUR, HOUR, DAY, WEEK = 1800.0, 3600.0, 86400.0, 7 * 86400.0
 # A response makes the outlook be computed anew at once, time alone so seldom.
 OUTLOOK_SEC = 5.0
 EPSILON = 1e-9
 MAX_MODELS = 64  # clients name any model
+LEAST_CERTAIN = 0.2  # of what is expected, however soon the reset is
 _UNKNOWN_SCARCITY = (NEVER, 0, 0.0)
 
 
@@ -67,8 +71,10 @@ class QuotaOutlook(NamedTuple):
 class QuotaOutlooks:
     """The outlooks of all accounts, each computed when it is asked for and kept for a moment."""
 
-    def __init__(self, estimates: PriceEstimates, scarce_from: float) -> None:
+    def __init__(self, estimates: PriceEstimates, scarce_from: float, day_spread: float = 0.0) -> None:
         self._estimates = estimates
+        # By how much a day's demand may fall short, against the mean; 0: all days are alike.
+        self._day_spread = day_spread
         self._scarce_from = scarce_from  # demand against supply from which tokens have a price
         # By account key, and by model where some windows bind only some models.  What is removed is computed
         # anew: with each response, so it is no method.
@@ -121,8 +127,7 @@ class QuotaOutlooks:
         wanted = self._estimates.demand.expected
         until = now + 5 * HOUR if ends_5h is None else max(ends_5h, now + HALF_HOUR)
         share_5h = left_5h * (size_5h or WEEKS_IN_5H) / max(wanted(now, until), EPSILON)
-        until = now + WEEK if ends_7d is None else ends_7d
-        share_7d = left_7d * (size_7d or 1.0) / max(wanted(now, until), EPSILON)
+        share_7d = left_7d * (size_7d or 1.0) / self._certain_demand(now, ends_7d)
         ending = []
         if size_5h is not None and used_5h is not None and ends_5h is not None:
             ending.append((left_5h * size_5h, ends_5h, 0))
@@ -133,6 +138,13 @@ class QuotaOutlooks:
             week = _Week(left_7d * (size_7d or 1.0), size_7d, share_5h, share_7d)
             outlook = self._with_scoped(outlook, account, model, week, now)
         return outlook
+
+    def _certain_demand(self, now: float, resets_at: Optional[float]) -> float:
+        """Return the tokens that will be wanted before a weekly reset, all but certainly; more than 0."""
+        until = now + WEEK if resets_at is None else resets_at
+        expected = max(self._estimates.demand.expected(now, until), EPSILON)
+        days = max((until - now) / DAY, EPSILON)
+        return expected * max(LEAST_CERTAIN, 1.0 - self._day_spread / sqrt(days))
 
     def _with_scoped(
         self, outlook: QuotaOutlook, account: Account, model: Optional[str], week: _Week, now: float
@@ -145,7 +157,7 @@ class QuotaOutlooks:
             size = families.window_size(account, axis, week.size)
             left = _unused_share(used, account.usable_part(axis, now)) * (size or 1.0)
             demand = families.demand_share(account, axis)
-            wanted = max(self._estimates.demand.expected(now, ends_at or now + WEEK), EPSILON)
+            wanted = self._certain_demand(now, ends_at)
             if account.windows.covers(axis, model):
                 scoped = min(scoped, left / (wanted * demand))
                 if size is not None and used is not None and ends_at is not None:

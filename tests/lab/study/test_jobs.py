@@ -13,6 +13,7 @@ from teamclaude.lab.study.changes import Variant
 from teamclaude.lab.study.jobs import Job, play_jobs
 from teamclaude.lab.study.worlds import World
 from teamclaude.lab.traffic import synthetic_sessions
+from tests.waiting import until
 
 SETTINGS = ScenarioSettings(sizes=(1.0, 1.0), weeks=1, users=1)
 WORLD = World("small", "", SETTINGS)
@@ -47,9 +48,8 @@ def test_an_interrupted_study_ends_its_processes():
     workers = multiprocessing.active_children()
     assert workers
     played.close()
-    for worker in workers:
-        worker.join(30.0)
-        assert worker.exitcode is not None
+    # A thread of the pool waits for them, too: while it has the status of one, `join` knows of none.
+    until(lambda: all(worker.exitcode is not None for worker in workers), 30.0)
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows has no signal mask")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.routing.policies.conversation_use import ConversationUse
-from teamclaude.routing.policies.price import PricePolicy
+from teamclaude.routing.policies.price import PricePolicy, Tuning
 from teamclaude.routing.policies.quota_outlook import QuotaOutlook
 from teamclaude.routing.policies.registry import POLICIES
 from teamclaude.routing.quota.rules import Rules
@@ -16,6 +16,7 @@ from teamclaude.routing.user_rules.caps import Caps
 HOUR, DAY = 3600.0, 86400.0
 OPUS, SONNET = "claude-opus-4-8", "claude-sonnet-4-6"
 WEEK = 1e6  # tokens of a weekly window
+EVERY_DAY_ALIKE = Tuning(day_spread=0.0)
 USE = ConversationUse(100.0)  # tokens a second
 
 
@@ -23,7 +24,8 @@ USE = ConversationUse(100.0)  # tokens a second
 def pool_with_scoped_windows(make_pool):
     """Two equal accounts of which a has more of its week left, and b more of that for Opus."""
     pool = make_pool("a", "b")
-    pool.fleet.set_policy(Rules(), PricePolicy())
+    pool.fleet.policy = PricePolicy(EVERY_DAY_ALIKE)  # `set_policy` keeps one of the same name
+    pool.fleet.set_policy(Rules(), pool.fleet.policy)
     for name, used, used_by_opus in (("a", 0.4, 0.8), ("b", 0.5, 0.2)):
         pool[name].cap_7d.size, pool[name].cap_5h.size = WEEK, WEEK / 8
         pool.quota(name, "7d", used, 3 * DAY)
@@ -38,6 +40,29 @@ def burn(pool, name, session, model, tokens):
 
 def outlook(pool, name, model):
     return pool.fleet.policy._outlooks.of(pool[name], model, pool.now)
+
+
+@pytest.mark.parametrize(
+    ("days", "counts"), [(0.01, 0.2), (0.2, 0.2), (0.25, 0.2), (1.0, 0.6), (4.0, 0.8), (6.25, 0.84)]
+)
+def test_of_the_demand_before_a_weekly_reset_that_counts_which_is_all_but_certain(make_pool, days, counts):
+    shares = []
+    for tuning in (Tuning(), EVERY_DAY_ALIKE):
+        pool = make_pool("a")
+        pool.fleet.policy = PricePolicy(tuning)
+        pool["a"].cap_7d.size, pool["a"].cap_5h.size = WEEK, 1e6 * WEEK
+        pool.quota("a", "7d", 0.5, days * DAY + 0.001)
+        shares.append(outlook(pool, "a", None).share)
+    assert shares[1] / shares[0] == pytest.approx(counts, abs=0.001)
+
+
+def test_what_is_reset_first_is_used_up_first(make_pool):
+    for tuning, chosen in ((EVERY_DAY_ALIKE, "b"), (Tuning(), "a")):
+        pool = make_pool("a", "b")
+        pool.fleet.policy = PricePolicy(tuning)
+        pool.quota("a", "7d", 0.87, 1 * DAY)  # 13 % of a week are left for a day
+        pool.quota("b", "7d", 0.10, 6 * DAY)  # 90 % for six: 15 % for each
+        assert pool.choose("new").account == chosen
 
 
 def test_a_conversation_goes_where_the_window_of_its_model_has_room(pool):
