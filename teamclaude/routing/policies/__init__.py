@@ -5,6 +5,7 @@ A policy has no I/O, clock or lock, and decides nothing that holds for every pol
 - base: what a policy is asked, and the defaults
 - conversation_use: what conversations use, how fast and in all
 - family_estimates: what policy price learns by model family
+- inflight_limits: how many requests an account takes at once
 - pace: the weekly line and the policy that follows it
 - price: most quota left against the demand expected until the reset (the default)
 - price_estimates: what policy price learns

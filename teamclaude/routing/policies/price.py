@@ -33,7 +33,8 @@ from ..state.decision import Exclusion, LazyExclusions, RoutingRequest
 from ..user_rules.week_hours import Calendar
 from .base import Placement, Policy, Pool
 from .conversation_use import ConversationUse
-from .price_estimates import InflightLimits, PriceEstimates
+from .inflight_limits import InflightLimits
+from .price_estimates import PriceEstimates
 from .quota_outlook import INFINITE, QuotaOutlook, QuotaOutlooks
 
 __all__ = ["PricePolicy", "Tuning"]

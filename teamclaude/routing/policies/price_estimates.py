@@ -1,4 +1,4 @@
-"""What policy `price` learns: active conversations, their burn, in-flight limits, and the week's demand.
+"""What policy `price` learns: active conversations, their burn, and the week's demand.
 
 Tokens are burned tokens (`Usage.burn`), times are seconds.  The sizes of windows are learned with each
 account (quota/learned_caps.py).  An account whose size is unknown counts as large as the others.
@@ -18,14 +18,13 @@ from ..user_rules.week_hours import Calendar, utc_calendar
 from .conversation_use import ConversationTotals, ConversationUse
 from .family_estimates import ACTIVE_SEC, FamilyEstimates
 
-__all__ = ["HOURS", "WEEKS_IN_5H", "DemandTable", "InflightLimits", "PriceEstimates"]
+__all__ = ["HOURS", "WEEKS_IN_5H", "DemandTable", "PriceEstimates"]
 
 WEEKS_IN_5H = 0.125  # a 5h window as a part of a week's quota, until learned
 FADE_SEC = 12 * 3600.0  # of the burn of an active conversation
 LATEST_COLD, LEAST_COLD = 64, 5  # cold requests whose mean is the cost of an entry
 MAX_STEP_SEC = 120.0
 REFRESH_SEC = 20.0  # what needs a look at every account is computed anew so seldom
-RAISE_AFTER_SEC = 1200.0  # a learned in-flight limit rises by one after so long
 HOURS = 168
 WEEKEND = (5, 6)  # days of a calendar, 0: Monday
 HOUR_SEC = 3600.0
@@ -168,35 +167,6 @@ class PriceEstimates:
         self._record_cold(saved.each("cold", as_count))
         self.families.restore(saved.inner("families"))
         self._totals.restore(saved.inner("conversations"))
-
-
-class InflightLimits:
-    """Requests an account takes at once, learned from bare 429s; by account key.
-
-    The API limits more than quota and does not say how.  A 429 that names neither a time nor a window, while
-    several requests were in flight, means that they were one too many.  The limit rises again slowly.
-    """
-
-    def __init__(self) -> None:
-        self.learned: dict[str, tuple[int, float]] = {}  # limit, when
-
-    def limit(self, account: Account, most: int, now: float) -> int:
-        """Return the requests the account may have in flight, at most `most`; 1 before its first response."""
-        if not account.proven:
-            return 1
-        learned = self.learned.get(account.key)
-        if learned is None:
-            return most
-        limit = learned[0] + int(max(0.0, now - learned[1]) / RAISE_AFTER_SEC)
-        if limit < most:
-            return limit
-        del self.learned[account.key]
-        return most
-
-    def record_bare_429(self, account: Account, now: float) -> None:
-        """Record a bare 429, whose request is still counted as in flight."""
-        if account.inflight > 1:
-            self.learned[account.key] = (account.inflight - 1, now)
 
 
 class DemandTable:
