@@ -126,7 +126,7 @@ def test_an_avoidable_error_is_exit_status_1(scratch: Path) -> None:
         finished.wait(5)
 
     out = io.StringIO()
-    options = DemoOptions(sessions=1, accounts=1, speed=2000.0, seconds=0.5)
+    options = DemoOptions(sessions=1, accounts=1, speed=2000.0, seconds=2.0)
     assert run_demo(options, out, deck=killed) == 1
     assert re.search(
         r"client-visible errors +[1-9].* × .*; [1-9]\d* while an account was usable", out.getvalue()
