@@ -150,15 +150,17 @@ clean:
 	rm -rf .venv .venvs .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV)/.ready: pyproject.toml
-	@.ci/environment "$(PYTHON)" "$(VENV)" $$(sed -n 's/^test = \[\(.*\)\]$$/\1/p' pyproject.toml | tr -d '",')
-
 # The versions stand in pyproject.toml alone.
+packages = $$(sed -n 's/^$(1) = \[\(.*\)\]$$/\1/p' pyproject.toml | tr -d '",')
+
+$(VENV)/.ready: pyproject.toml
+	@.ci/environment "$(PYTHON)" "$(VENV)" $(call packages,test)
+
 $(TOOLS)/.ready: pyproject.toml
-	@.ci/environment "$(PYTHON)" "$(TOOLS)" $$(sed -n 's/^\(lint\|types\) = \[\(.*\)\]$$/\2/p' pyproject.toml | tr -d '",')
+	@.ci/environment "$(PYTHON)" "$(TOOLS)" $(call packages,lint) $(call packages,types)
 
 $(DIST)/.ready: pyproject.toml
-	@.ci/environment "$(PYTHON)" "$(DIST)" $$(sed -n 's/^dist = \[\(.*\)\]$$/\1/p' pyproject.toml | tr -d '",')
+	@.ci/environment "$(PYTHON)" "$(DIST)" $(call packages,dist)
 
 $(WEB)/.ready: pyproject.toml
-	@.ci/environment "$(PYTHON)" "$(WEB)" $$(sed -n 's/^web = \[\(.*\)\]$$/\1/p' pyproject.toml | tr -d '",')
+	@.ci/environment "$(PYTHON)" "$(WEB)" $(call packages,web)
