@@ -10,9 +10,8 @@ once learned, bend it into the team's own calendar.
    anew.
 3. A cold conversation enters an account where others are active only if the account's windows then last
    until they are reset, or until these conversations have ended, its entry included; otherwise it waits its
-   turn.  Without that gate all conversations
-   that waited for a window enter at once, use it up by writing their caches anew, and these expire before the
-   next window opens.
+   turn.  Without that gate all conversations that waited for a window enter at once, use it up by writing
+   their caches anew, and these expire before the next window opens.
 4. Candidates are sorted by their best-case cost.  Runway and free slots, which only make a candidate worse,
    are computed in that order until the rest cannot win.
 """

@@ -137,10 +137,8 @@ class PriceEstimates:
     @property
     def use_until_end(self) -> Optional[ConversationUse]:
         """The same of one that will end as others did, as far as that is known."""
-        rate = self.burn_rate
-        if rate is None or not self._expects_ends:
-            return self.use_while_active
-        return self._totals.usual(rate)
+        use = self.use_while_active
+        return use if use is None or not self._expects_ends else self._totals.usual(use.rate)
 
     def _record_cold(self, burned: Iterable[int]) -> None:
         self._cold.extend(burned)
@@ -166,6 +164,7 @@ class PriceEstimates:
         self.seconds = max(0.0, saved.get("seconds", as_number, 0.0))
         self._record_cold(saved.each("cold", as_count))
         self.families.restore(saved.inner("families"))
+        self._totals = ConversationTotals()
         self._totals.restore(saved.inner("conversations"))
 
 

@@ -71,7 +71,7 @@ class QuotaOutlook(NamedTuple):
 class QuotaOutlooks:
     """The outlooks of all accounts, each computed when it is asked for and kept for a moment."""
 
-    def __init__(self, estimates: PriceEstimates, scarce_from: float, day_spread: float = 0.0) -> None:
+    def __init__(self, estimates: PriceEstimates, scarce_from: float, day_spread: float) -> None:
         self._estimates = estimates
         # By how much a day's demand may fall short, against the mean; 0: all days are alike.
         self._day_spread = day_spread

@@ -11,6 +11,7 @@ from teamclaude.routing.policies.conversation_use import (
     LATEST_ENDED,
     LEAST_ENDED,
     MAX_RUNNING,
+    MAX_TOTAL,
     ConversationTotals,
     ConversationUse,
 )
@@ -127,3 +128,14 @@ def test_what_is_no_good_of_it_is_left_out() -> None:
     new.restore(LenientObject({"a": -1, "b": "x", "c": 7}, "conversations", lost))
     assert new.to_json()["c"] == 7
     assert len(lost) == 2
+    assert not {"a", "b"} & set(new.to_json())
+
+
+def test_a_damaged_number_is_not_reckoned_with() -> None:
+    lost: list[str] = []
+    new = ConversationTotals()
+    new.restore(LenientObject({f"{number}": 10**number for number in range(8, 300)}, "conversations", lost))
+    assert new.usual(RATE) == ConversationUse(RATE), "the latest are all too large"
+    assert len(lost) == LATEST_ENDED
+    new.restore(LenientObject({f"{number}": MAX_TOTAL for number in range(LEAST_ENDED)}, "conversations", []))
+    assert new.usual(RATE) == ConversationUse(RATE, MAX_TOTAL, 0.0)

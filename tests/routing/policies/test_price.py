@@ -220,6 +220,9 @@ def test_what_it_learned_survives_a_restart(priced):
     assert new.burn_rate == pytest.approx(old.burn_rate)
     assert new.demand.hours == old.demand.hours
     assert fleet.policy.to_json() == pool.fleet.policy.to_json()
+    use = new._totals.usual(100.0)
+    restore_state(fleet, saved, pool.now)
+    assert new._totals.usual(100.0) == use, "nothing counts twice"
 
 
 def test_learned_state_that_is_no_good_is_left_out(priced):

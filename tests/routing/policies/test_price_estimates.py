@@ -191,7 +191,7 @@ def test_of_a_weekend_not_seen_less_is_expected_than_of_a_working_day() -> None:
     table = seen_days(range(2))
     days = [table.expected(MONDAY + day * DAY, MONDAY + (day + 1) * DAY) for day in range(7)]
     assert days[2:5] == pytest.approx([2400.0] * 3)
-    assert days[5:] == pytest.approx([0.25 * 2400.0] * 2, rel=0.07)  # smoothed at its ends
+    assert days[5:] == pytest.approx([0.25 * 2400.0] * 2, rel=0.03)  # smoothed at its ends
 
 
 def test_a_day_not_seen_is_like_the_days_of_its_kind_seen() -> None:
