@@ -1,4 +1,4 @@
-"""What one warm small request takes, counted: Python calls, calls of C functions, system calls.
+"""What one warm small request takes, counted: Python calls, bytecodes, calls of C functions, system calls.
 
     python -m tests.bench.calls     print the counts, and what is called how often
 
@@ -53,6 +53,7 @@ class RequestCost(NamedTuple):
     python: Counts
     c: Counts
     afterwards: Counts  # Python calls
+    bytecodes: Counts  # that were carried out, of the event loop's thread; versions of Python differ
     system: Counts
 
 
@@ -72,9 +73,9 @@ def count(with_system_calls: bool = True) -> RequestCost:
         proxy.take()
         client.ask(REQUESTS)
         time.sleep(PRINTED_SEC)
-        python, c, afterwards = proxy.take()
+        python, c, afterwards, bytecodes = proxy.take()
         system = _system_calls(homes[1], api.port) if with_system_calls else {}
-        return RequestCost(python, c, afterwards, system)
+        return RequestCost(python, c, afterwards, bytecodes, system)
 
 
 def call_rows(_bench: Bench) -> list[Row]:
@@ -83,6 +84,7 @@ def call_rows(_bench: Bench) -> list[Row]:
     rows = [
         Row("one warm small request: Python calls", "", _ours(cost.python), _few(MOST_PYTHON_CALLS)),
         Row("one warm small request: Python calls afterwards", "", _ours(cost.afterwards)),
+        Row("one warm small request: bytecodes", "", _ours(cost.bytecodes)),
     ]
     if cost.system:
         target = _few(MOST_SYSTEM_CALLS)
@@ -105,7 +107,8 @@ def _few(most: int) -> Target:
 
 def main() -> None:
     cost = count()
-    for title, counts in zip(("Python calls", "calls of C functions", "Python calls afterwards"), cost):
+    titles = "Python calls", "calls of C functions", "Python calls afterwards", "bytecodes"
+    for title, counts in zip(titles, cost):
         _show(title, counts)
     if cost.system:
         _show("system calls", cost.system)
@@ -159,11 +162,10 @@ class _CountingProxy(Server):
         command = [sys.executable, "-m", "tests.bench.calls", str(ask), str(answer)]
         super().__init__(command, port, "/health", env=env)
 
-    def take(self) -> tuple[Counts, Counts, Counts]:
-        """Return the counts since the last time, per request: Python, C, and afterwards."""
+    def take(self) -> list[Counts]:
+        """Return the counts since the last time, per request: Python, C, afterwards, and bytecodes."""
         self._ask.write_text("\n")
-        python, c, afterwards = json.loads(self._answer.read_text())
-        return _per_request(python), _per_request(c), _per_request(afterwards)
+        return [_per_request(counts) for counts in json.loads(self._answer.read_text())]
 
 
 def _per_request(counts: Counts) -> Counts:
@@ -199,6 +201,7 @@ class _Profile:
         self.afterwards = threading.current_thread().name != SERVING
         self.python: Counter[Any] = Counter()
         self.c: Counter[Any] = Counter()
+        self.bytecodes: Counter[Any] = Counter()
         self.all.append(self)
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> None:
@@ -207,11 +210,22 @@ class _Profile:
         elif event == "c_call":
             self.c[argument.__qualname__] += 1
 
+    def trace(self, frame: FrameType, event: str, argument: object) -> Any:
+        """Count the bytecodes of a frame; for `sys.settrace`."""
+        if event == "opcode":
+            self.bytecodes[frame.f_code] += 1
+        elif event == "call":
+            frame.f_trace_lines, frame.f_trace_opcodes = False, True
+        return self.trace
+
     @staticmethod
     def begin(frame: FrameType, event: str, argument: object) -> None:
         """Profile the thread in which it is called, if it has to do with requests."""
         if threading.current_thread().name != BESIDE:
-            sys.setprofile(_Profile())
+            profile = _Profile()
+            sys.setprofile(profile)
+            if not profile.afterwards:
+                sys.settrace(profile.trace)
 
 
 def _code_name(code: Any) -> str:
@@ -241,14 +255,18 @@ def _answer_counts(ask: Path, answer: Path) -> None:
         python: Counter[str] = Counter()
         c: Counter[str] = Counter()
         afterwards: Counter[str] = Counter()
+        bytecodes: Counter[str] = Counter()
         for profile in list(_Profile.all):
             named = afterwards if profile.afterwards else python
             for code, times in list(profile.python.items()):
                 named[_code_name(code)] += times
+            for code, times in list(profile.bytecodes.items()):
+                bytecodes[_code_name(code)] += times
             c.update({} if profile.afterwards else dict(profile.c))
             profile.python.clear()
             profile.c.clear()
-        answer.write_text(json.dumps([python, c, afterwards]))
+            profile.bytecodes.clear()
+        answer.write_text(json.dumps([python, c, afterwards, bytecodes]))
 
 
 def _serve(ask: Path, answer: Path) -> None:
