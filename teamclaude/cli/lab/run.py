@@ -13,7 +13,7 @@ from ...lab.study.table import TableRow, table_lines
 from ...lab.study.worlds import World
 from ..terminal import json_text
 from .changes import check_accounts, variants_of
-from .charts import show_charts
+from .charts import check_svg_path, show_charts
 from .options import default_policy, first_seed_of, parse_policies, played_half, traffic_of, worlds_of
 from .progress import Progress
 
@@ -30,6 +30,7 @@ def run_policies(args: argparse.Namespace) -> int:
     check_accounts([rule.account for rule in (*(args.cap or ()), *(args.reserve or ()))], worlds)
     values = [*(args.tuning or ()), *(args.without or ())]
     jobs = _jobs(args, worlds, variants_of(names, values))
+    check_svg_path(args)
     played = _play(args, jobs)
     rows = _rows(jobs, played)
     if args.json:

@@ -81,8 +81,39 @@ def test_charts_of_the_first_seed(capsys, tmp_path, small):
     assert b"seed 1" in first
     assert main(words) == 0
     assert picture.read_bytes() == first
-    assert main([*words[:-1], str(tmp_path)]) == 2
-    assert "can't write" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["run", "whatif"])
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        (".", "Is a directory"),
+        ("nowhere/a.svg", "No such file or directory"),
+        ("file/a.svg", "Not a directory"),
+        ("locked.svg", "Permission denied"),
+        ("locked/a.svg", "Permission denied"),
+    ],
+)
+def test_a_picture_that_can_not_be_written_is_one_line_before_anything_is_played(
+    capsys, tmp_path, monkeypatch, small, command, place, why
+):
+    monkeypatch.setattr("teamclaude.cli.lab.run.play_jobs", lambda *words: pytest.fail("played"))
+    monkeypatch.setattr("teamclaude.cli.lab.whatif.run_policy", lambda *words: pytest.fail("played"))
+    monkeypatch.setattr("os.access", lambda path, mode: "locked" not in str(path))  # root may write anywhere
+    for name in ("file", "locked.svg"):
+        (tmp_path / name).write_text("before")
+    (tmp_path / "locked").mkdir()
+    path = tmp_path / place
+    words = small if command == "run" else ["--traffic", str(recorded(tmp_path / "r"))]
+    assert main(["lab", command, *words, "--svg", str(path)]) == 2
+    assert capsys.readouterr().err == f"teamclaude: can't write {path}: {why}\n"
+    assert (tmp_path / "locked.svg").read_text() == "before"
+
+
+def test_a_run_that_does_not_begin_creates_no_picture(capsys, tmp_path):
+    assert main([*RUN, "--traffic", "/nowhere/at/all", "--svg", str(tmp_path / "a.svg")]) == 2
+    assert "can't read" in capsys.readouterr().err.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_moment_is_explained_with_accounts_and_reasons(capsys, small):
