@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
 from ..errors import UpstreamProtocolError
-from ..proxy.http.framing import BodyKind, ChunkedDecoder, response_framing
-from ..proxy.http.head import MAX_HEAD_BYTES, ResponseHead, find_head_end, parse_response_head
+from ..proxy.http.framing import BodyKind, ChunkedDecoder
+from ..proxy.http.head import MAX_HEAD_BYTES, find_head_end
+from ..proxy.http.response_head import ResponseHead, parse_response_head, response_framing
 
 if TYPE_CHECKING:
     import ssl

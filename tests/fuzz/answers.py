@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 
-from teamclaude.proxy.http.head import parse_response_head
+from teamclaude.proxy.http.response_head import parse_response_head
 from teamclaude.proxy.messages.response_facts import MAX_MESSAGE_CHARS, error_document, error_message
 from tests.fuzz.fuzz_random import JSON_SIGNS, FuzzRandom
 

@@ -16,14 +16,11 @@ from teamclaude.proxy.http.framing import (
     Framing,
     hop_by_hop_fields,
     request_framing,
-    response_framing,
 )
 from teamclaude.proxy.http.head import (
     RequestHead,
-    ResponseHead,
     find_head_end,
     parse_request_head,
-    parse_response_head,
 )
 from teamclaude.proxy.http.header_rewrite import (
     Credential,
@@ -35,6 +32,7 @@ from teamclaude.proxy.http.header_rewrite import (
     upstream_request_headers,
 )
 from teamclaude.proxy.http.repeated_head import RequestHeadParser
+from teamclaude.proxy.http.response_head import ResponseHead, parse_response_head, response_framing
 from tests.fuzz.fuzz_random import FuzzRandom, assert_printable
 
 __all__ = ["repeated_heads", "request_heads", "response_heads"]

@@ -259,10 +259,8 @@ class ResponseWriter:
 
 def make_tap(response: UpstreamResponse) -> UsageTap:
     """Return the tap that reads this response as it passes."""
-    values, layout = response.head.values, response.head.layout
-    media = values[layout.media_at] if layout.media_at >= 0 else None
-    coding = values[layout.coding_at] if layout.coding_at >= 0 else None
-    return UsageTap(media, coding, response.framing.kind is BodyKind.UNTIL_CLOSE)
+    form = response.head.form
+    return UsageTap(form.media, form.coding, response.framing.kind is BodyKind.UNTIL_CLOSE)
 
 
 def _fits_held_stream(response: UpstreamResponse, tap: UsageTap) -> bool:

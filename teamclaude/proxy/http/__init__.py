@@ -4,10 +4,11 @@ Nothing here may touch a socket, a thread, a file or a clock, or know of account
 
 - content_coding: which content codings the upstream is offered, and how they are inflated
 - framing: where a message ends, whether the connection persists, chunked coding
-- head: the parser of request and response heads
+- head: the parser of request heads, and what response heads have in common with them
 - header_rewrite: the header fields that pass, in both directions, and how a head is written
 - origin: scheme, host and port of a base URL
 - path_kinds: the table of paths, and which credential each is sent with
-- repeated_head: the heads of one connection, of which most repeat the one before
+- repeated_head: the request heads of one connection, of which most repeat the one before
+- response_head: the parser of response heads
 - sse: the parser of server-sent events
 """

@@ -11,26 +11,33 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Sequence
-from typing import Optional, Union
+from typing import TYPE_CHECKING, Optional, Union
 
-from ...errors import BadRequestError, NotSupportedError, TeamClaudeError, UpstreamProtocolError
+from ...errors import BadRequestError, NotSupportedError, TeamClaudeError
 from ...values import NamedTuple
-from .head import Head, RequestHead, ResponseHead
+from .head import RequestHead
+
+if TYPE_CHECKING:
+    from .response_head import ResponseHead
+
+    AnyHead = Union[RequestHead, ResponseHead]
 
 __all__ = [
     "HOP_BY_HOP",
     "LAST_CHUNK",
+    "NO_BODY",
+    "UNTIL_CLOSE",
     "BodyKind",
     "Buffer",
     "ChunkedDecoder",
     "Framing",
     "asks_for_websocket",
+    "checked_framing",
     "encode_chunk",
     "expects_100",
     "hop_by_hop_fields",
     "keep_alive",
     "request_framing",
-    "response_framing",
 ]
 
 Buffer = Union[bytes, bytearray, memoryview]
@@ -73,9 +80,9 @@ class Framing(NamedTuple):
 
 
 _made = tuple.__new__  # a named tuple's own __new__ is a call of Python
-_NONE = Framing(BodyKind.NONE)
+NO_BODY = Framing(BodyKind.NONE)
+UNTIL_CLOSE = Framing(BodyKind.UNTIL_CLOSE)
 _CHUNKED = Framing(BodyKind.CHUNKED)
-_UNTIL_CLOSE = Framing(BodyKind.UNTIL_CLOSE)
 
 
 def request_framing(head: RequestHead) -> Framing:
@@ -85,24 +92,13 @@ def request_framing(head: RequestHead) -> Framing:
     """
     framing: Optional[Framing] = head.framing
     if framing is None:
-        framing = head.framing = _single_length(head) or _checked_framing(
-            head, _NONE, BadRequestError, NotSupportedError
+        framing = head.framing = _single_length(head) or checked_framing(
+            head, NO_BODY, BadRequestError, NotSupportedError
         )
     return framing
 
 
-def response_framing(head: ResponseHead, request_method: str) -> Framing:
-    """Return the framing of the response to a request with this method; raises UpstreamProtocolError."""
-    if head.status == 101:
-        raise UpstreamProtocolError("the upstream switched protocols without being asked to")
-    if request_method == "HEAD" or head.status < 200 or head.status in (204, 304):
-        return _NONE
-    return _single_length(head) or _checked_framing(
-        head, _UNTIL_CLOSE, UpstreamProtocolError, UpstreamProtocolError
-    )
-
-
-def _single_length(head: Head) -> Optional[Framing]:
+def _single_length(head: RequestHead) -> Optional[Framing]:
     """Return the framing of a head with one length and no coding: takes 1 us, all other checks 3."""
     at = head.layout.length_at
     if at >= 0:
@@ -117,9 +113,13 @@ def _is_length(text: str) -> bool:
     return len(text) < 20 and text.isdigit() and text.isascii()
 
 
-def _checked_framing(
-    head: Head, without: Framing, error: type[TeamClaudeError], unknown: type[TeamClaudeError]
+def checked_framing(
+    head: AnyHead, without: Framing, error: type[TeamClaudeError], unknown: type[TeamClaudeError]
 ) -> Framing:
+    """Return the framing of a body, `without` length and coding this one; raise for anything ambiguous.
+
+    `unknown` is the error for a coding that is not supported.
+    """
     codings = head.get_all("transfer-encoding")
     lengths = head.get_all("content-length")
     if codings:
@@ -149,7 +149,7 @@ def _require_chunked(
     raise unknown("no Transfer-Encoding but chunked is supported")
 
 
-def keep_alive(head: Head) -> bool:
+def keep_alive(head: AnyHead) -> bool:
     """Return whether the sender will use the connection again after this message.
 
     HTTP/1.0 counts as no, whatever it asks for: its keep-alive is not reliable through other proxies (RFC
@@ -160,7 +160,7 @@ def keep_alive(head: Head) -> bool:
     return head.default_connection or "close" not in _connection_options(head)
 
 
-def hop_by_hop_fields(head: Head) -> frozenset[str]:
+def hop_by_hop_fields(head: AnyHead) -> frozenset[str]:
     """Return the names (lower case) of fields that are not forwarded: RFC 9110's and Connection's."""
     if head.default_connection:
         return HOP_BY_HOP
@@ -185,7 +185,7 @@ def expects_100(head: RequestHead) -> bool:
     return (head.get("expect") or "").lower() == "100-continue"
 
 
-def _connection_options(head: Head) -> frozenset[str]:
+def _connection_options(head: AnyHead) -> frozenset[str]:
     values = ",".join(head.get_all("connection"))
     return frozenset(option.strip(" \t").lower() for option in values.split(","))
 

@@ -1,4 +1,4 @@
-"""The only parser of HTTP/1.x heads, for requests and responses: strict and fast.
+"""The only parser of HTTP/1.x heads, strict and fast: requests, and what those and responses have in common.
 
 Rules that hold in this file:
 
@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NoReturn, Optional
 
@@ -31,10 +30,10 @@ __all__ = [
     "TOKEN",
     "Head",
     "RequestHead",
-    "ResponseHead",
     "find_head_end",
+    "match_fields",
+    "parse_field_lines",
     "parse_request_head",
-    "parse_response_head",
 ]
 
 MAX_HEAD_BYTES = 65536
@@ -50,14 +49,9 @@ _REQUEST_LINE = re.compile(rf"({_TCHAR}+) (/[!-~]*) HTTP/1\.([0-9])(?=\r\n)")
 _CONNECT_LINE = re.compile(
     r"(CONNECT) ((?:\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z._-]{1,255}):[0-9]{1,5}) HTTP/1\.([0-9])(?=\r\n)"
 )
-# RFC 9112 4: the reason may be empty; the space before it may be missing.
-# RFC 9110 15: codes outside 100..599 are invalid and are treated as a failure of the server.
-_STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([1-5][0-9]{2})(?: ([\t -~\x80-\xff]*))?")
 # One well-formed field line with at most one space around its value.
 _VISIBLE = r"[!-~\x80-\xff]"
 _FIELD = re.compile(rf"\n({_TCHAR}+): ?({_VISIBLE}(?:[\t -~\x80-\xff]*{_VISIBLE})?|)\r(?=\n)")
-# The rest of the line after a known name; an empty value after a space does not match.
-_VALUE = r": ?(?![ \t])([^\x00-\x08\n-\x1f\x7f]*)(?<![ \t])\r"
 # How the PROXY protocol begins: its version 1, and what is left of version 2 after two empty lines.
 _PROXY_HEADERS = ("PROXY TCP", "PROXY UNKNOWN")
 _CONTROL = re.compile(r"[\x00-\x08\n-\x1f\x7f]")
@@ -74,11 +68,8 @@ class HeaderLayout:
     """
 
     __slots__ = (
-        "_times_seen",
-        "coding_at",
         "connection_at",
         "length_at",
-        "media_at",
         "names",
         "no_connection",
         "positions",
@@ -86,7 +77,6 @@ class HeaderLayout:
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
-        self._times_seen = 0
         positions: dict[str, list[int]] = {}
         for at, name in enumerate(names):
             positions.setdefault(name.lower(), []).append(at)
@@ -97,27 +87,18 @@ class HeaderLayout:
         self.connection_at = connections[0] if len(connections) == 1 else -1
         self.no_connection = not connections
         lengths = positions.get(_CONTENT_LENGTH, [])
-        # The first of the fields that say how a body is to be read; -1: there is none.
-        self.media_at, self.coding_at = self._first("content-type"), self._first("content-encoding")
         only_one = len(lengths) == 1 and "transfer-encoding" not in positions
         self.length_at = lengths[0] if only_one else -1
 
-    def _first(self, name: str) -> int:
-        return self.positions.get(name, (-1,))[0]
-
-    def pattern(self) -> re.Pattern[str]:
-        """Return a pattern of a whole head behind its start line; its groups are the values."""
-        lines = "".join(f"\n{re.escape(name)}{_VALUE}" for name in self.names)
-        return re.compile(lines.replace("\n", r"\r\n", 1) + r"\n\r\n")
-
-    def count_use(self) -> bool:
-        """Count one more head; return whether the layout is worth a pattern of its own."""
-        self._times_seen += 1
-        return self._times_seen >= _FREQUENT and len(self.names) <= _MAX_PATTERN_FIELDS
+    def has_default_connection(self, values: Sequence[str]) -> bool:
+        """Return whether a head with these values has no Connection options, or only `keep-alive`."""
+        at = self.connection_at
+        return values[at] == "keep-alive" if at >= 0 else self.no_connection
 
     @staticmethod
-    def for_names(names: tuple[str, ...]) -> HeaderLayout:
-        """Return the layout with these names; only short ones are kept for the next head."""
+    def for_fields(fields: Sequence[tuple[str, str]]) -> HeaderLayout:
+        """Return the layout of these fields; only short ones are kept for the next head."""
+        names = tuple(map(_field_name, fields))
         layout = _LAYOUTS.get(names)
         if layout is None:
             layout = HeaderLayout(names)
@@ -128,30 +109,20 @@ class HeaderLayout:
         return layout
 
 
-_field_name, _field_value = itemgetter(0), itemgetter(1)
+_field_name, field_value = itemgetter(0), itemgetter(1)
 _LAYOUTS: dict[tuple[str, ...], HeaderLayout] = {}
 # Bounds for a peer that keeps sending new names.
 _MAX_LAYOUTS = 256
 _MAX_CACHED_NAMES_LENGTH = 4096
-# A pattern takes 1 ms to compile and parses a head of 14 fields in 2 us, 4 us less than `_FIELD` does.
-_FREQUENT = 32
-_MAX_PATTERN_FIELDS = 64
-_MAX_PATTERNS = 4
-_patterns: tuple[tuple[re.Pattern[str], HeaderLayout], ...] = ()  # of upstream heads, replaced as a whole
 
 
 class Head:
     """The fields of a message in wire order, with case and duplicates.  Never changed in place."""
 
-    __slots__ = ("default_connection", "layout", "minor", "values")
+    __slots__ = ("layout", "values")
 
-    def __init__(self, minor: int, layout: HeaderLayout, values: Sequence[str]) -> None:
-        self.minor = minor  # 0: HTTP/1.0; 1: HTTP/1.1 and later 1.x
-        self.layout = layout
-        self.values = values
-        at = layout.connection_at
-        # No Connection options, or only `keep-alive`.
-        self.default_connection = values[at] == "keep-alive" if at >= 0 else layout.no_connection
+    layout: HeaderLayout
+    values: Sequence[str]
 
     @property
     def headers(self) -> list[tuple[str, str]]:
@@ -186,14 +157,15 @@ class RequestHead(Head):
     Heads of one connection that differ only in the length of their body have the same `series`.
     """
 
-    __slots__ = ("framing", "method", "series", "target")
+    __slots__ = ("default_connection", "framing", "method", "minor", "series", "target")
 
     def __init__(self, method: str, target: str, minor: int, headers: list[tuple[str, str]]) -> None:
-        super().__init__(
-            minor, HeaderLayout.for_names(tuple(map(_field_name, headers))), list(map(_field_value, headers))
-        )
+        self.layout = HeaderLayout.for_fields(headers)
+        self.values = list(map(field_value, headers))
         self.method = method
         self.target = target
+        self.minor = minor  # 0: HTTP/1.0; 1: HTTP/1.1 and later 1.x
+        self.default_connection = self.layout.has_default_connection(self.values)
         self.series = HeadSeries()
         self.framing: Optional[Framing] = None  # of its body, once `request_framing` was called
 
@@ -209,35 +181,6 @@ class RequestHead(Head):
 
     def __repr__(self) -> str:  # no values: they may be credentials
         return f"RequestHead({self.method} {self.target.partition('?')[0]}, {len(self.values)} fields)"
-
-
-class ResponseHead(Head):
-    """A response's head; `status` is 100 to 599.
-
-    `text` has the received lines if a client may get them: of HTTP/1.1, and none was cleaned; else "".
-    """
-
-    __slots__ = ("reason", "status", "text")
-
-    def __init__(
-        self,
-        minor: int,
-        status: int,
-        reason: str,
-        layout: HeaderLayout,
-        values: Sequence[str],
-        text: str = "",
-    ) -> None:
-        # Without a call of `Head`: 1 us.
-        self.minor, self.layout, self.values = minor, layout, values
-        at = layout.connection_at
-        self.default_connection = values[at] == "keep-alive" if at >= 0 else layout.no_connection
-        self.status = status
-        self.reason = reason
-        self.text = text
-
-    def __repr__(self) -> str:
-        return f"ResponseHead({self.status}, {len(self.values)} fields)"
 
 
 def find_head_end(buffer: bytes | bytearray, start: int = 0) -> int:
@@ -263,50 +206,11 @@ def parse_request_head(block: bytes | bytearray) -> RequestHead:
         line = _CONNECT_LINE.match(text)
         if line is None:
             _raise_request_line_error(text)
-    fields = _match_fields(text, line.end()) or _parse_field_lines(text, line.end(), BadRequestError)
+    fields = match_fields(text, line.end()) or parse_field_lines(text, line.end(), BadRequestError)
     return RequestHead(line[1], line[2], 0 if line[3] == "0" else 1, fields)
 
 
-def parse_response_head(block: bytes | bytearray) -> ResponseHead:
-    """Parse everything up to and including the blank line; raises UpstreamProtocolError."""
-    if len(block) > MAX_HEAD_BYTES:
-        raise UpstreamProtocolError(f"the upstream's response head is larger than {MAX_HEAD_BYTES} bytes")
-    text = block.decode("latin-1")
-    end = text.find("\r\n")
-    line = _status_of(text[:end])
-    if line is None or end < 0:
-        raise UpstreamProtocolError("the upstream's status line is not HTTP/1.x")
-    minor, status, reason, passes = line
-    for pattern, layout in _patterns:
-        found = pattern.fullmatch(text, end)
-        if found is not None:
-            return ResponseHead(minor, status, reason, layout, found.groups(), text if passes else "")
-    plain = _match_fields(text, end)
-    fields = plain or _parse_field_lines(text, end, UpstreamProtocolError)
-    layout = HeaderLayout.for_names(tuple(map(_field_name, fields)))
-    if plain and layout.count_use():
-        _cache_pattern(layout)
-    values = list(map(_field_value, fields))
-    return ResponseHead(minor, status, reason, layout, values, text if plain and passes else "")
-
-
-@lru_cache(maxsize=16)  # of which nearly all heads have one: 1 us less
-def _status_of(line: str) -> Optional[tuple[int, int, str, bool]]:
-    """Return minor version, status, reason, and whether the line may be passed on; None for a wrong one."""
-    found = _STATUS_LINE.fullmatch(line)
-    if found is None:
-        return None
-    version, status, reason = found.groups()
-    return 0 if version == "0" else 1, int(status), reason or "", version == "1" and reason is not None
-
-
-def _cache_pattern(layout: HeaderLayout) -> None:
-    global _patterns
-    others = (each for each in _patterns if each[1] is not layout)
-    _patterns = ((layout.pattern(), layout), *others)[:_MAX_PATTERNS]
-
-
-def _match_fields(text: str, start: int) -> list[tuple[str, str]]:
+def match_fields(text: str, start: int) -> list[tuple[str, str]]:
     """Return the fields if every line is well formed, else []; `start` is at the start line's CRLF."""
     found: list[tuple[str, str]] = _FIELD.findall(text, start)
     # Every line end except the start line's and the blank line's must have begun a match.
@@ -314,7 +218,7 @@ def _match_fields(text: str, start: int) -> list[tuple[str, str]]:
     return found if plain else []
 
 
-def _parse_field_lines(text: str, start: int, error: type[TeamClaudeError]) -> list[tuple[str, str]]:
+def parse_field_lines(text: str, start: int, error: type[TeamClaudeError]) -> list[tuple[str, str]]:
     """Parse line by line: trim optional whitespace, or raise which line is wrong and why."""
     lenient = error is UpstreamProtocolError
     if not text.endswith("\r\n\r\n"):

@@ -25,7 +25,8 @@ from ...errors import TeamClaudeError
 from ...values import NamedTuple
 from .content_coding import readable_accept_encoding
 from .framing import HOP_BY_HOP, BodyKind, Framing, hop_by_hop_fields
-from .head import Head, HeaderLayout, RequestHead, ResponseHead
+from .head import HeaderLayout, RequestHead
+from .response_head import ResponseHead
 
 __all__ = [
     "OAUTH_BETA",
@@ -111,7 +112,7 @@ def token_request_headers(head: RequestHead, host: str, body: Framing) -> Header
     return [("Host", host), *passed, *_framing_fields(body)]
 
 
-def framing_for_client(body: Framing, client: Head) -> Framing:
+def framing_for_client(body: Framing, client: RequestHead) -> Framing:
     """Return how an upstream body is framed for this client: a length stays, all else is chunked anew."""
     if body.kind in (BodyKind.NONE, BodyKind.LENGTH):
         return body
@@ -123,7 +124,7 @@ def client_response_headers(
 ) -> Headers:
     """Return the fields of the response to the client; `extra` replaces fields of the same name."""
     added = list(extra)
-    drop = hop_by_hop_fields(head) | {name.lower() for name, _ in added}
+    drop = head.form.hop_by_hop | {name.lower() for name, _ in added}
     if not _content_length_matches(head, body):
         drop |= {"content-length"}
     out = [field for field in head.headers if field[0].lower() not in drop]
@@ -160,15 +161,16 @@ def render_named_head(head: ResponseHead, body: Framing, account: str, request: 
 
 def _kept_head(head: ResponseHead, body: Framing, replaced: tuple[str, ...]) -> Optional[str]:
     """Return the received lines without hop-by-hop and replaced fields; None if that is not enough."""
-    text, layout = head.text, head.layout
-    if not text or not (head.default_connection or hop_by_hop_fields(head) is HOP_BY_HOP):
+    text = head.text
+    if not text or head.form.hop_by_hop is not HOP_BY_HOP:
         return None
-    if body.kind is BodyKind.LENGTH:
-        if layout.length_at < 0 or head.values[layout.length_at] != str(body.length):
+    kind, length = body
+    if kind is BodyKind.LENGTH:
+        if length != head.length:
             return None
-        return "\r\n".join(_kept_lines(layout, replaced)(text.split("\r\n")))
-    if body.kind is BodyKind.CHUNKED and "transfer-encoding" in head:
-        kept = _kept_lines(layout, replaced)(text.split("\r\n"))
+        return "\r\n".join(_kept_lines(head.layout, replaced)(text.split("\r\n")))
+    if kind is BodyKind.CHUNKED and "transfer-encoding" in head:
+        kept = _kept_lines(head.layout, replaced)(text.split("\r\n"))
         return "\r\n".join(kept) + "Transfer-Encoding: chunked\r\n"
     return None
 

@@ -15,7 +15,8 @@ from operator import itemgetter
 from ...routing.quota.rate_limit_headers import is_quota_header, read_windows
 from ...routing.quota.windows import QuotaReading
 from ..http.content_coding import COMPRESSED, Inflater
-from ..http.head import Head, HeaderLayout, ResponseHead
+from ..http.head import HeaderLayout
+from ..http.response_head import ResponseHead
 from .redact import KNOWN_SECRETS, redact_text
 
 __all__ = [
@@ -55,7 +56,7 @@ class _QuotaMemo:
 _memo_of = lru_cache(maxsize=64)(_QuotaMemo)
 
 
-def read_quota(head: Head, now: float) -> QuotaReading:
+def read_quota(head: ResponseHead, now: float) -> QuotaReading:
     """Return what `read_windows` reads of the head, up to a second old.
 
     Under load an account's responses differ in their quota only now and then: reusing a reading saves 12 us

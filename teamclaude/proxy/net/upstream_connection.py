@@ -16,9 +16,10 @@ from typing import Any, Optional
 
 from ...dial.connector import error_text
 from ...errors import UpstreamLostError, UpstreamProtocolError, UpstreamTimeoutError
-from ..http.framing import BodyKind, Buffer, ChunkedDecoder, Framing, keep_alive, response_framing
-from ..http.head import MAX_HEAD_BYTES, ResponseHead, find_head_end, parse_response_head
+from ..http.framing import BodyKind, Buffer, ChunkedDecoder, Framing
+from ..http.head import MAX_HEAD_BYTES, find_head_end
 from ..http.origin import Origin
+from ..http.response_head import ResponseHead, parse_response_head, response_framing
 from .bodies.spool import DiskBody
 from .socket_wait import READABLE, WRITABLE, ClientWatch, readable_probe
 
@@ -260,7 +261,7 @@ class UpstreamResponse:
             and not self._buffered
             and not self.connection.partly_sent
             and self.framing.kind is not BodyKind.UNTIL_CLOSE
-            and ((self.head.minor > 0 and self.head.default_connection) or keep_alive(self.head))
+            and self.head.form.keeps_open
         )
 
 

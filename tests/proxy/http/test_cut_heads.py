@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.errors import TeamClaudeError
-from teamclaude.proxy.http.framing import BodyKind, Framing, response_framing
-from teamclaude.proxy.http.head import HeaderLayout, RequestHead, parse_response_head
+from teamclaude.proxy.http.framing import BodyKind, Framing
+from teamclaude.proxy.http.head import HeaderLayout, RequestHead
 from teamclaude.proxy.http.header_rewrite import (
     client_response_headers,
     framing_for_client,
@@ -14,6 +14,7 @@ from teamclaude.proxy.http.header_rewrite import (
     render_named_head,
     render_response,
 )
+from teamclaude.proxy.http.response_head import parse_response_head, response_framing
 
 
 def _answer(*lines: str, start: str = "HTTP/1.1 200 OK") -> bytes:
@@ -59,10 +60,10 @@ def test_fields_added_to_a_cut_head_can_not_inject_lines() -> None:
 
 
 def test_ever_new_names_do_not_fill_the_memory() -> None:
-    first = HeaderLayout.for_names(("A", "B"))
-    assert HeaderLayout.for_names(("A", "B")) is first
+    first = HeaderLayout.for_fields([("A", "1"), ("B", "2")])
+    assert HeaderLayout.for_fields([("A", "3"), ("B", "4")]) is first
     for number in range(600):
-        HeaderLayout.for_names((f"X-{number}",))
-    assert HeaderLayout.for_names(("A", "B")) is not first
-    long = ("X" * 5000,)
-    assert HeaderLayout.for_names(long) is not HeaderLayout.for_names(long)
+        HeaderLayout.for_fields([(f"X-{number}", "")])
+    assert HeaderLayout.for_fields([("A", "1"), ("B", "2")]) is not first
+    long = [("X" * 5000, "")]
+    assert HeaderLayout.for_fields(long) is not HeaderLayout.for_fields(long)

@@ -20,9 +20,9 @@ from teamclaude.proxy.http.framing import (
     hop_by_hop_fields,
     keep_alive,
     request_framing,
-    response_framing,
 )
-from teamclaude.proxy.http.head import HeaderLayout, RequestHead, ResponseHead
+from teamclaude.proxy.http.head import RequestHead
+from teamclaude.proxy.http.response_head import ResponseHead, parse_response_head, response_framing
 
 CL = "Content-Length"
 TE = "Transfer-Encoding"
@@ -33,8 +33,8 @@ def ask(*headers: tuple[str, str], minor: int = 1) -> RequestHead:
 
 
 def answer(*headers: tuple[str, str], status: int = 200, minor: int = 1) -> ResponseHead:
-    layout = HeaderLayout.for_names(tuple(name for name, _ in headers))
-    return ResponseHead(minor, status, "", layout, [value for _, value in headers])
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    return parse_response_head(f"HTTP/1.{minor} {status} \r\n{lines}\r\n".encode("latin-1", "replace"))
 
 
 def test_request_bodies():

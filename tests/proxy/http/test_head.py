@@ -12,14 +12,12 @@ from teamclaude.errors import BadRequestError, HeadTooLargeError, UpstreamProtoc
 from teamclaude.proxy.http import head as head_module
 from teamclaude.proxy.http.head import (
     MAX_HEAD_BYTES,
-    HeaderLayout,
     RequestHead,
-    ResponseHead,
     find_head_end,
     parse_request_head,
-    parse_response_head,
 )
 from teamclaude.proxy.http.repeated_head import MOST_KNOWN, RequestHeadParser
+from teamclaude.proxy.http.response_head import parse_response_head
 
 SECRET = "sk-ant-oat01-FAKE-do-not-show"
 
@@ -305,7 +303,7 @@ def test_mutated_heads_raise_only_the_given_error_and_both_paths_agree():
         text = mutated.decode("latin-1")
         text = text[2:] if text.startswith("\r\n") else text
         start = text.index("\r\n")
-        assert head_module._parse_field_lines(text, start, BadRequestError) == fast.headers
+        assert head_module.parse_field_lines(text, start, BadRequestError) == fast.headers
     assert 200 < accepted < 2800
 
 
@@ -330,7 +328,7 @@ def test_responses_agree_with_http_client():
 
 def test_heads_can_be_constructed():
     assert RequestHead("GET", "/", 1, [("A", "b")]).get("a") == "b"
-    assert ResponseHead(1, 200, "OK", HeaderLayout.for_names(()), ()).get_all("a") == []
+    assert parse_response_head(response()).get_all("a") == []
 
 
 # --- heads of one connection ------------------------------------------------------------------

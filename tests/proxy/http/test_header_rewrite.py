@@ -7,13 +7,7 @@ import pytest
 
 from teamclaude.errors import TeamClaudeError
 from teamclaude.proxy.http.framing import BodyKind, Framing
-from teamclaude.proxy.http.head import (
-    HeaderLayout,
-    RequestHead,
-    ResponseHead,
-    parse_request_head,
-    parse_response_head,
-)
+from teamclaude.proxy.http.head import RequestHead, parse_request_head
 from teamclaude.proxy.http.header_rewrite import (
     OAUTH_BETA,
     Credential,
@@ -25,6 +19,7 @@ from teamclaude.proxy.http.header_rewrite import (
     token_request_headers,
     upstream_request_headers,
 )
+from teamclaude.proxy.http.response_head import parse_response_head
 
 OURS = "tc-FAKE-proxy-key"
 THEIRS = "sk-ant-oat01-FAKE-client"
@@ -55,8 +50,8 @@ def down(
     body: Framing = CHUNKED,
     extra: Sequence[tuple[str, str]] = (),
 ) -> list[tuple[str, str]]:
-    layout = HeaderLayout.for_names(tuple(name for name, _ in headers))
-    head = ResponseHead(1, status, "", layout, [value for _, value in headers])
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    head = parse_response_head(f"HTTP/1.1 {status} \r\n{lines}\r\n".encode("latin-1"))
     return client_response_headers(head, body, extra)
 
 

@@ -9,13 +9,17 @@ from typing import Any
 
 import pytest
 
-from teamclaude.proxy.http.head import HeaderLayout, ResponseHead
+from teamclaude.proxy.http.response_head import ResponseHead, parse_response_head
 from teamclaude.proxy.messages.response_facts import MAX_MESSAGE_CHARS, error_message, is_thread_error
 
 
+def head(status: int, encoding: str) -> ResponseHead:
+    fields = f"Content-Encoding: {encoding}\r\n" if encoding else ""
+    return parse_response_head(f"HTTP/1.1 {status} \r\n{fields}\r\n".encode())
+
+
 def words(body: bytes, encoding: str = "") -> str:
-    names, values = (("Content-Encoding",), (encoding,)) if encoding else ((), ())
-    return error_message(ResponseHead(1, 403, "Forbidden", HeaderLayout.for_names(names), values), body)
+    return error_message(head(403, encoding), body)
 
 
 def error(message: Any) -> bytes:
@@ -94,8 +98,7 @@ def test_a_message_that_is_no_text_is_shown_as_it_is() -> None:
 
 def is_about_thread(status: int, body: Any, encoding: str = "") -> bool:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    names, values = (("Content-Encoding",), (encoding,)) if encoding else ((), ())
-    return is_thread_error(ResponseHead(1, status, "", HeaderLayout.for_names(names), values), data)
+    return is_thread_error(head(status, encoding), data)
 
 
 def refusal(message: Any, code: Any = None) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from teamclaude.proxy.http.head import ResponseHead, parse_response_head
+from teamclaude.proxy.http.response_head import ResponseHead, parse_response_head
 from teamclaude.proxy.messages import response_facts
 from teamclaude.proxy.messages.response_facts import read_quota
 from teamclaude.routing.quota.rate_limit_headers import read_windows
