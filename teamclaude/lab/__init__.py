@@ -6,6 +6,7 @@ No thread, socket or clock lives here, and nothing of the proxy: routing is driv
 - clients: the event queue, and the sessions in progress as the clients' side drives them
 - forecasts: how well the server's forecasts do
 - heatmap: how full the windows were, as lines for a terminal or as SVG
+- known_lengths: how long requests wait if the length of every conversation is known, for comparison
 - other_use: what others use of the same accounts
 - receding_horizon: a policy that plans ahead, played in the lab only
 - recording: a scenario or sessions from recorded traffic

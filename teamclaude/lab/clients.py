@@ -81,6 +81,13 @@ class ActiveSession:
         """The next request."""
         return self.trace.requests[self.index]
 
+    def next_wanted_at(self, index: int, end: float) -> float:
+        """Return when request `index` is wanted if the response before it ends at `end`; infinite: never."""
+        gap = self.trace.requests[index].gap
+        if gap > PERSON_PAUSE_SEC and self.agent is None:
+            return self.user.next_working_time(end + gap)
+        return end + gap  # no person is behind a pause of a sub-agent
+
 
 class Api(Protocol):
     """What requests are sent to."""
@@ -142,9 +149,7 @@ class ClientSessions:
             if session.agent is None:
                 self._session_ended(session.user.number)
             return
-        at = now + session.request.gap
-        if session.request.gap > PERSON_PAUSE_SEC and session.agent is None:
-            at = session.user.next_working_time(at)  # no person is behind a pause of a sub-agent
+        at = session.next_wanted_at(session.index, now)
         if at != float("inf"):
             self.events.schedule(at, partial(self._send_request, session))
 

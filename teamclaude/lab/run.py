@@ -15,10 +15,11 @@ from ..routing.user_rules.caps import NO_CAPS, NO_RESERVES, Caps, Reserves
 from ..values import NamedTuple, replace
 from .clients import ClientSessions, EventQueue
 from .heatmap import Heatmap
+from .known_lengths import waits_with_known_lengths
 from .other_use import OtherUse
 from .receding_horizon import RecedingHorizonPolicy
 from .scenario import Scenario
-from .score import Score, ScoreCounter
+from .score import LONG_SEC, Score, ScoreCounter
 from .simulation import Simulation
 
 __all__ = ["LAB_POLICIES", "NO_RULES", "AccountRules", "PolicyRun", "run_policy"]
@@ -99,13 +100,15 @@ class PolicyRun:
     def score(self) -> Score:
         """Return the score, at the end."""
         part = self.scenario.settings.opus_window
-        return self._counter.score(
+        score = self._counter.score(
             self.scenario.upper_bound(self._counter.overshoot, self._used_elsewhere),
             self.scenario.last_week_allowance(),
             [user.number for user in self.scenario.users],
             [session for session in self._clients.sessions if session.is_waiting],
             self.scenario.last_week_allowance(part) if part else None,
         )
+        known_lengths = waits_with_known_lengths(self.scenario)
+        return replace(score, known_lengths_10min=known_lengths.share_over(LONG_SEC))
 
 
 def run_policy(

@@ -18,7 +18,7 @@ from .api_model import ApiAccount, ApiResponse
 from .clients import ActiveSession
 from .upper_bound import Demand, Overshoot
 
-__all__ = ["Score", "ScoreCounter", "WaitingTimes"]
+__all__ = ["LONG_SEC", "Score", "ScoreCounter", "WaitingTimes"]
 
 NOTICED_SEC, LONG_SEC = 10.0, 600.0  # a wait that a person notices, and one that ends their work
 
@@ -47,6 +47,8 @@ class Score:
     lost_cache_tokens: int  # written anew: wanted in time, but elsewhere or too late
     retried_429s: int  # that a client took for a reason to wait and to try again
     worst_user: float  # the smallest share of what a person wanted
+    # Of the scenario, not of the policy: `waited_10min` if the length of every conversation is known.
+    known_lengths_10min: float = 0.0
 
     def as_json(self) -> dict[str, float]:
         """Return the fields, rounded to 6 decimals."""

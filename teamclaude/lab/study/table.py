@@ -70,6 +70,7 @@ _WAITING = (
     _Column("longest", "waiting_longest"),
     _Column("> 10 s %", "waited_10s", 100.0, 2),
     _Column("> 10 min %", "waited_10min", 100.0, 2),
+    _Column("known lengths %", "known_lengths_10min", 100.0, 2),
     _Column("stall h", "stall_hours", 1.0, 1),
     _Column("avoidable", "avoidable_hours", 1.0, 1),
     _Column("429s", "visible_429s"),

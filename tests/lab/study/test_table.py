@@ -15,7 +15,7 @@ FULL = Score(
     cold_tokens=0.1234, switches=15.54, stranded=0.123, fairness=0.987, requests=123456,
     waiting_p50=0.0, waiting_p95=45.0, waiting_p99=17280.0, waiting_longest=72000.0,
     waited_10s=0.1234, waited_10min=0.05, kept_cache_tokens=4_321_000_000, lost_cache_tokens=123_456_789,
-    retried_429s=54321, worst_user=0.5,
+    retried_429s=54321, worst_user=0.5, known_lengths_10min=0.0123,
 )  # fmt: skip
 
 
@@ -35,7 +35,7 @@ def test_the_numbers_are_means_and_only_the_work_has_a_spread():
     work, waiting = table_lines([row(completed=0.96765, waited_10min=0.03)])[1::3]
     assert work.startswith("round-robin  1.15  97.77 ± 1.00")
     assert "  4.8 h " in waiting
-    assert " 4.00 " in waiting
+    assert "  4.00             1.23  " in waiting
 
 
 def test_without_named_worlds_there_is_no_column_for_them():
