@@ -7,12 +7,13 @@ hours, in the evening more than by day.  The proxy sees of it what the headers o
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Optional
 
 from ..values import NamedTuple
 from .workload import DAY_SEC
 
-__all__ = ["OtherUse", "plan_other_use"]
+__all__ = ["OtherUse", "others_got", "plan_other_use"]
 
 HOUR_SEC = 3600.0
 STEP_SEC = 120.0  # between two uses of a sitting
@@ -52,6 +53,15 @@ def plan_other_use(weeks: Mapping[str, float], share: float, count: int, seed: i
                 OtherUse(begin + step * STEP_SEC, account, tokens) for step in range(round(length / STEP_SEC))
             ]
     return tuple(sorted(uses))
+
+
+def others_got(planned: Iterable[OtherUse], used: float, end: float) -> Optional[float]:
+    """Return the share (0-1) that others got of what they wanted before `end`; None if that was nothing.
+
+    `used` is what the windows allowed them (weighted tokens).
+    """
+    wanted = sum(use.tokens for use in planned if use.at < end)
+    return used / wanted if wanted else None
 
 
 def _sittings(weeks: int, rng: random.Random) -> Iterator[tuple[float, float]]:

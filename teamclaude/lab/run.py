@@ -16,7 +16,7 @@ from ..values import NamedTuple, replace
 from .clients import ClientSessions, EventQueue
 from .heatmap import Heatmap
 from .known_lengths import waits_with_known_lengths
-from .other_use import OtherUse
+from .other_use import OtherUse, others_got
 from .receding_horizon import RecedingHorizonPolicy
 from .scenario import Scenario
 from .score import LONG_SEC, Score, ScoreCounter
@@ -108,7 +108,12 @@ class PolicyRun:
             self.scenario.last_week_allowance(part) if part else None,
         )
         known_lengths = waits_with_known_lengths(self.scenario)
-        return replace(score, known_lengths_10min=known_lengths.share_over(LONG_SEC))
+        used = sum(used for _, used in self._used_elsewhere)
+        return replace(
+            score,
+            known_lengths_10min=known_lengths.share_over(LONG_SEC),
+            others_got=others_got(self.scenario.other_use, used, self.scenario.end),
+        )
 
 
 def run_policy(

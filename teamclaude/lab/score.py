@@ -49,10 +49,11 @@ class Score:
     worst_user: float  # the smallest share of what a person wanted
     # Of the scenario, not of the policy: `waited_10min` if the length of every conversation is known.
     known_lengths_10min: float = 0.0
+    others_got: Optional[float] = None  # share of what others wanted of the accounts; None: there are none
 
-    def as_json(self) -> dict[str, float]:
+    def as_json(self) -> dict[str, Optional[float]]:
         """Return the fields, rounded to 6 decimals."""
-        return {name: round(value, 6) for name, value in self.__dict__.items()}
+        return {name: None if value is None else round(value, 6) for name, value in self.__dict__.items()}
 
 
 class WaitingTimes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.lab.api_model import FIVE_HOURS_SEC, ApiAccount, ApiWindow, TokenWeights
-from teamclaude.lab.other_use import plan_other_use
+from teamclaude.lab.other_use import OtherUse, others_got, plan_other_use
 from teamclaude.lab.run import PolicyRun
 from teamclaude.lab.scenario import ScenarioSettings, synthetic_scenario
 from teamclaude.lab.traffic import synthetic_sessions
@@ -57,6 +57,21 @@ def test_the_bound_is_less_by_what_others_used(scenario):
     assert used > 0.1 * sum(setup.week for setup in run.scenario.setups)
     whole = run.scenario.upper_bound()
     assert whole - used - 1e-6 <= run.scenario.upper_bound((), run._used_elsewhere) < whole
+
+
+def test_what_others_got_is_a_share_of_what_they_wanted_before_the_end():
+    planned = [OtherUse(10.0, "a", 30.0), OtherUse(20.0, "b", 50.0), OtherUse(30.0, "a", 1000.0)]
+    assert others_got(planned, 20.0, 30.0) == 0.25
+    assert others_got(planned, 0.0, 30.0) == 0.0
+    assert others_got(planned, 0.0, 10.0) is None
+    assert others_got([], 0.0, 30.0) is None
+
+
+def test_the_more_a_policy_does_ahead_of_others_the_less_they_get(played):
+    idle, busy = (played("price", load, other_use=0.3).others_got for load in (0.2, 1.3))
+    assert 0.0 < busy < idle <= 1.0
+    assert played("drain", 1.0, other_use=0.3).others_got < played("price", 1.0, other_use=0.3).others_got
+    assert played("price", 1.0).others_got is None
 
 
 def test_resets_may_fall_into_one_hour(scenario):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import fmean, pstdev
-from typing import Any
+from typing import Any, Optional
 
 from ...values import NamedTuple
 from ..score import Score
@@ -24,9 +24,10 @@ class TableRow(NamedTuple):
     seeds: tuple[int, ...]
     scores: tuple[Score, ...]
 
-    def mean(self, name: str) -> float:
-        """Return the mean of a score's field over the seeds."""
-        return fmean(float(getattr(score, name)) for score in self.scores)
+    def mean(self, name: str) -> Optional[float]:
+        """Return the mean of a score's field over the seeds; None if the world has no such thing."""
+        values = [getattr(score, name) for score in self.scores]
+        return None if None in values else fmean(map(float, values))
 
     def spread(self, name: str) -> float:
         """Return the standard deviation of a score's field over the seeds."""
@@ -39,8 +40,12 @@ class TableRow(NamedTuple):
             "policy": self.policy,
             "load": self.load,
             "seeds": {str(seed): score.as_json() for seed, score in zip(self.seeds, self.scores)},
-            "mean": {name: round(self.mean(name), 6) for name in Score.__dataclass_fields__},
+            "mean": {name: _rounded(self.mean(name)) for name in Score.__dataclass_fields__},
         }
+
+
+def _rounded(value: Optional[float]) -> Optional[float]:
+    return None if value is None else round(value, 6)
 
 
 class _Column(NamedTuple):
@@ -54,6 +59,7 @@ class _Column(NamedTuple):
 _WORK = (
     _Column("done %", "completed", 100.0, 2, True),
     _Column("of all %", "wanted", 100.0, 2),
+    _Column("others %", "others_got", 100.0, 1),
     _Column("worst user %", "worst_user", 100.0, 1),
     _Column("fairness", "fairness", 1.0, 3),
     _Column("switches", "switches", 1.0, 2),
@@ -80,7 +86,10 @@ _WAITING = (
 
 
 def table_lines(rows: Sequence[TableRow]) -> list[str]:
-    """Return two tables as text, widths by content: the work that was done, and the waiting."""
+    """Return two tables as text, widths by content: the work that was done, and the waiting.
+
+    A column of what no row has is left out.
+    """
     return [*_block(rows, _WORK), "", *_block(rows, _WAITING)]
 
 
@@ -88,6 +97,7 @@ def _block(rows: Sequence[TableRow], columns: Sequence[_Column]) -> list[str]:
     labels = [["world", "policy", "load"], *([row.world, row.policy, f"{row.load:g}"] for row in rows)]
     if not any(row.world for row in rows):
         labels = [label[1:] for label in labels]
+    columns = [each for each in columns if any(row.mean(each.field) is not None for row in rows)]
     cells = [[each.heading for each in columns], *([_cell(row, each) for each in columns] for row in rows)]
     return align_columns([[*label, *cell] for label, cell in zip(labels, cells)])
 
@@ -105,7 +115,10 @@ def align_columns(table: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _cell(row: TableRow, column: _Column) -> str:
-    mean = column.factor * row.mean(column.field)
+    value = row.mean(column.field)
+    if value is None:
+        return "-"
+    mean = column.factor * value
     if column.field.startswith("waiting_"):
         return waiting_text(mean)
     text = f"{mean:.{column.decimals}f}"

@@ -38,6 +38,18 @@ def test_the_numbers_are_means_and_only_the_work_has_a_spread():
     assert "  4.00             1.23  " in waiting
 
 
+def test_what_others_got_is_shown_where_there_are_others():
+    alone, beside = row("team"), row("others-too", others_got=0.9)._replace(seeds=(2,))
+    beside = beside._replace(scores=beside.scores[1:])
+    assert "others %" not in "".join(table_lines([alone]))
+    heading, first, second = table_lines([alone, beside])[:3]
+    column = heading.index("others %") + len("others %")
+    assert [line[:column].split()[-1] for line in (first, second)] == ["-", "90.0"]
+    assert max(map(len, table_lines([alone, beside]))) <= 160
+    assert (alone.as_json()["mean"]["others_got"], beside.as_json()["mean"]["others_got"]) == (None, 0.9)
+    assert alone.as_json()["seeds"]["1"]["others_got"] is None
+
+
 def test_without_named_worlds_there_is_no_column_for_them():
     assert table_lines([row()])[0].startswith("policy")
 
