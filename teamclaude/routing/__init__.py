@@ -17,6 +17,7 @@ file.
 - rails: what keeps new work away from accounts under every policy
 - response_kinds: what a response means, as a table
 - shared_choice: what the attempts of one walk of the wait queue have in common
+- staying: the account where a conversation simply stays
 - state: accounts, conversations and decisions
 - state_merge: what two servers learned since they had the same state, as one
 - switch_price: what it costs to move conversations to another account

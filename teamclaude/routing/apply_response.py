@@ -22,7 +22,7 @@ __all__ = [
     "apply_usage_report",
     "apply_windows",
     "backoff_delay",
-    "begin_probe",
+    "begin_probes",
     "bench",
     "bench_end",
     "bench_for_login",
@@ -232,11 +232,14 @@ def _add_scoped_refusal(account: Account, scope: tuple[str, str], refusal: Scope
     account.scoped_refusals[scope] = refusal
 
 
-def begin_probe(account: Account, lease: Lease, now: float) -> None:
+def begin_probes(account: Account, lease: Lease, rules: Rules, now: float) -> None:
     """Reserve the lease as the one request that probes whether a refusal is over."""
+    for axis in account.probed_axes(lease.request.model, rules, now):
+        account.windows.mark_probed(axis, now)
+        account.last_reading = None
     if account.is_benched(now):
         account.probe_at, account.last_reading = now + PROBE_SEC, None
-    refusal = account.scoped_refusals.get(lease.request.scope)
+    refusal = account.scoped_refusals.get(lease.request.scope) if account.scoped_refusals else None
     if refusal is not None and refusal.until <= now:
         account.scoped_refusals[lease.request.scope] = refusal._replace(until=now + PROBING_SEC)
         account.last_reading = None

@@ -10,6 +10,7 @@ The cases, in order:
 3. A pin of the client is obeyed strictly; an operator's pin gives way while its account cannot serve.
 4. A bound conversation stays while it is warm and its account can serve it, unless the policy moves it.  One
    that continues a thread of the API stays, warm or not, whatever the policy, and waits for a slot there.
+   staying.py finds without a Choice those that simply stay: nearly all.
 5. A sub-agent joins its parent's account; a request without a session goes where its prompt cache is.
 6. Everything else is placed anew.
 """
@@ -34,7 +35,7 @@ from .user_rules.patterns import name_of
 from .user_rules.rule_set import RuleSet
 from .user_rules.spend import MAX_SPEND
 
-__all__ = ["HELD", "Choice", "FleetReader"]
+__all__ = ["HELD", "Choice", "FleetReader", "has_slot"]
 
 # A smaller prompt cache is not worth a longer wait (tokens).
 MIN_PREFIX_TOKENS = 3000
@@ -79,7 +80,6 @@ class Choice:
     """
 
     _known_candidates: Optional[Candidates] = None
-    with_slot: Optional[Account] = None  # found to have a slot for this request
 
     def __init__(
         self, fleet: FleetReader, request: RoutingRequest, now: float, waited: float, terse: bool = False
@@ -153,28 +153,20 @@ class Choice:
 
     def _for_bound(self, binding: Binding) -> Decision:
         home, request = self._fleet.accounts.get(binding.account), self.request
-        # Nearly every request: with the reasons why not looked for one by one, a decision took a third more.
-        is_open = (
-            home is not None
-            and not (request.tried or request.allowed)
-            and home.is_unrestricted(self.rules.full, self.now)
-        )
-        lost = "" if is_open else self._home_lost_reason(home)
+        lost = self._home_lost_reason(home)
         if home is None or lost:
             return self._wait_for_home(binding, home) or self._place(lost, home)
         if request.continues_thread and (self._may_wait or self._has_slot(home)):
             return self._decision(home, Reason.THREAD, f"kept by {home.name}")
         if not self._is_recent and not binding.is_warm(self.rules, self.now):
             return self._place(Reason.LAPSED, home)
-        if not is_open and self._is_costly(home):
+        if self._is_costly(home):
             return self._decision(home, Reason.KEPT)  # no account that is free of charge can take it over yet
         if self._policy.moves_warm:
             move = self._policy.reconsider(self, request, binding, home)
             if move is not None:
                 return self._placement_decision(move.reason, move.placement)
-        if request.needs_slot and self.has_slot(home, self._waited):
-            self.with_slot = home
-        elif request.needs_slot and self._waited >= self._slot_wait_sec:
+        if request.needs_slot and self._waited >= self._slot_wait_sec and not self._has_slot(home):
             placement = self._policy.place(self, request, None)
             if placement.account is not home and self._has_slot(placement.account):
                 return self._placement_decision(Reason.NO_SLOT, placement)
@@ -270,8 +262,7 @@ class Choice:
         route = self.request.route
         if route is not None:
             detail = f"{detail}; {route.words}" if detail else route.words
-        previous = self._binding.account if self._binding is not None else None
-        made = (account.key, reason, detail, excluded, previous, None, self.now)
+        made = (account.key, reason, detail, excluded, self._previous, None, self.now)
         return tuple.__new__(Decision, made)  # half the time of its own `__new__`
 
     def _no_account(self, detail: str, excluded: Iterable[Exclusion], until: float) -> Decision:
@@ -295,8 +286,10 @@ class Choice:
 
         It may then take one above the warn ceiling, or of another tier, and later one of another account.
         """
-        left = [sec - self._waited for sec in (self.rules.slot_wait, self._slot_wait_sec)]
-        return self.now + min(sec for sec in left if sec > 0.0) if max(left) > 0.0 else self.soonest_return
+        for sec in self.rules.slot_wait, self._slot_wait_sec:  # the second is no less
+            if sec > self._waited:
+                return self.now + (sec - self._waited)
+        return self.soonest_return
 
     @property
     def _recheck_at(self) -> float:
@@ -317,14 +310,8 @@ class Choice:
         return account in self.accounts
 
     def has_slot(self, account: Account, waited: float = 0.0) -> bool:
-        """Return whether the account takes one more request, one that has waited for so long (s).
-
-        The rails and an unproven account's probe count beside the policy's own limit.
-        """
-        if not account.inflight:
-            return True  # no limit is less than 1
-        limit = self._policy.inflight_limit(self.rules, account, self.now)
-        return inflight_cap(account, self.rules, self.now, waited, limit) > account.inflight
+        """Return whether the account takes one more request, one that has waited for so long (s)."""
+        return has_slot(self._policy, self.rules, account, self.now, waited)
 
     def _has_slot(self, account: Account) -> bool:
         return self.has_slot(account, self._waited)
@@ -393,6 +380,17 @@ class Choice:
     @property
     def _has_waited_out(self) -> bool:
         return self.request.needs_slot and self._waited >= self.rules.slot_wait
+
+
+def has_slot(policy: Policy, rules: Rules, account: Account, now: float, waited: float) -> bool:
+    """Return whether the account takes one more request, one that has waited for so long (s).
+
+    The rails and an unproven account's probe count beside the policy's own limit.
+    """
+    if not account.inflight:
+        return True  # no limit is less than 1
+    limit = policy.inflight_limit(rules, account, now)
+    return inflight_cap(account, rules, now, waited, limit) > account.inflight
 
 
 def _chain(before: tuple[Exclusion, ...], after: Iterable[Exclusion]) -> Iterable[Exclusion]:

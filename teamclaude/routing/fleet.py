@@ -15,7 +15,7 @@ from typing import Optional
 from ..values import NamedTuple
 from . import apply_response
 from .adopt_known import adopt_known
-from .choice import HELD, Choice
+from .choice import HELD, Choice, has_slot
 from .policies.base import Policy
 from .quota.model_prices import PriceTable, Pricing
 from .quota.rules import Rules
@@ -29,6 +29,7 @@ from .state.conversations import Binding, Conversations
 from .state.decision import NEVER, Decision, Lease, Reason, RoutingRequest, Wait
 from .state.gate_queue import GateQueue
 from .state.spending import Spending
+from .staying import decision_to_stay, home_to_stay
 from .user_rules.rule_set import RuleSet
 
 __all__ = ["Changes", "Fleet"]
@@ -50,7 +51,7 @@ class Fleet:
         self.rules = policy.adapt_rules(rules)  # the configured ones as the policy wants them
         self.prices = PriceTable(prices or {})
         self.accounts: dict[str, Account] = {}
-        self.bindings = Conversations()
+        self.bindings = Conversations(self.rules)
         self.pins: dict[Optional[str], str] = {}  # session, or None for everything -> account key
         self.user_rules = RuleSet()
         self.last_account: Optional[str] = None
@@ -69,7 +70,7 @@ class Fleet:
         if policy.name != self.policy.name:
             self.policy = policy
             self.gate_queue = GateQueue(policy.place_life_sec)
-        self.rules = self.policy.adapt_rules(rules)
+        self.rules = self.bindings.rules = self.policy.adapt_rules(rules)
 
     # --- configuration ------------------------------------------------------------------------
 
@@ -87,6 +88,7 @@ class Fleet:
             if account is None or account.spec.kind != spec.kind:
                 self._serial += 1
                 account = Account(spec, self._serial, open_leases=self._open_leases)
+                account.warm.expiry_of = self.bindings.warm_until
                 added.append(spec.name)
             elif account.spec != spec:
                 account.configure(spec)
@@ -103,7 +105,7 @@ class Fleet:
             self.spending.account_removed(account)
         self.spending.update(self.all_accounts, self._last_now)
         for binding in self.bindings.values():
-            self.bindings.update_expiry(binding, self.accounts, self.rules)
+            self.bindings.update_expiry(binding, self.accounts)
         return Changes(tuple(added), tuple(account.name for account in gone), tuple(updated))
 
     def credentials_changed(self, keys: Iterable[str], now: float) -> None:
@@ -132,51 +134,72 @@ class Fleet:
     def is_held(self, request: RoutingRequest, now: float, waited: float) -> bool:
         """Return whether the policy would hold `request` at its gate, as `admit` would say."""
         self._advance_clock(now)
+        self.gate_queue.drop_stale(now)
         return Choice(self, request, now, waited, terse=True).decide() is HELD
 
     def admit(self, request: RoutingRequest, now: float, waited: float = 0.0) -> Lease | Wait:
         """Choose and take the slot in one step, or say what to wait for."""
         self._advance_clock(now)
+        conversation = request.conversation
+        binding = None if conversation is None else self.bindings.get(conversation)
+        if binding is None or conversation in self.gate_queue:
+            return self._admit_by_choice(request, conversation, now, waited)
+        home = home_to_stay(self, request, binding, now, waited)
+        if home is None:
+            return self._admit_by_choice(request, conversation, now, waited)
+        decision = decision_to_stay(home, now)
+        if home.inflight and not has_slot(self.policy, self.rules, home, now, waited):
+            return Wait(decision, now + (self.rules.slot_wait - waited), home.key)
+        lease = self._grant(home, request, conversation, decision, now)
+        binding.continue_on(request, now)
+        return lease
+
+    def _admit_by_choice(
+        self, request: RoutingRequest, conversation: Optional[str], now: float, waited: float
+    ) -> Lease | Wait:
         choice = Choice(self, request, now, waited)
         decision = choice.decide()
         if self.gate_queue or decision.account is None:
-            self.gate_queue.record_decision(choice.conversation, decision, now - waited, now)
+            self.gate_queue.drop_stale(now)
+            self.gate_queue.record_decision(conversation, decision, now - waited, now)
         if decision.account is None:
             return Wait(decision, NEVER if decision.retry_at is None else decision.retry_at)
         account = self.accounts[decision.account]
-        if request.needs_slot and choice.with_slot is not account and not choice.has_slot(account, waited):
+        if request.needs_slot and not choice.has_slot(account, waited):
             return Wait(decision, choice.next_attempt_at, account.key)
-        return self._grant(account, choice, decision, now)
+        lease = self._grant(account, request, conversation, decision, now)
+        if request.needs_slot:
+            apply_response.begin_probes(account, lease, self.rules, now)
+            if account.extra_usage and account.is_costly(request.model, self.rules, now):
+                self.spending.extra_usage_leases.add(lease.id)
+            if conversation is not None:
+                self.bindings.bind(conversation, request, account, decision, self.accounts, now)
+                if decision.reason != Reason.KEPT and decision.reason != Reason.THREAD:
+                    self.policy.record_entry(account, conversation, now)
+        return lease
 
     # --- leases -------------------------------------------------------------------------------
 
-    def _grant(self, account: Account, choice: Choice, decision: Decision, now: float) -> Lease:
-        self._serial += 1
-        request, conversation = choice.request, choice.conversation
-        slot, generation = request.needs_slot, account.generation
-        values = (self._serial, account.key, generation, request, decision, now, slot, conversation)
-        lease = tuple.__new__(Lease, values)  # half the time of its own `__new__`
-        self._open_leases.add(lease.id)
+    def _grant(
+        self,
+        account: Account,
+        request: RoutingRequest,
+        conversation: Optional[str],
+        decision: Decision,
+        now: float,
+    ) -> Lease:
+        id = self._serial = self._serial + 1
+        key, slot = account.key, request.needs_slot
+        self._open_leases.add(id)
         places = self.gate_queue.places
         if places.by_conversation or places.kept:
             places.discard(conversation)
         if slot:
-            full = account.windows.peak >= self.rules.full
-            for axis in account.probed_axes(request.model, self.rules, now) if full else ():
-                account.windows.mark_probed(axis, now)
-                account.last_reading = None
-            if account.scoped_refusals or account.bench_until > now:
-                apply_response.begin_probe(account, lease, now)
             account.inflight += 1
-            if account.extra_usage and account.is_costly(request.model, self.rules, now):
-                self.spending.extra_usage_leases.add(lease.id)
             if not request.detour:  # a detour does not say where work goes
-                account.last_picked, self.last_account = now, account.key
-            if conversation is not None:
-                self.bindings.bind(conversation, request, account, decision, self.accounts, self.rules, now)
-                if decision.reason != Reason.KEPT and decision.reason != Reason.THREAD:
-                    self.policy.record_entry(account, conversation, now)
-        return lease
+                account.last_picked, self.last_account = now, key
+        values = (id, key, account.generation, request, decision, now, slot, conversation)
+        return tuple.__new__(Lease, values)  # half the time of its own `__new__`
 
     def settle_lease(
         self,
@@ -192,29 +215,26 @@ class Fleet:
         `unseen`: output tokens that `usage` lacks, estimated, of an answer that broke off: they are billed.
         """
         self._advance_clock(now)
-        self._settle_lease(lease, now, usage, model, served, unseen)
-
-    def _settle_lease(
-        self, lease: Lease, now: float, usage: Usage, model: Optional[str], served: bool, unseen: int = 0
-    ) -> None:
-        if lease.id not in self._open_leases:
+        id, conversation, open_leases = lease.id, lease.conversation, self._open_leases
+        if id not in open_leases:
             return
-        self._open_leases.remove(lease.id)
-        account = self._by_generation.get(lease.generation)  # None: it was removed
-        is_billed = lease.id in self.spending.extra_usage_leases
+        open_leases.remove(id)
+        is_billed = id in self.spending.extra_usage_leases
         if is_billed:  # a call less for all others
-            self.spending.extra_usage_leases.discard(lease.id)
-        binding = self.bindings.get(lease.conversation or "") if lease.holds_slot else None
-        if account is not None and lease.holds_slot:
-            account.inflight -= 1
-        if account is not None and (served or usage != NO_USAGE):
-            if is_billed or account.spec.kind == "apikey":
-                price = self.prices[model or lease.request.model]
-                self.spending.count(self.all_accounts, account, usage, price, now, unseen)
-            self._count_usage(lease, account, binding, usage, model or lease.request.model, served, now)
+            self.spending.extra_usage_leases.discard(id)
+        binding = self.bindings.get(conversation) if lease.holds_slot and conversation is not None else None
+        account = self._by_generation.get(lease.generation)
+        if account is not None:
+            account.inflight -= lease.holds_slot
+            if served or usage != NO_USAGE:
+                model = model or lease.request.model
+                if is_billed or account.spec.kind == "apikey":
+                    self.spending.count(self.all_accounts, account, usage, self.prices[model], now, unseen)
+                self._count_usage(lease, account, binding, usage, model, served, now)
         if binding is not None:
             binding.inflight -= 1
-            self.bindings.update_expiry(binding, self.accounts, self.rules)
+            if binding.last_used != now:  # else it only lives longer
+                self.bindings.update_expiry(binding, self.accounts)
 
     def _count_usage(
         self,
@@ -228,27 +248,20 @@ class Fleet:
     ) -> None:
         price = self.prices[model]
         dollars = usage.cost(price)
-        estimated = price is not None and price.estimated and usage.is_estimated(price)
+        is_estimated = price is not None and price.estimated and usage.is_estimated(price)
         burned, conversation = usage.burn, lease.conversation
         account.burn.add(burned, now, account.windows.resets.get("5h"))
-        for owner in (account,) if binding is None else (account, binding):
-            owner.requests += served
-            owner.usage = owner.usage.plus(usage)
-            if dollars is None:
-                owner.unpriced_tokens += usage.total
-            else:
-                owner.cost += dollars
-                if estimated:
-                    owner.cost_estimated = True
+        account.count(usage, dollars, is_estimated, served)
         if served and lease.holds_slot:
             self.policy.record_response(self.all_accounts, account, conversation, usage, now, model)
             account.observe_windows(now, model, burned)
         if binding is not None:
+            binding.count(usage, dollars, is_estimated, served)
             binding.model = model or binding.model
             if binding.account == account.key:
                 binding.prefix = usage.prefix or binding.prefix
                 binding.last_used = now
-        if served and conversation is None and lease.request.prefixes:
+        elif served and conversation is None and lease.request.prefixes:
             until = now + lease.request.cache_life
             self.prefix_caches.record(lease.request.prefixes, account.key, usage.prefix, until, now)
 
@@ -260,7 +273,7 @@ class Fleet:
 
     def restore_binding(self, binding: Binding) -> None:
         """Take back a conversation saved before a restart."""
-        self.bindings.restore_binding(binding, self.accounts, self.rules)
+        self.bindings.restore_binding(binding, self.accounts)
 
     def _advance_clock(self, now: float) -> None:
         if now < self._last_now:
@@ -268,16 +281,12 @@ class Fleet:
         self._last_now = now
         if now >= self.bindings.idle.next_expiry:
             self.bindings.evict_idle(self.accounts, now)
-        if now >= self.prefix_caches.next_expiry:
-            self.prefix_caches.drop_expired(now)
-        if self.gate_queue:
-            self.gate_queue.drop_stale(now)
 
     def clock_moved_back(self, now: float) -> None:
         """Treat what happened after `now` as if it happened now: the clock moved back."""
         for account in self.accounts.values():
             account.clock_moved_back(now)
-        self.bindings.clock_moved_back(self.accounts, self.rules, now)
+        self.bindings.clock_moved_back(self.accounts, now)
         self.gate_queue.clock_moved_back(now)
 
     # --- responses -------------------------------------------------------------------
@@ -297,38 +306,6 @@ class Fleet:
         `message` is the upstream's own message of a refusal; `is_api_error` as of `classify`.
         """
         self._advance_clock(now)
-        return self._record_response(lease, status, reading, now, jitter, message, is_api_error)
-
-    def record_and_settle(
-        self,
-        lease: Lease,
-        status: int,
-        reading: QuotaReading,
-        now: float,
-        jitter: float,
-        usage: Usage,
-        model: Optional[str],
-        served: bool,
-        unseen: int = 0,
-    ) -> None:
-        """Record and settle a response that came whole, of a status that needs no body (`needs_body`)."""
-        self._advance_clock(now)
-        account = self._by_generation.get(lease.generation)
-        changes = account is None or reading is not account.last_reading
-        if changes or status >= UNSERVED_FROM or not lease.holds_slot:
-            self._record_response(lease, status, reading, now, jitter, "")
-        self._settle_lease(lease, now, usage, model, served, unseen)
-
-    def _record_response(
-        self,
-        lease: Lease,
-        status: int,
-        reading: QuotaReading,
-        now: float,
-        jitter: float,
-        message: str,
-        is_api_error: bool = True,
-    ) -> ResponseKind:
         account = self._leased_account(lease)
         is_known = account is not None and reading is account.last_reading
         if is_known and status < UNSERVED_FROM and lease.holds_slot:
@@ -345,6 +322,25 @@ class Fleet:
         if lease.holds_slot and kind in FAILURE_KINDS:
             apply_response.mark_suspect(account, now)
         return kind
+
+    def record_and_settle(
+        self,
+        lease: Lease,
+        status: int,
+        reading: QuotaReading,
+        now: float,
+        jitter: float,
+        usage: Usage,
+        model: Optional[str],
+        served: bool,
+        unseen: int = 0,
+    ) -> None:
+        """Record and settle a response that came whole, of a status that needs no body (`needs_body`)."""
+        account = self._by_generation.get(lease.generation)
+        changes = account is None or reading is not account.last_reading
+        if changes or status >= UNSERVED_FROM or not lease.holds_slot:
+            self.record_response(lease, status, reading, now, jitter)
+        self.settle_lease(lease, now, usage, model, served, unseen)
 
     def record_usage_report(self, key: str, reading: QuotaReading, sent_at: float, now: float) -> None:
         """Apply what the usage endpoint said of an account when it was asked at `sent_at`."""

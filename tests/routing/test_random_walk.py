@@ -127,9 +127,11 @@ class Walk:
                 blocked = account.is_blocked(ask.model, self.rules, self.now, scope)
                 assert blocked == (account.block(ask.model, self.rules, self.now, scope) is not None)
         before = {k: a.inflight for k, a in self.fleet.accounts.items()}
-        assert self.fleet.choose(ask, self.now, waited) == self.fleet.choose(ask, self.now, waited)
+        expected = self.fleet.choose(ask, self.now, waited)
+        assert self.fleet.choose(ask, self.now, waited) == expected
         self.check_kept(ask)
         got = self.fleet.admit(ask, self.now, waited)
+        assert (got.decision.account, got.decision.reason) == (expected.account, expected.reason)
         self.check_decision(ask, got.decision, usable)
         if isinstance(got, Lease):
             self.open.append(got)

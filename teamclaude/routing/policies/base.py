@@ -97,7 +97,7 @@ class Policy(ABC):
         return rules.max_inflight_per_account
 
     def slot_wait_sec(self, rules: Rules, binding: Binding) -> float:
-        """Return how long a warm conversation waits for a slot where its cache is (s)."""
+        """Return how long (s) a warm conversation waits for a slot of its account, at least `slot_wait`."""
         return rules.slot_wait
 
     def wait_reason(

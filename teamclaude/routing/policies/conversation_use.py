@@ -48,20 +48,30 @@ class ConversationTotals:
     def __init__(self) -> None:
         # Last response, tokens; the one that has had none for the longest time is the first.
         self._running: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._oldest = -inf  # the last response of the first one is no older; -inf: one is new
         self._ended: OrderedDict[str, int] = OrderedDict()
         self._sum = self._sum_of_squares = 0  # of those that have ended
 
     def record(self, conversation: str, burned: int, now: float) -> float:
         """Count a response; return the seconds since the one before, 0 for the first since it was idle."""
+        known = self._running.pop(conversation, None)
+        if known is None:
+            before, total = now, self._take_back(conversation)
+            self._oldest = -inf
+        else:
+            before, total = known
+        self._running[conversation] = now, total + burned
+        if self._oldest <= now - ACTIVE_SEC:
+            self._end_idle(now)
+        since = now - before
+        return since if 0.0 <= since < ACTIVE_SEC else 0.0
+
+    def _end_idle(self, now: float) -> None:
         running = self._running
-        before, total = running.pop(conversation, (now, -1))
-        if total < 0:
-            total = self._take_back(conversation)
-        running[conversation] = now, total + burned
-        while next(iter(running.values()))[0] <= now - ACTIVE_SEC or len(running) > MAX_RUNNING:
+        while (oldest := next(iter(running.values()))[0]) <= now - ACTIVE_SEC or len(running) > MAX_RUNNING:
             ended, (_, total) = running.popitem(last=False)
             self._end(ended, total)
-        return now - before if 0.0 <= now - before < ACTIVE_SEC else 0.0
+        self._oldest = oldest
 
     def _take_back(self, conversation: str) -> int:
         """Return what a conversation had used when it ended; it goes on."""

@@ -196,6 +196,9 @@ class DemandTable:
     def add(self, tokens: float, now: float) -> None:
         """Count tokens used at `now`; hours without use count as such."""
         hour = int(now // HOUR_SEC)
+        if hour == self._hour:
+            self._filled += tokens
+            return
         if self._hour is None or hour < self._hour or hour - self._hour > HOURS:
             self._hour, self._filled, self._partial = hour, 0.0, True
         while self._hour < hour:

@@ -12,6 +12,7 @@ Nothing here chooses an account.
 - gate_queue: the conversations that a policy holds at its gate
 - places: since when conversations have waited, also while their clients are away
 - spending: what paid requests have cost, and which accounts that closes
+- usage_totals: what an account or a conversation has used
 - waiter: a request that waits for an account
 - waiter_groups: the waiters of a queue by what can serve them
 """

@@ -28,6 +28,7 @@ from .account_spec import AccountSpec
 from .block import Block, describe_window, later
 from .decision import NEVER, Scope
 from .expiring_set import ExpiringSet
+from .usage_totals import UsageTotals
 
 __all__ = [
     "FIVE_HOURS_SEC",
@@ -59,7 +60,7 @@ class ScopedRefusal(NamedTuple):
 
 
 @dataclass(eq=False)  # compared by identity
-class Account:
+class Account(UsageTotals):
     """Observed state of one account; belongs to the Fleet."""
 
     spec: AccountSpec
@@ -81,7 +82,7 @@ class Account:
     requests: int = 0
     cost: float = 0.0
     unpriced_tokens: int = 0
-    cost_estimated: bool = False  # some of it is by the price of another version of the model
+    cost_estimated: bool = False
     warm: ExpiringSet = field(default_factory=ExpiringSet)
     burn: Burn = field(default_factory=Burn)
     cap_5h: LearnedCap = field(default_factory=partial(LearnedCap, FOREIGN_RISE_5H))

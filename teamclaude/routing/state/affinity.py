@@ -31,7 +31,7 @@ class PrefixCaches:
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, CachedPrefix] = OrderedDict()
-        self.next_expiry = float("inf")  # no cache ends earlier
+        self._next_expiry = float("inf")  # no cache ends earlier
 
     def find(self, digests: Iterable[str], now: float) -> Optional[CachedPrefix]:
         """Return the cache of the first of these digests that has one; they come longest first."""
@@ -43,6 +43,8 @@ class PrefixCaches:
 
     def record(self, digests: Iterable[str], account: str, tokens: int, until: float, now: float) -> None:
         """Record that a response of `account` used or wrote `tokens` of cache for these digests."""
+        if now >= self._next_expiry:
+            self._drop_expired(now)
         if tokens <= 0 or until <= now:
             return
         for digest in digests:
@@ -50,13 +52,12 @@ class PrefixCaches:
             self._known.move_to_end(digest)
         while len(self._known) > MAX_PREFIXES:
             self._known.popitem(last=False)
-        self.next_expiry = min(self.next_expiry, until)
+        self._next_expiry = min(self._next_expiry, until)
 
-    def drop_expired(self, now: float) -> None:
-        """Drop caches that have ended; none has before `next_expiry`."""
+    def _drop_expired(self, now: float) -> None:
         for digest in [digest for digest, known in self._known.items() if known.until <= now]:
             del self._known[digest]
-        self.next_expiry = min((known.until for known in self._known.values()), default=float("inf"))
+        self._next_expiry = min((known.until for known in self._known.values()), default=float("inf"))
 
     def rename_account(self, old: str, new: str) -> None:
         """Follow an account whose key changed from `old` to `new`."""
@@ -75,7 +76,7 @@ class PrefixCaches:
             digest, until = row.get("digest", as_text, ""), row.get("until", as_number, 0.0)
             if account is not None and digest:
                 self._known[digest] = CachedPrefix(account, row.get("tokens", as_count, 0), until)
-                self.next_expiry = min(self.next_expiry, until)
+                self._next_expiry = min(self._next_expiry, until)
 
 
 class ResourceOwners:

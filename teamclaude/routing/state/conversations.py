@@ -14,8 +14,9 @@ from ..quota.lenient_json import LenientObject, as_count, as_flag, as_number, as
 from ..quota.rules import Rules
 from ..quota.usage import NO_USAGE, Usage
 from .account import Account
-from .decision import NEVER, Decision, Reason, RoutingRequest
+from .decision import Decision, Reason, RoutingRequest
 from .expiring_set import ExpiringSet
+from .usage_totals import UsageTotals
 
 __all__ = ["Binding", "Conversations"]
 
@@ -23,7 +24,7 @@ MAX_CACHE_LIFE_SEC = 3600.0
 
 
 @dataclass(eq=False, repr=False)
-class Binding:
+class Binding(UsageTotals):
     """One conversation; a rebind changes `account` and keeps everything else."""
 
     conversation: str
@@ -60,12 +61,9 @@ class Binding:
         """Return whether its prompt cache still lives; a request in flight keeps it alive."""
         return self.inflight > 0 or now < self.warm_until(rules)
 
-    def expiry_times(self, rules: Rules) -> tuple[float, float]:
-        """Return when it stops being warm and when it is evicted, unless used again (epoch seconds)."""
-        if self.inflight > 0:
-            return NEVER, NEVER
-        life, last = max(self.cache_life, rules.cache_affinity_window_sec), self.last_used
-        return last + life, last + max(rules.binding_evict_sec, 2.0 * life)
+    def idle_sec(self, rules: Rules) -> float:
+        """Return the seconds without a request after which it is evicted."""
+        return max(rules.binding_evict_sec, 2.0 * self.life_sec(rules))
 
     def is_recent(self, rules: Rules, now: float) -> bool:
         """Return whether it is certainly warm and not evicted; asked first, it spares four calls."""
@@ -74,7 +72,13 @@ class Binding:
 
     def is_evicted(self, rules: Rules, now: float) -> bool:
         """Return whether it was idle for so long that its next request is a new conversation's."""
-        return self.expiry_times(rules)[1] <= now
+        return self.inflight <= 0 and self.last_used + self.idle_sec(rules) <= now
+
+    def continue_on(self, request: RoutingRequest, now: float) -> None:
+        """Note a request of it, which is sent to its account."""
+        self.cache_life, self.project_pinned = request.cache_life, False
+        self.last_used = now
+        self.inflight += 1
 
     def clock_moved_back(self, now: float) -> None:
         """Treat what happened after `now` as if it happened now: the clock moved back."""
@@ -128,12 +132,16 @@ _SAVED_AS = {field.name: camel_case(field.name) for field in fields(Binding)}
 class Conversations(dict[str, Binding]):
     """All bindings by conversation.
 
-    Only the Fleet changes them; `accounts` are its accounts of now, by key.
+    Only the Fleet changes them; `accounts` are its accounts of now, by key, `rules` its rules.
+
+    A conversation that is used again only lives longer: the sets that count it find that out once its old
+    time has come.  They are told where a time moves forward (`update_expiry`).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Rules) -> None:
         super().__init__()
-        self.idle = ExpiringSet()  # by the time they are evicted
+        self.rules = rules
+        self.idle = ExpiringSet(self._evicted_at)
         self.moves = 0  # from account to account so far
 
     def bind(
@@ -143,7 +151,6 @@ class Conversations(dict[str, Binding]):
         account: Account,
         decision: Decision,
         accounts: Mapping[str, Account],
-        rules: Rules,
         now: float,
     ) -> None:
         """Bind the request's conversation, called `key`, to `account`, where the request is sent.
@@ -157,7 +164,7 @@ class Conversations(dict[str, Binding]):
             )
             binding.reason = decision.reason
         elif binding.account != account.key and not (
-            request.detour and _keeps_account(binding, accounts, rules, now)
+            request.detour and _keeps_account(binding, accounts, self.rules, now)
         ):
             self.unmark_warm(binding, accounts)
             binding.account, binding.bound_at, binding.reason = account.key, now, decision.reason
@@ -166,33 +173,37 @@ class Conversations(dict[str, Binding]):
             self.moves += 1
             if decision.reason == Reason.OVER_PACE:
                 binding.paced_at = now
-        binding.cache_life = request.cache_life
+        binding.continue_on(request, now)
         binding.project_pinned = bool(
             request.facts.project and decision.reason == Reason.PINNED and request.pin is None
         )
-        binding.last_used, binding.inflight = now, binding.inflight + 1
-        # While a request is in flight it neither cools down nor is evicted.
-        self.idle.keep(key)
-        home = account if binding.account == account.key else accounts.get(binding.account)
-        if home is not None:
-            home.warm.keep(key)
+        self.update_expiry(binding, accounts)
 
-    def restore_binding(self, binding: Binding, accounts: Mapping[str, Account], rules: Rules) -> None:
+    def restore_binding(self, binding: Binding, accounts: Mapping[str, Account]) -> None:
         """Take back a binding saved before a restart."""
         known = self.get(binding.conversation)
         if known is not None:
             self.unmark_warm(known, accounts)
             self.moves += 1
         self[binding.conversation] = binding
-        self.update_expiry(binding, accounts, rules)
+        self.update_expiry(binding, accounts)
 
-    def update_expiry(self, binding: Binding, accounts: Mapping[str, Account], rules: Rules) -> None:
-        """Bring the sets that count the conversation in line with its binding."""
-        warm_until, evict_at = binding.expiry_times(rules)
-        self.idle.set_expiry(binding.conversation, evict_at)
+    def update_expiry(self, binding: Binding, accounts: Mapping[str, Account]) -> None:
+        """Add the conversation to the sets that count it, or tell them that it may end earlier."""
+        name, rules = binding.conversation, self.rules
+        self.idle.set_expiry(name, binding.last_used + binding.idle_sec(rules))
         account = accounts.get(binding.account)
         if account is not None:
-            account.warm.set_expiry(binding.conversation, warm_until)
+            account.warm.set_expiry(name, binding.warm_until(rules))
+
+    def _evicted_at(self, key: str, now: float) -> float:
+        binding = self[key]
+        return _last_use(binding, now) + binding.idle_sec(self.rules)
+
+    def warm_until(self, key: str, now: float) -> float:
+        """Return when the conversation stops being warm, unless it is used again (epoch seconds)."""
+        binding = self[key]
+        return _last_use(binding, now) + binding.life_sec(self.rules)
 
     def unmark_warm(self, binding: Binding, accounts: Mapping[str, Account]) -> None:
         """Stop counting the conversation as warm on its account."""
@@ -205,11 +216,16 @@ class Conversations(dict[str, Binding]):
         for key in self.idle.expire(now):
             self.unmark_warm(self.pop(key), accounts)
 
-    def clock_moved_back(self, accounts: Mapping[str, Account], rules: Rules, now: float) -> None:
+    def clock_moved_back(self, accounts: Mapping[str, Account], now: float) -> None:
         """Treat what happened after `now` as if it happened now: the clock moved back."""
         for binding in self.values():
             binding.clock_moved_back(now)
-            self.update_expiry(binding, accounts, rules)
+            self.update_expiry(binding, accounts)
+
+
+def _last_use(binding: Binding, now: float) -> float:
+    """Return its last use, now at the earliest if a request of it is in flight."""
+    return now if binding.inflight > 0 else binding.last_used
 
 
 def _keeps_account(binding: Binding, accounts: Mapping[str, Account], rules: Rules, now: float) -> bool:

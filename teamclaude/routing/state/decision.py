@@ -109,6 +109,11 @@ class RoutingRequest(NamedTuple):
         return self._replace(route=route, allowed=() if route is None else route.accounts)
 
     @property
+    def is_plain(self) -> bool:
+        """Whether nothing that it asks for stands before the account of its conversation."""
+        return _special_of(self) == _NOTHING_SPECIAL
+
+    @property
     def requester(self) -> Hashable:
         """Whose request it is, as far as that can be told."""
         return self.conversation or self.prefixes
@@ -158,6 +163,12 @@ def _getter_of(but: frozenset[str]) -> Callable[[RoutingRequest], Hashable]:
 
 _constraints_of = _getter_of(NO_CONSTRAINTS)
 _general_constraints_of = _getter_of(NO_CONSTRAINTS | {"model", "betas"})
+# Whose it is, what it costs there, and how long it may wait.
+_special_of = _getter_of(
+    frozenset({"session", "agent", "parent_agent", "model", "betas", "prefixes"})
+    | {"cache_life", "hold_sec", "allow_paid", "pin_costs_nothing"}
+)
+_NOTHING_SPECIAL = _special_of(RoutingRequest())
 
 
 class Exclusion(NamedTuple):

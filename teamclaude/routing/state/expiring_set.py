@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from math import inf
-from typing import Optional
+from typing import Callable, Optional
 
 __all__ = ["ExpiringSet"]
 
@@ -15,9 +15,13 @@ class ExpiringSet:
     Each key has one valid entry in the heap, never later than its expiry.  A key whose expiry is set again
     keeps its entry, which is put back with the new expiry when it surfaces.  Only an expiry that moves
     forward needs a new entry, and the old one becomes void.
+
+    With `expiry_of`, called with a key and the time, an expiry need not be set again when it moves back: the
+    function is asked when the entry surfaces.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, expiry_of: Optional[Callable[[str, float], float]] = None) -> None:
+        self.expiry_of = expiry_of
         self._expiry: dict[str, float] = {}
         self._queued: dict[str, float] = {}  # when the valid entry surfaces
         self._heap: list[tuple[float, str]] = []
@@ -29,12 +33,6 @@ class ExpiringSet:
         queued = self._queued.get(key)
         if queued is None or expiry < queued:
             self._queue(key, expiry)
-
-    def keep(self, key: str) -> None:
-        """Add `key`, or let it stay, until its expiry is set."""
-        self._expiry[key] = inf
-        if key not in self._queued:
-            self._queue(key, inf)
 
     def discard(self, key: str) -> None:
         """Remove `key` if it is there."""
@@ -49,6 +47,8 @@ class ExpiringSet:
                 continue
             del self._queued[key]
             expiry = self._expiry.get(key)
+            if expiry is not None and self.expiry_of is not None:
+                expiry = self.expiry_of(key, now)
             if expiry is not None and expiry > now:
                 self._queue(key, expiry)
             elif expiry is not None:

@@ -36,9 +36,9 @@ def test_prefixes_are_bounded_and_those_that_have_ended_are_dropped():
         prefixes.record([f"d{n}"], "a", 1, NOW + 300, NOW)
     assert len(prefixes.to_json()) == MAX_PREFIXES
     assert prefixes.find(["d4"], NOW) is None
-    prefixes.drop_expired(NOW + 299)
+    prefixes.record(["none"], "a", 0, NOW + 900, NOW + 299)
     assert len(prefixes.to_json()) == MAX_PREFIXES
-    prefixes.drop_expired(NOW + 300)
+    prefixes.record(["none"], "a", 0, NOW + 900, NOW + 300)
     assert prefixes.to_json() == []
 
 

@@ -23,15 +23,16 @@ def test_touching_again_moves_the_expiry_both_ways():
     assert (warm.count(24), warm.count(25)) == (1, 0)
 
 
-def test_a_key_that_is_kept_stays_until_its_expiry_is_set():
-    warm = ExpiringSet()
-    warm.set_expiry("a", 10.0)
-    for key in ("a", "b"):
-        warm.keep(key)
-    assert warm.count(1e9) == 2
-    warm.set_expiry("a", 2e9)
-    warm.set_expiry("b", 3e9)
-    assert (warm.expire(2e9), warm.count(2e9), warm.expire(3e9)) == (["a"], 1, ["b"])
+def test_an_expiry_that_moves_back_need_not_be_set_again():
+    expiries = {"a": 10.0, "b": 20.0}
+    warm = ExpiringSet(lambda key, now: expiries[key])
+    for key, expiry in expiries.items():
+        warm.set_expiry(key, expiry)
+    expiries["a"] = 30.0
+    assert (warm.expire(10.0), warm.count(19.0)) == ([], 2)
+    expiries["a"] = 25.0  # forward: that has to be set
+    warm.set_expiry("a", 25.0)
+    assert (warm.expire(20.0), warm.expire(24.0), warm.expire(25.0)) == (["b"], [], ["a"])
 
 
 def test_a_discarded_key_is_gone_and_may_come_back():
