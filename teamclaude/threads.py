@@ -1,15 +1,21 @@
-"""Start a long-lived thread although the system may be out of threads at the moment, and wake one cheaply."""
+"""Start a long-lived thread although the system may be out of threads, wake one cheaply, use one again."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from typing import Callable, Optional
 
-__all__ = ["Signal", "start_with_retry"]
+__all__ = ["Signal", "WorkerThreads", "start_with_retry"]
+
+Work = Callable[[], None]
 
 RETRY_FOR_SEC = 10.0
 PAUSE_SEC = 0.2
+IDLE_SEC = 2.0  # of a thread without work
+MOST_IDLE = 16  # threads without work: 0.4 MB
+JOIN_SEC = 2.0
 
 
 def start_with_retry(thread: threading.Thread, sleep: Callable[[float], None] = time.sleep) -> bool:
@@ -50,3 +56,89 @@ class Signal:
     def wait(self, seconds: Optional[float] = None) -> None:
         """Block until it is set, at most for so long."""
         self._event.wait(seconds)
+
+
+class WorkerThreads:
+    """Run pieces of work that may block, each in a thread; any thread may hand one over.
+
+    A thread that has ended its work waits a while for the next: waking it takes less than starting one.
+    """
+
+    def __init__(self, name: str, most_idle: int = MOST_IDLE, idle_sec: float = IDLE_SEC) -> None:
+        self._name = name
+        self._most_idle = most_idle
+        self._idle_sec = idle_sec
+        self._lock = threading.Lock()  # guards the three below
+        self._idle: list[_Worker] = []  # the last one has worked last
+        self._late: deque[Work] = deque()  # for which no thread could be started
+        self._closed = False
+
+    def run(self, work: Work) -> None:
+        """Run it, which may not raise; RuntimeError or MemoryError: no thread can be started for it."""
+        with self._lock:
+            worker = self._idle.pop() if self._idle else None
+        if worker is None:
+            threading.Thread(target=self._take_turns, args=([work],), name=self._name, daemon=True).start()
+        else:
+            worker.work = work
+            worker.wake.release()
+
+    def put(self, work: Work) -> None:
+        """Run it as soon as there is a thread: at once, when another's work ends, or with a `retry`."""
+        try:
+            self.run(work)
+        except (RuntimeError, MemoryError):
+            with self._lock:
+                self._late.append(work)
+
+    def retry(self) -> None:
+        """Try again to start threads for what was `put`; for a timer."""
+        for _ in range(len(self._late)):
+            with self._lock:
+                work = self._late.popleft() if self._late else None
+            if work is not None:
+                self.put(work)
+
+    def close(self) -> None:
+        """End the idle threads, and the others as soon as their work ends."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for worker in idle:
+            worker.wake.release()
+        for worker in idle:
+            worker.thread.join(JOIN_SEC)
+
+    def _take_turns(self, first: list[Work]) -> None:
+        work: Optional[Work] = first.pop()  # the thread object would keep it
+        worker = _Worker()
+        while work is not None:
+            work()
+            work = None  # it may hold much
+            work = self._next_work(worker)
+
+    def _next_work(self, worker: _Worker) -> Optional[Work]:
+        with self._lock:
+            if self._late:
+                return self._late.popleft()
+            if self._closed or len(self._idle) >= self._most_idle:
+                return None
+            self._idle.append(worker)
+        if not worker.wake.acquire(timeout=self._idle_sec):
+            with self._lock:
+                if worker in self._idle:
+                    self._idle.remove(worker)
+                    return None
+            worker.wake.acquire()  # it was taken off the list meanwhile
+        work, worker.work = worker.work, None
+        return work
+
+
+class _Worker:
+    """One thread between two pieces of work."""
+
+    def __init__(self) -> None:
+        self.thread = threading.current_thread()
+        self.work: Optional[Work] = None  # None when it is woken: it ends
+        self.wake = threading.Lock()  # released once for each turn
+        self.wake.acquire()

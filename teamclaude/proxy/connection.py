@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from functools import partial
-from typing import Optional
+from typing import Optional, Union
 
 from ..errors import (
     BadRequestError,
@@ -42,9 +42,10 @@ from .messages.access import Caller
 from .messages.roles import require_sender
 from .net.bodies.spool import Spool
 from .net.client_connection import ClientConnection
+from .net.connection_driver import ConnectionDriver
 from .net.connection_task import ConnectionTask
 from .net.connections import AcceptedConnection
-from .net.coroutine import RequestCoroutine, run_coroutine
+from .net.coroutine import RequestCoroutine
 from .records.exchange import Exchange, Outcome, SeriesMemo, new_request_id, outcome_of
 from .records.request_record import RequestRecord
 from .replies import render_error, render_reply, render_stream_head
@@ -58,15 +59,12 @@ SMALL_BODY_BYTES = 16384  # of a body that arrives with its head
 ENDPOINT_BODY_BYTES = 65536  # of a body for the proxy's own endpoints, some of which need no key
 
 
-class ConnectionHandler:
-    """Serve one accepted connection; one instance and one thread each.
+class ConnectionHandler(ConnectionDriver):
+    """Serve one accepted connection.
 
-    `mark_proven` is called once a request has been authorized; `read` are its first bytes, if some were read.
+    `mark_proven` is called once a request has been authorized, `needs_thread` and `close` as ConnectionDriver
+    does; `read` are its first bytes, if some were read.
     """
-
-    # The last request was small and no stream: the next one, most likely like it, may run on the event loop.
-    # Large ones and streams would leave it at once; 1,000 streams at a time began 60 ms later by that.
-    _use_loop_next = False
 
     def __init__(
         self,
@@ -74,77 +72,61 @@ class ConnectionHandler:
         accepted: AcceptedConnection,
         peer_ip: str,
         mark_proven: Callable[[], None],
+        needs_thread: Callable[[], None],
+        close: Callable[[], None],
         read: bytes = b"",
     ) -> None:
+        super().__init__(runtime.context.event_loop, needs_thread, close)
         self._runtime = runtime
         self._accepted = accepted
         self._mark_proven = mark_proven
         self._peer = Peer(accepted, peer_ip)
         self._tls: Optional[TlsSocket] = None  # of a tunnel that was opened
-        self._has_unread_body = False  # the last request was refused before all of it was read
         self._use_socket(accepted.sock, accepted.accepted_at)
-        self._client.unread(read)
+        self.client.unread(read)
 
     def _use_socket(self, sock: socket.socket, since: Optional[float] = None) -> None:
         """Serve the requests that come from this socket."""
         runtime, config = self._runtime, self._runtime.context.config
-        self._client = self._accepted.client = ClientConnection(
+        self.client = self._accepted.client = ClientConnection(
             sock, config.header_read_sec, config.body_read_idle_sec, config.write_idle_sec, since
         )
         self._is_new = True  # no request has been read from it
-        self._loop_task = ConnectionTask(
-            self._client, self._start_request, lambda: not runtime.draining, config.head_timeout_sec
+        self.loop_task = ConnectionTask(
+            self.client, self._start_request, lambda: not runtime.draining, config.head_timeout_sec
         )
 
-    def serve(self) -> None:
-        """Serve requests until the client is done, something broke, or the server drains."""
-        try:
-            with suppress(ClientGoneError):
-                # Idle before `draining` is read: a drain closes idle connections, or is noticed here.
-                # The first request is read all the same: this thread may start late, and a close resets it.
-                while (self._is_new or not self._runtime.draining) and self._serve_next():
-                    self._client.idle = not self._client.has_buffered
-            if self._has_unread_body:
-                self._client.idle = True
-                self._client.linger()
-            else:
-                self._client.end()
-        finally:
-            del self._loop_task  # it has methods of this object: 8 KB until the next collection of cycles
-            if self._tls is not None:
-                self._tls.close()
+    def release(self) -> None:
+        """Free what belongs to the connection, which has ended."""
+        del self.loop_task  # it has methods of this object: 8 KB until the next collection of cycles
+        if self._tls is not None:
+            self._tls.close()
 
-    def _serve_next(self) -> bool:
-        """Serve requests, small ones on the event loop; return True when the connection can carry another."""
-        task = self._loop_task
-        if not self._use_loop_next or self._client.has_buffered or not self._client.admitted:
-            return self._next_request()
-        if not self._runtime.context.event_loop.run(task):
-            return self._next_request()
-        if task.coroutine is not None:
-            return run_coroutine(task.coroutine, task.effect)
-        if task.closing:
-            return False
-        return self._next_request() if self._client.has_buffered else True
+    def may_go_on(self) -> bool:
+        """Return whether the connection may carry another request: no drain has begun.
+
+        The first request is read all the same: a thread may begin late, and a close resets it.
+        """
+        return self._is_new or not self._runtime.draining
 
     def _start_request(self, data: bytes) -> Optional[RequestCoroutine[bool]]:
         """Return the coroutine of the request in these bytes, if they are one for the event loop."""
-        head = self._client.take_whole_request(data)
+        head = self.client.take_whole_request(data)
         if head is None:
             return None
         exchange = self._exchange_of(head)
         if exchange.route.kind in _THREAD_KINDS:
-            self._client.unread(data)
+            self.client.unread(data)
             return None
         return self._serve_forwarded(exchange)
 
-    def _next_request(self) -> bool:
-        """Serve one request; return True when the connection can carry another."""
+    def next_request(self) -> Union[bool, RequestCoroutine[bool]]:
+        """Serve one request of the proxy's own, or return the coroutine of one that is forwarded."""
         try:
-            head = self._client.next_head()
+            head = self.client.next_head()
         except ClientError as error:
-            self._has_unread_body = True
-            self._client.send(render_error(error, new_request_id(), close=True))
+            self.has_unread_body = True
+            self.client.send(render_error(error, new_request_id(), close=True))
             return False
         if head is None:
             return False
@@ -153,7 +135,7 @@ class ConnectionHandler:
             return self._serve_endpoint(exchange)
         if exchange.route.kind is PathKind.CONNECT:
             return self._serve_connect(exchange)
-        return run_coroutine(self._serve_forwarded(exchange))
+        return self._serve_forwarded(exchange)
 
     def _exchange_of(self, head: RequestHead) -> Exchange:
         runtime = self._runtime
@@ -200,14 +182,15 @@ class ConnectionHandler:
     ) -> RequestCoroutine[None]:
         early = self._receive_body(exchange, framing, log, context)
         if not exchange.memo.is_plain and _is_websocket(exchange):
-            return _single_step(partial(pass_websocket, context, exchange, self._client, log))
+            return _single_step(partial(pass_websocket, context, exchange, self.client, log))
         if exchange.route.kind in _CLIENT_LOGIN_KINDS:
-            return _single_step(partial(pass_through, context, exchange, self._client, log))
+            return _single_step(partial(pass_through, context, exchange, self.client, log))
         if early is None:
             exchange.routing_request = routing_request_of(exchange, context)
         if exchange.facts.stream is True:
-            self._use_loop_next = False
-        return Forwarder(context, exchange, self._client, log, early).forward()
+            # It would leave the loop at once; 1,000 streams at a time began 60 ms later by that.
+            self.use_loop_next = False
+        return Forwarder(context, exchange, self.client, log, early).forward()
 
     def _check_request(self, exchange: Exchange) -> Framing:
         """Check what precedes the body: where the request ends, who sends it, where it goes."""
@@ -230,8 +213,8 @@ class ConnectionHandler:
         if framing.length > SMALL_BODY_BYTES or framing.kind is BodyKind.CHUNKED:
             exchange.body_room = self._runtime.body_limiter.reservation()
         if exchange.body_room is not None and may_send_early(exchange, framing, limit << 20):
-            early = receive_body(exchange, framing.length, self._client, context)
-            exchange.body_read, self._use_loop_next = True, False
+            early = receive_body(exchange, framing.length, self.client, context)
+            exchange.body_read, self.use_loop_next = True, False
         else:
             spool = self._runtime.spool if upload else None
             self._read_body(exchange, framing, max(limit, upload) << 20, spool)
@@ -252,8 +235,8 @@ class ConnectionHandler:
         return memo.caller
 
     def _admit(self) -> None:
-        if not self._client.admitted:
-            self._client.admitted = True
+        if not self.client.admitted:
+            self.client.admitted = True
             self._mark_proven()
 
     def _read_body(self, exchange: Exchange, framing: Framing, most: int, spool: Spool | None = None) -> None:
@@ -264,16 +247,16 @@ class ConnectionHandler:
                 raise NotSupportedError("A WebSocket is passed on only for paths of the client's own login.")
             # RFC 9110 10.1.1: HTTP/1.0 has no 100 (Continue).
             asks_first = head.minor > 0 and expects_100(head)
-        self._use_loop_next = framing.kind is not BodyKind.CHUNKED and framing.length <= SMALL_BODY_BYTES
-        exchange.body = self._client.read_body(framing, most, asks_first, exchange.body_room, spool)
+        self.use_loop_next = framing.kind is not BodyKind.CHUNKED and framing.length <= SMALL_BODY_BYTES
+        exchange.body = self.client.read_body(framing, most, asks_first, exchange.body_room, spool)
         exchange.body_read = True
 
     def _handle_error(self, exchange: Exchange, error: Exception) -> bool:
         """Record how the request failed and send the error, if the response has not started."""
-        started = self._client.response_started
+        started = self.client.response_started
         if isinstance(error, ClientGoneError):
             exchange.end(Outcome.CLIENT_GONE, str(error))
-            self._client.cut = True
+            self.client.cut = True
             return False
         if isinstance(error, UpstreamLostError):
             # No response, or half of one: the client's own retry is the best one left.
@@ -293,7 +276,7 @@ class ConnectionHandler:
             exchange.client_limit, exchange.routing_request = error.limit, request_of_head(exchange.head)
         exchange.end(outcome_of(error), str(error))
         keep = exchange.body_read and exchange.keeps_open
-        self._has_unread_body = not exchange.body_read
+        self.has_unread_body = not exchange.body_read
         try:
             self._send_error(exchange, error, close=not keep)
         except ClientGoneError:
@@ -302,10 +285,10 @@ class ConnectionHandler:
 
     def _abort_response(self, exchange: Exchange) -> bool:
         """Close in the middle of a response."""
-        self._client.cut = True
-        if self._client.response_started and exchange.head.minor == 0:
+        self.client.cut = True
+        if self.client.response_started and exchange.head.minor == 0:
             # Its body may end with the connection: only a reset tells a broken body from a complete one.
-            self._client.abort()
+            self.client.abort()
         return False
 
     # --- CONNECT ----------------------------------------------------------------------------------
@@ -333,14 +316,14 @@ class ConnectionHandler:
         if not target.opened:
             is_local = self._peer.is_local_user(head, policy, exchange.caller)
             self._accepted.may_go_on = partial(self._peer.may_connect, head)
-            forward.pass_on(self._accepted, self._client, target, is_local, self._runtime.context.pool)
+            forward.pass_on(self._accepted, self.client, target, is_local, self._runtime.context.pool)
             return False
         self._peer.same_user()  # looked up now: TLS empties the socket that this is asked of
-        self._tls = forward.open_tls(self._client, target.host, config)
+        self._tls = forward.open_tls(self.client, target.host, config)
         self._accepted.sock = self._tls.sock
         self._peer = TunnelPeer(self._peer, target.host, head)
         self._use_socket(self._tls.sock)
-        self._client.admitted = True
+        self.client.admitted = True
         return True
 
     # --- own endpoints ----------------------------------------------------------------------------
@@ -357,7 +340,7 @@ class ConnectionHandler:
             data = render_reply(
                 reply.status, reply.headers, reply.body, exchange.id, not keep, is_head, reply.content_type
             )
-            self._client.send(data)
+            self.client.send(data)
         except ClientGoneError:
             return False
         except Exception as error:
@@ -368,8 +351,8 @@ class ConnectionHandler:
         """Send a reply that goes on until its stream, its reader or the server ends."""
         chunked = exchange.head.minor > 0
         with closing(stream):
-            self._client.send(render_stream_head(reply.headers, reply.content_type, exchange.id, chunked))
-            send_stream(stream, chunked, self._client)
+            self.client.send(render_stream_head(reply.headers, reply.content_type, exchange.id, chunked))
+            send_stream(stream, chunked, self.client)
 
     def _endpoint_reply(self, exchange: Exchange) -> EndpointReply:
         framing = request_framing(exchange.head)  # first: disagreement about it allows smuggling
@@ -385,7 +368,7 @@ class ConnectionHandler:
 
     def _send_error(self, exchange: Exchange, error: TeamClaudeError, close: bool) -> None:
         exchange.response_started(error.status)
-        self._client.send(render_error(error, exchange.id, close, exchange.head.method == "HEAD"))
+        self.client.send(render_error(error, exchange.id, close, exchange.head.method == "HEAD"))
 
 
 def _single_step(step: Callable[[], None]) -> RequestCoroutine[None]:

@@ -1,4 +1,4 @@
-"""The listening sockets: one threading server per address, one thread per connection.
+"""The listening sockets: one threading server per address, a thread for each connection that needs one.
 
 Rule: for a reason of the proxy's own, no connection is closed without a response.  Without a place, a thread
 or a descriptor for it, it is answered 503 (`connection_refuser`); without a descriptor, a spare one is closed
@@ -118,7 +118,7 @@ class Listener(HandlerServer):
         return True
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve the connection in a thread of its own, or answer that this is impossible now."""
+        """Serve the connection in a thread, or answer that this is impossible now."""
         self._spare_descriptor.reacquire()  # where a refused connection had used it
         connections = self.runtime.connections
         room = connection_limits(self.runtime.context.config.proxy.max_connections, self._descriptors)
@@ -126,7 +126,7 @@ class Listener(HandlerServer):
             self._refuse(request, f"all {room.total} connections are in use (proxy.maxConnections)")
             return
         try:
-            super().process_request(request, client_address)
+            self.runtime.threads.run(SocketHandler(request, client_address, self).serve)
         except (RuntimeError, MemoryError):  # "can't start new thread"
             connections.remove(request)
             self._refuse(request, "no thread can be started (ulimit -u)")

@@ -31,7 +31,7 @@ from ..routing.switch_price import SwitchPrice, switch_price
 from ..routing.user_rules.patterns import normalized_path
 from ..routing.user_rules.route_notes import forbidding_route
 from ..snapshot import HeldView, NeedsYouView, ProbeView, Snapshot, SystemView
-from ..threads import Signal
+from ..threads import Signal, WorkerThreads
 from ..typed_json import to_json
 from ..values import replace
 from .answers.page import Page
@@ -89,7 +89,7 @@ class Runtime:
         self.clock = clock
         self.warn = warn
         self.journal = journal
-        self.connections = Connections()
+        self.connections, self.threads = Connections(), WorkerThreads("connection")
         self.clients = ClientUsage(clock, self._pool_windows)
         self.clients.configure(config.proxy.clients)
         self.request_metrics = RequestMetrics()

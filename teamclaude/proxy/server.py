@@ -294,6 +294,7 @@ class ProxyServer:
         self._journal.close()
         runtime.context.pool.close()
         runtime.context.event_loop.close()
+        runtime.threads.close()
         runtime.close()
         self._presence.end()
         self._stopped.set()
@@ -315,6 +316,7 @@ class ProxyServer:
             if self._runtime.context.event_loop.cut_stalled():
                 self._warn(f"a connection that kept all others waiting for {STALLED_SEC:g} s was cut")
             self._runtime.context.pool.close_stale()
+            self._runtime.threads.retry()
             self._reporter.wake()
             self._check_config()
             if self._runtime.life.handed_over:  # all that follows is done by the successor

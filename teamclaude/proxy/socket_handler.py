@@ -1,4 +1,4 @@
-"""The thread of one accepted connection, until its first request: PROXY header, TLS, then ConnectionHandler.
+"""One accepted connection, until its first request: PROXY header, TLS, then ConnectionHandler; and its end.
 
 Here and not in the accepting thread: a client that never finishes must not keep others waiting.
 """
@@ -10,7 +10,7 @@ import socketserver
 import ssl
 from contextlib import suppress
 from functools import partial
-from typing import Optional
+from typing import Any, Optional
 
 from ..errors import ClientError, ClientGoneError
 from .balancer.header_reader import take_proxy_header
@@ -41,21 +41,60 @@ class SocketHandler(socketserver.BaseRequestHandler):
 
     server: HandlerServer
 
+    def __init__(self, request: socket.socket, client_address: Any, server: HandlerServer) -> None:
+        # Not the base's, which does all that follows, and then closes.
+        self.request, self.client_address, self.server = request, client_address, server
+        self._accepted_as = request
+        self._connection: Optional[ConnectionHandler] = None  # once its first request is awaited
+
+    def serve(self) -> None:
+        """Serve the connection in this thread until it ends, or until the event loop carries it.
+
+        It is called again for what the loop can't do.
+        """
+        is_carried = False
+        try:
+            with suppress(ClientGoneError):
+                if self._connection is None:
+                    self.setup()
+                    self.handle()
+                connection = self._connection
+                is_carried = connection is not None and not connection.serve()
+        except Exception:
+            self.server.handle_error(self.request, self.client_address)
+        finally:
+            if not is_carried:
+                self.finish()
+
     def setup(self) -> None:
         """Switch off Nagle's algorithm: parts of a stream are sent as they come."""
         sock: socket.socket = self.request
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def handle(self) -> None:
-        """Serve the connection until it ends."""
-        accepted_as: socket.socket = self.request
+        """Read what precedes the first request; raises ClientGoneError."""
         connections = self.server.runtime.connections
-        accepted = connections.get(accepted_as)
-        with suppress(ClientGoneError):
-            caller, read = self._arrival(accepted)
-            if self._handshake(accepted):
-                prove = partial(connections.mark_admitted, accepted_as)
-                ConnectionHandler(self.server.runtime, accepted, caller, prove, read).serve()
+        accepted = connections.get(self._accepted_as)
+        caller, read = self._arrival(accepted)
+        if self._handshake(accepted):
+            prove = partial(connections.mark_admitted, self._accepted_as)
+            go_on = partial(self.server.runtime.threads.put, self.serve)
+            self._connection = ConnectionHandler(
+                self.server.runtime, accepted, caller, prove, go_on, self.finish, read
+            )
+
+    def finish(self) -> None:
+        """Close the connection, which has ended."""
+        connection, self._connection = self._connection, None
+        try:
+            if connection is not None:
+                connection.release()
+        finally:
+            # The server closes the socket it accepted; wrapping has emptied that one.
+            if self.server.tls is not None:
+                sock: socket.socket = self.request
+                sock.close()
+            self.server.shutdown_request(self._accepted_as)
 
     def _arrival(self, accepted: AcceptedConnection) -> tuple[str, bytes]:
         """Return the caller's address, and what was read of its first request.
@@ -80,13 +119,6 @@ class SocketHandler(socketserver.BaseRequestHandler):
         if read and self.server.tls is not None:
             raise ClientGoneError("the connection begins with neither a PROXY header nor TLS")
         return caller or peer, read
-
-    def finish(self) -> None:
-        """Close the encrypted socket."""
-        # The server closes the socket it accepted; wrapping has emptied that one.
-        if self.server.tls is not None:
-            sock: socket.socket = self.request
-            sock.close()
 
     def _handshake(self, accepted: AcceptedConnection) -> bool:
         if self.server.tls is None:

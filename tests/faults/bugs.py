@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from unittest import mock
 
@@ -27,7 +27,7 @@ from teamclaude.proxy.messages import response_facts
 from teamclaude.proxy.messages.usage_tap import UsageTap
 from teamclaude.proxy.net import client_connection, connections, transport
 from teamclaude.proxy.net.event_loop import LoopState
-from teamclaude.proxy.net.relay import CLIENT_END, EPOLL_READ, EPOLL_WRITE, StreamTask, relay
+from teamclaude.proxy.net.relay import CLIENT_END, EPOLL_READ, EPOLL_WRITE, StreamTask, relaying
 from teamclaude.proxy.net.socket_wait import ClientWatch
 from teamclaude.proxy.records import exchange, journal
 from teamclaude.routing import apply_response
@@ -56,15 +56,15 @@ def slot_leaked_when_the_client_leaves() -> Patches:
 
 
 def truncated_body_looks_complete() -> Patches:
-    def completing(answer: Any, to: Any, head: bytes, framing: Any, *args: Any) -> None:
+    def completing(answer: Any, to: Any, head: bytes, framing: Any, *args: Any) -> Iterator[Any]:
         try:
-            relay(answer, to, head, framing, *args)
+            yield from relaying(answer, to, head, framing, *args)
         except UpstreamLostError:
-            if framing.kind is BodyKind.CHUNKED and to.started:
+            if framing.kind is BodyKind.CHUNKED and to.response_started:
                 to.send(LAST_CHUNK)
             raise
 
-    return [mock.patch.object(response_writer, "relay", completing)]
+    return [mock.patch.object(response_writer, "relaying", completing)]
 
 
 def disconnects_go_unnoticed() -> Patches:

@@ -31,15 +31,16 @@ def secure(stage: Build, pem: Any) -> Build:
 def tasks(monkeypatch: pytest.MonkeyPatch) -> list[type]:
     """Return the kinds of tasks that ran in the loop to their end."""
     ran: list[type] = []
-    run = EventLoop.run
+    start = EventLoop.start
 
-    def recorded(self: EventLoop, task: Any) -> bool:
-        done = run(self, task)
-        if done:
+    def recorded(self: EventLoop, task: Any, on_end: Callable[[], None]) -> bool:
+        def ended() -> None:
             ran.append(type(task))
-        return done
+            on_end()
 
-    monkeypatch.setattr(EventLoop, "run", recorded)
+        return start(self, task, ended)
+
+    monkeypatch.setattr(EventLoop, "start", recorded)
     return ran
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -336,3 +338,28 @@ def test_an_unforeseen_error_within_a_response_cuts_it(stage: Build, monkeypatch
     assert s.outcomes(1) == ["upstream error"]
     assert len(s.warnings) == 1
     assert s.account("a")["inflight"] == 0
+
+
+# --- threads ------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(select, "epoll"), reason="no epoll here: every stream keeps its thread")
+def test_a_stream_that_flows_has_no_thread(stage: Build) -> None:
+    s = stage("a", maxInflightPerAccount=20)
+    s.api.script.always(Fault.slow(between_events=60.0))
+    before = set(threading.enumerate())
+    raws = [s.raw().request(body=STREAM) for _ in range(12)]
+    for raw in raws:
+        assert raw.answer(head_only=True).status == 200
+    runtime = s.service.runtime
+
+    def busy() -> set[threading.Thread]:
+        idle = {worker.thread for worker in runtime.threads._idle}
+        new = set(threading.enumerate()) - before - idle
+        return {thread for thread in new if thread.name == "connection"}
+
+    s.until(lambda: runtime.context.event_loop.task_count == 12 and not busy())
+    for raw in raws:
+        raw.reset()
+    assert s.outcomes(12) == ["client gone"] * 12
+    s.until(lambda: len(runtime.connections) == 0 and not busy())

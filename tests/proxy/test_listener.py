@@ -173,7 +173,7 @@ def test_without_a_thread_a_connection_is_answered_503_and_its_place_is_free_aga
     start = threading.Thread.start
 
     def none_left(self: Any) -> None:
-        if getattr(self._target, "__name__", "") == "process_request_thread":
+        if self.name == "connection":
             raise RuntimeError("can't start new thread")
         start(self)
 

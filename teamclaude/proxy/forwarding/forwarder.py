@@ -38,7 +38,7 @@ from ..messages.response_facts import error_message, is_api_error, is_thread_err
 from ..messages.unseen_tokens import unseen_tokens
 from ..messages.usage_tap import UsageTap
 from ..net.client_connection import ClientConnection
-from ..net.coroutine import Deferred, Effect, RequestCoroutine
+from ..net.coroutine import Deferred, RequestCoroutine
 from ..net.transport import Transport
 from ..net.upstream_connection import UpstreamResponse
 from ..records.exchange import Attempt, Exchange, Outcome, outcome_of
@@ -197,11 +197,13 @@ class Forwarder:
             tap = make_tap(response)
             try:
                 delivery = self._delivery(lease, response, attempt.account, tap, kind)
-                # Alone in its turn a write need not be put off: yielding it takes 6 calls.
-                is_alone = type(delivery) is Deferred and not self._client.in_batch
-                unsent = delivery() if is_alone else (yield delivery)
-                if unsent:
-                    yield partial(self._client.send, unsent)
+                if isinstance(delivery, Deferred):
+                    # Alone in its turn a write need not be put off: yielding it takes 6 calls.
+                    unsent = (yield delivery) if self._client.in_batch else delivery()
+                    if unsent:
+                        yield partial(self._client.send, unsent)
+                else:
+                    yield from delivery
             except BaseException:
                 response.connection.close()
                 raise
@@ -284,8 +286,8 @@ class Forwarder:
 
     def _delivery(
         self, lease: Lease, response: UpstreamResponse, account: str, tap: UsageTap, kind: ResponseKind
-    ) -> Effect:
-        """Return what writes the response to the client, and returns what that did not take."""
+    ) -> Union[Deferred, RequestCoroutine[None]]:
+        """Return what writes the response to the client; a `Deferred` returns what that did not take."""
         exchange, served = self._exchange, kind is ResponseKind.SERVED
         is_first = len(exchange.attempts) == 1
         confirms = served and not is_first
@@ -296,7 +298,7 @@ class Forwarder:
             return Deferred(self._writer.write_whole, response, account, tap)
         probe = served and self._inference and (is_first or self._refusals.state.may_probe)
         on_start = partial(self._begin_response, lease, confirms)
-        return partial(self._writer.relay, response, account, tap, probe, on_start)
+        return self._writer.relay(response, account, tap, probe, on_start)
 
     def _begin_response(self, lease: Lease, confirms: bool) -> None:
         """Note that from now on nothing is retried; `confirms`: it shows whose fault refusals were."""

@@ -38,7 +38,8 @@ from ..messages.redact import KNOWN_SECRETS, redact_text
 from ..messages.response_facts import error_document, is_api_error, partial_error, without_secrets
 from ..messages.usage_tap import UsageTap
 from ..net.client_connection import ClientConnection
-from ..net.relay import UPSTREAM_CUT_OFF, Observer, relay
+from ..net.coroutine import RequestCoroutine
+from ..net.relay import UPSTREAM_CUT_OFF, Observer, relaying
 from ..net.upstream_connection import UpstreamResponse
 from ..records.exchange import Exchange, Outcome
 from ..records.request_record import RequestRecord
@@ -136,17 +137,17 @@ class ResponseWriter:
         tap: UsageTap,
         probe: bool,
         on_start: Callable[[], None],
-    ) -> Buffer:
-        """Relay a response to its end; return b"": all of it was sent.
+    ) -> RequestCoroutine[None]:
+        """Relay a response to its end.
 
         `on_start` is called once it is certain that this is the response, before its first byte.
         Raises StreamRefusedError (only with `probe`), UpstreamLostError or ClientGoneError.
         """
         if self._exchange.hold_committed and not _fits_held_stream(response, tap):
-            self._write_as_event(response, tap)
+            yield partial(self._write_as_event, response, tap)
             self.sent_as_event = True
-            return b""
-        first = self._read_first_event(response) if probe and tap.is_stream else None
+            return
+        first = (yield partial(self._read_first_event, response)) if probe and tap.is_stream else None
         on_start()
         if self._exchange.hold_committed:
             head, framing = b"", self._committed_hold.framing
@@ -159,8 +160,9 @@ class ResponseWriter:
             observers.append(self._log.response.add)
         event_loop = self._context.event_loop if tap.is_stream else None  # any other body ends soon
         is_cut = partial(self._is_cut, tap)
-        relay(response, self._client, head, framing, observers, self._idle_sec, first, event_loop, is_cut)
-        return b""
+        yield from relaying(
+            response, self._client, head, framing, observers, self._idle_sec, first, event_loop, is_cut
+        )
 
     def relay_kept(self, kept: KeptResponse) -> None:
         """Relay a kept refusal byte for byte, after all accounts have been tried.

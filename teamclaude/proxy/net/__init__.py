@@ -5,6 +5,7 @@ Nothing here may choose an account, know a credential, or read more of a message
 - accept_loop: the loop that accepts connections, and its pause
 - bodies: the bodies of requests as they arrive
 - client_connection: the client's connection: requests in, responses out
+- connection_driver: who carries a connection: a thread or the event loop
 - connection_task: small requests of one connection in the event loop
 - connections: the accepted connections and which of them must make room
 - coroutine: a request as a coroutine, and how a thread runs it

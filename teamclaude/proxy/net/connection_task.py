@@ -3,13 +3,12 @@
 Rules that hold in this file:
 
 1. A request is started once all of it has arrived.  If it needs anything but the upstream's response and to
-   sleep, it is handed, with its coroutine as far as it has come, to the thread that handed the connection
-   over.
+   sleep, the task ends, with its coroutine as far as it has come: a thread goes on with it.
 2. Readiness is reported once (edge-triggered): on an event read everything there is, or remember it.
 3. `on_ready` may be called for nothing: a stale event of a descriptor that was another's.
 4. The connection to the upstream is known from when a request is to be sent on it, not only once its
    response is awaited: a task that ends in between unregisters that connection too.
-5. A client that shuts down its sending side during a request has left or waits for the response: its thread
+5. A client that shuts down its sending side during a request has left or waits for the response: a thread
    finds out, which may block, and goes on.  A sleeping request is resumed there at once.
 6. Whoever ends a sleep may do so after the request has left the loop: `unregister` takes the task's name off
    the `WakeUp`, and `on_woken` looks again whether it is awaited.
@@ -84,6 +83,10 @@ class ConnectionTask(Task):
         self.alarm_at = NEVER  # of another loop
         loop_state.epoll.register(self.client_fd, EDGE_TRIGGERED)
         self._client.watch.epoll = loop_state.epoll
+
+    def forget_request(self) -> None:
+        """Forget the request that a thread goes on with."""
+        self.coroutine = self.effect = None
 
     def unregister(self) -> None:
         """Unregister the client, and the connection to the upstream if a request uses one."""
@@ -185,7 +188,7 @@ class ConnectionTask(Task):
         self._sleeps_until = now + effect.seconds
         try:
             self.loop_state.set_alarm(self, self._sleeps_until)
-        except OSError:  # no free descriptor or watch: its thread sleeps
+        except OSError:  # no free descriptor or watch: a thread sleeps
             self.done = True
             return
         wake_up = effect.wake_up
@@ -250,7 +253,7 @@ class ConnectionTask(Task):
             except BaseException as error:
                 self._advance(coroutine.throw, now, error)
                 return
-            if effect.rest:  # its thread waits until the upstream takes it
+            if effect.rest:  # a thread waits until the upstream takes it
                 self.done = True
                 return
         if connection.epoll is not loop_state.epoll:

@@ -11,8 +11,8 @@ Rules that hold in this file:
    anything, else the oldest of somebody else's, also a silent tunnel: whoever has a key can't keep our user
    out.  Where there is none the new one is refused: a request in progress is never cut.
 4. A shutdown answers every request that has arrived.  A connection whose first request was not admitted yet
-   has NEW_SEC from its accept on, one with something to be read is left to its thread, and of the others only
-   the reading side is shut down: its thread may have received a request without having come to say so.
+   has NEW_SEC from its accept on, one with something to be read is left to who serves it, and of the others
+   only the reading side is shut down: a request may have been received, which nobody has come to say so far.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def connection_limits(configured: int, descriptors: Optional[int]) -> Connection
 
 
 class ServedConnection(Protocol):
-    """What the thread of a connection tells of it."""
+    """What who serves a connection tells of it."""
 
     @property
     def idle(self) -> bool:
@@ -72,7 +72,7 @@ class ServedConnection(Protocol):
 
 
 class AcceptedConnection:
-    """One connection; `client` is set by the thread that serves it."""
+    """One connection; `client` is set by who serves it."""
 
     __slots__ = ("accepted_at", "by_proxy", "client", "may_go_on", "same_user", "sock")
 
@@ -128,7 +128,7 @@ class Connections:
         self._unadmitted: dict[socket.socket, AcceptedConnection] = {}
         # Of our own user, without a request so far.
         self._own_user: dict[socket.socket, AcceptedConnection] = {}
-        self._evicted: set[socket.socket] = set()  # shut down; their threads will close them
+        self._evicted: set[socket.socket] = set()  # shut down; who serves them closes them
 
     def accept(self, sock: socket.socket, limits: ConnectionLimits) -> Optional[AcceptedConnection]:
         """Count a new connection, if necessary in place of another; None when it must be refused."""
@@ -237,7 +237,7 @@ class Connections:
     # --- shutdown -----------------------------------------------------------------------------------
 
     def close_idle(self) -> None:
-        """End the connections that are between requests: their threads find an end of input (rule 4)."""
+        """End the connections that are between requests: who serves them finds an end of input (rule 4)."""
         with self._changed:
             on_the_way = {*self._unadmitted.values(), *self._own_user.values()}
             before = self._monotonic() - NEW_SEC
@@ -286,7 +286,7 @@ class Connections:
 
 
 def _shut_down(connection: AcceptedConnection, how: int = socket.SHUT_RDWR) -> None:
-    # The thread that uses the socket sees the end and closes it; no other thread may.
+    # The thread or the loop that uses the socket sees the end and closes it; no other thread may.
     # Not SSLSocket.shutdown, which takes the TLS object away while that thread uses it.
     with suppress(OSError):
         socket.socket.shutdown(connection.sock, how)

@@ -15,6 +15,7 @@ from typing import Any, Optional, TypeVar, Union
 
 from ...errors import UpstreamLostError, UpstreamTimeoutError
 from ..http.framing import Buffer
+from .event_loop import EventLoop, Task
 from .socket_wait import POLL_SEC, ClientWatch, ThreadJob
 from .upstream_connection import UpstreamConnection
 
@@ -23,8 +24,10 @@ __all__ = [
     "Effect",
     "ReadUpstream",
     "RequestCoroutine",
+    "RunInLoop",
     "Sleep",
     "WakeUp",
+    "perform",
     "run_coroutine",
     "run_in_background",
 ]
@@ -133,7 +136,24 @@ class Sleep:
             self.watch.sleep(self.seconds)
 
 
-Effect = Union[ReadUpstream, Deferred, Sleep, Callable[[], Any]]
+class RunInLoop:
+    """A task of the event loop; True: it has finished, False: it could not be registered.
+
+    Raises the error that ended it.
+    """
+
+    __slots__ = ("event_loop", "task")
+
+    def __init__(self, event_loop: EventLoop, task: Task) -> None:
+        self.event_loop = event_loop
+        self.task = task
+
+    def __call__(self) -> bool:
+        """Block until it has finished."""
+        return self.event_loop.run(self.task)
+
+
+Effect = Union[ReadUpstream, Deferred, Sleep, RunInLoop, Callable[[], Any]]
 RequestCoroutine = Generator[Effect, Any, T]
 
 
@@ -146,15 +166,19 @@ def run_coroutine(coroutine: RequestCoroutine[T], effect: Optional[Effect] = Non
         if effect is None:
             effect = next(coroutine)
         while True:
-            try:
-                result = effect()
-            except BaseException as error:
-                effect = coroutine.throw(error)
-            else:
-                effect = coroutine.send(result)
+            effect = perform(effect, coroutine)
     except StopIteration as end:
         found: T = end.value
         return found
+
+
+def perform(effect: Effect, coroutine: RequestCoroutine[Any]) -> Effect:
+    """Run an effect in this thread, resume the coroutine with the result, and return the next effect."""
+    try:
+        result = effect()
+    except BaseException as error:
+        return coroutine.throw(error)
+    return coroutine.send(result)
 
 
 def run_in_background(

@@ -1,4 +1,4 @@
-"""Copy an upstream response to the client, byte for byte: in the calling thread or in the event loop.
+"""Copy an upstream response to the client, byte for byte: in a thread or in the event loop.
 
 Rules that hold in this file:
 
@@ -11,7 +11,7 @@ Rules that hold in this file:
 4. In the loop both descriptors are registered from start to end and only their events change: a new
    registration may fail (memory, number of watches), which must not cut a flowing stream.
 5. A client that shuts down its sending side while the upstream is silent has left or waits for the rest.
-   Finding out may block, so the loop hands the stream back to the thread.
+   Finding out may block, so the stream leaves the loop for a thread.
 """
 
 from __future__ import annotations
@@ -19,15 +19,17 @@ from __future__ import annotations
 import select
 import ssl
 from collections.abc import Callable
-from typing import Optional
+from functools import partial
+from typing import Any, Optional
 
 from ...errors import ClientGoneError, UpstreamLostError
 from ..http.framing import LAST_CHUNK, BodyKind, Buffer, Framing, encode_chunk
 from .client_connection import ClientConnection
+from .coroutine import RequestCoroutine, RunInLoop, run_coroutine
 from .event_loop import EventLoop, LoopState, Task
 from .upstream_connection import UpstreamResponse
 
-__all__ = ["UPSTREAM_CUT_OFF", "BodyFramer", "Observer", "StreamTask", "relay"]
+__all__ = ["UPSTREAM_CUT_OFF", "BodyFramer", "Observer", "StreamTask", "relay", "relaying"]
 
 UPSTREAM_CUT_OFF = "the upstream closed its connection in the middle of an answer"
 
@@ -42,7 +44,12 @@ NO_EVENTS: int = getattr(select, "EPOLLET", 0)
 _CLOSED: int = getattr(select, "EPOLLHUP", 0) | getattr(select, "EPOLLERR", 0)  # reported in any case
 
 
-def relay(
+def relay(response: UpstreamResponse, client: ClientConnection, *args: Any, **more: Any) -> None:
+    """Relay in this thread, with the arguments of `relaying`."""
+    run_coroutine(relaying(response, client, *args, **more))
+
+
+def relaying(
     response: UpstreamResponse,
     client: ClientConnection,
     head: bytes,
@@ -52,7 +59,7 @@ def relay(
     first_pieces: Optional[list[Buffer]] = None,
     event_loop: Optional[EventLoop] = None,
     is_truncated: Optional[Callable[[], bool]] = None,
-) -> None:
+) -> RequestCoroutine[None]:
     """Send `head` (empty if it was sent), then the body as it arrives; return when it is complete.
 
     The upstream may be silent for `idle_sec` seconds; `first_pieces` were read before.  An `event_loop`
@@ -62,23 +69,24 @@ def relay(
     framer = BodyFramer(response, framing, observers, is_truncated)
     pending = head
     if first_pieces is None and response.complete:  # no body at all
-        client.send(head + LAST_CHUNK if framing.kind is BodyKind.CHUNKED else head)
+        yield partial(client.send, head + LAST_CHUNK if framing.kind is BodyKind.CHUNKED else head)
         return
     if head and first_pieces is None and not response.has_buffered:
-        client.send(pending)
+        yield partial(client.send, pending)
         pending = b""
     while first_pieces is not None or not response.complete:
-        data = framer.frame(response.read(client.watch, idle_sec) if first_pieces is None else first_pieces)
-        first_pieces = None
+        if first_pieces is None:
+            first_pieces = yield partial(response.read, client.watch, idle_sec)
+        data, first_pieces = framer.frame(first_pieces), None
         if pending or data:
-            client.send(b"".join((pending, data)) if pending else data)
+            yield partial(client.send, b"".join((pending, data)) if pending else data)
             pending = b""
         if event_loop is None or response.complete:
             continue
         if response.has_buffered or client.watch.half_closed:
             continue
         task = StreamTask(response, client, framer, idle_sec)
-        if event_loop.run(task) and task.fully_sent:
+        if (yield RunInLoop(event_loop, task)) and task.fully_sent:
             return
 
 
@@ -132,7 +140,7 @@ class BodyFramer:
 class StreamTask(Task):
     """The rest of one body in the event loop; its error is UpstreamLostError or ClientGoneError."""
 
-    done = False  # everything was sent, or the thread has to go on
+    done = False  # everything was sent, or a thread has to go on
 
     def __init__(
         self, response: UpstreamResponse, client: ClientConnection, framer: BodyFramer, idle_sec: float

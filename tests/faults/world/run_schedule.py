@@ -87,7 +87,7 @@ class _Run:
             self._catch_crashes(stack)
             # In half of them the event loop serves the first request of every connection too.
             stack.enter_context(
-                mock.patch.object(ConnectionHandler, "_use_loop_next", self._schedule.seed % 2 == 0)
+                mock.patch.object(ConnectionHandler, "use_loop_next", self._schedule.seed % 2 == 0)
             )
             self._service = ProxyServer(
                 ConfigFile(self._environment.path, self._evidence.warnings.append),
