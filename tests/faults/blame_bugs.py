@@ -66,9 +66,9 @@ def overload_moves_permanently() -> Patches:
 def slow_refusals_are_read_to_their_end() -> Patches:
     read_kept_body = transport.Transport.read_kept_body
 
-    def patient(self: Any, answer: Any) -> bytes:
+    def patient(self: Any, watch: Any, answer: Any) -> bytes:
         with mock.patch.object(transport, "KEPT_BODY_SEC", 60.0):
-            return read_kept_body(self, answer)
+            return read_kept_body(self, watch, answer)
 
     return [mock.patch.object(transport.Transport, "read_kept_body", patient)]
 

@@ -77,11 +77,11 @@ def disconnects_go_unnoticed() -> Patches:
 def two_attempts_at_once() -> Patches:
     exchange = transport.Transport.exchange
 
-    def hedged(self: Any, origin: Any, method: str, head: bytes, body: Any, repeatable: bool = True) -> Any:
-        other = self._pool.open(origin, self._watch)
-        other.send(head, body, self._watch)
+    def hedged(self: Any, watch: Any, origin: Any, method: str, head: bytes, body: Any, **more: Any) -> Any:
+        other = self._pool.open(origin, watch)
+        other.send(head, body, watch)
         try:
-            return (yield from exchange(self, origin, method, head, body, repeatable))
+            return (yield from exchange(self, watch, origin, method, head, body, **more))
         finally:
             other.close()
 

@@ -11,6 +11,7 @@ It knows no listening socket and no configuration file; what it needs of the ser
 - passthrough: requests with the client's own login, and WebSockets
 - queued_request: a request in the wait queue of the router, and how it sleeps
 - refusals: the refusals of one request, and what they mean for the accounts
+- request_parts: what the forwarder of one request works with
 - response_writer: write a response, or its refusal, to the client
 - retry: what follows a failed attempt, a pure state machine
 - router: the lock, the clock and the wait queue around the fleet

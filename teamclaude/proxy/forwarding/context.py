@@ -18,7 +18,7 @@ from ...values import dataclass
 from ..http.origin import Origin, parse_origin
 from ..http.path_kinds import PathKind
 from ..net.event_loop import EventLoop
-from ..net.transport import UpstreamPool
+from ..net.transport import Transport, UpstreamPool
 from ..records.exchange import Exchange
 from .account_targets import CurrentTargets
 from .router import Router
@@ -95,6 +95,11 @@ class RequestContext:
         return self.router.read(
             lambda fleet, now: pool_limits(fleet.accounts.values(), model, fleet.rules, now)
         )
+
+    @cached_property
+    def transport(self) -> Transport:
+        """What carries requests over the connections of the pool."""
+        return Transport(self.pool, self.config.head_timeout_sec)
 
     @cached_property
     def prices(self) -> PriceTable:

@@ -25,33 +25,26 @@ from ...errors import (
     NoAccountAvailableError,
     TeamClaudeError,
     UpstreamLostError,
-    UpstreamTimeoutError,
 )
-from ...routing.quota.usage import NO_USAGE, Usage
+from ...routing.quota.usage import NO_USAGE, UNMEASURED, Usage
 from ...routing.quota.windows import QuotaReading
 from ...routing.response_kinds import UNSERVED_FROM, ResponseKind, classify, needs_body
 from ...routing.state.decision import Lease
 from ..http.content_coding import offers_readable
-from ..http.header_rewrite import append_content_length
+from ..http.header_rewrite import append_content_length, header_value, render_named_head
 from ..http.path_kinds import PathKind
+from ..messages.findings import NOTHING, read_document
 from ..messages.response_facts import error_message, is_api_error, is_thread_error, read_quota
-from ..messages.unseen_tokens import unseen_tokens
-from ..messages.usage_tap import UsageTap
-from ..net.client_connection import ClientConnection
+from ..messages.usage_tap import findings_by_tap
 from ..net.coroutine import Deferred, RequestCoroutine
-from ..net.transport import Transport
 from ..net.upstream_connection import UpstreamResponse
-from ..records.exchange import Attempt, Exchange, Outcome, outcome_of
-from ..records.request_record import RequestRecord
+from ..records.exchange import Attempt, Outcome, outcome_of
 from .account_targets import UpstreamTarget, with_account_uuid
-from .acquire import AccountAcquirer
-from .context import RequestContext
 from .early_upload import EarlyRequest
-from .hold import Hold
 from .queued_request import QueuedRequest
-from .refusals import Refusals
-from .response_writer import KeptResponse, ResponseWriter, StreamRefusedError, make_tap
-from .retry import Action, AttemptResult, Failure, Step
+from .request_parts import RequestParts
+from .response_writer import KeptResponse, StreamRefusedError, make_tap
+from .retry import Action, AttemptResult, Failure, Step, failure_of
 from .routing_request import record_owner
 
 __all__ = ["Forwarder"]
@@ -59,35 +52,13 @@ __all__ = ["Forwarder"]
 UNREADABLE_USAGE = "its tokens are unknown: it came in a form that can't be read"
 
 
-class Forwarder:
+class Forwarder(RequestParts):
     """Carry one exchange to its end."""
 
     _streaming = False  # a response is being relayed: nothing is retried
     _step = Step(Action.AGAIN)  # how to get the next account
-    _known_hold: Optional[Hold] = None
-    _known_refusals: Optional[Refusals] = None
-    _known_acquirer: Optional[AccountAcquirer] = None
+    _found = NOTHING  # in the response of this attempt
     _no_route: Optional[Exception] = None  # why an account could not be connected to through its own proxy
-
-    def __init__(
-        self,
-        context: RequestContext,
-        exchange: Exchange,
-        client: ClientConnection,
-        log: Optional[RequestRecord],
-        early: Optional[EarlyRequest] = None,
-    ) -> None:
-        config = context.config
-        self._context = context
-        self._exchange = exchange
-        self._client = client
-        self._log = log
-        self._early = early  # sent while its body arrived, for the first attempt
-        self._inference = exchange.route.kind is PathKind.INFERENCE
-        self._transport = Transport(context.pool, client.watch, config.head_timeout_sec)
-        self._writer = ResponseWriter(exchange, client, log, context)
-        if config.limits_from_pool and self._inference:
-            self._writer.pool_limits = partial(context.pool_limits, exchange.routing_request.model)
 
     def forward(self) -> RequestCoroutine[None]:
         """Forward until a response has been relayed.
@@ -113,32 +84,6 @@ class Forwarder:
                 raise
             yield partial(self._end_hold, error)
 
-    # A request that is served at once by its first account needs none of these three.  Until Python 3.12 a
-    # cached_property takes a lock: 2 % of the time of a request that waits for a slot.
-
-    @property
-    def _hold(self) -> Hold:
-        if self._known_hold is None:
-            context, exchange = self._context, self._exchange
-            stream, commit_sec = exchange.facts.stream is True, context.config.hold_commit_sec
-            draining = context.router.check_draining
-            self._known_hold = Hold(exchange, self._client, stream, commit_sec, draining, context.monotonic)
-            self._writer.hold = self._known_hold
-        return self._known_hold
-
-    @property
-    def _refusals(self) -> Refusals:
-        if self._known_refusals is None:
-            self._known_refusals = Refusals(self._context, self._exchange)
-        return self._known_refusals
-
-    @property
-    def _acquirer(self) -> AccountAcquirer:
-        if self._known_acquirer is None:
-            known = self._context, self._exchange, self._hold, self._refusals
-            self._known_acquirer = AccountAcquirer(*known)
-        return self._known_acquirer
-
     def _acquire_now(self) -> Union[Lease, QueuedRequest, None]:
         """Return the account for the first attempt if it can be had without waiting, as `Router`."""
         exchange = self._exchange
@@ -162,12 +107,12 @@ class Forwarder:
 
     def _attempt(self, lease: Lease) -> RequestCoroutine[bool]:
         """Return True when the client has its response."""
-        context, exchange, early = self._context, self._exchange, self._early
+        context, exchange, client, early = self._context, self._exchange, self._client, self._early
         if early is None:
             target, is_fresh = context.targets.current.fresh_target(lease.account, context.clock())
         else:
             target, is_fresh, self._early = early.target, True, None
-        tap, served, unreported = None, False, None
+        served, unreported, self._found = False, None, NOTHING
         attempt = Attempt(target.name if target is not None else lease.account, lease.decision)
         exchange.attempts.append(attempt)
         logged = self._log.attempt(attempt.account) if self._log is not None else None
@@ -190,45 +135,55 @@ class Forwarder:
             kind = ResponseKind.SERVED
             if status >= UNSERVED_FROM:
                 kind = classify(status, reading, self._inference)
-            if response.has_whole_body and self._writer.pool_limits is None:
+            if response.has_whole_body and not self._shows_pool:
                 unreported = (status, reading)  # reported with the release of the lease
             else:
                 context.router.record_response(lease, status, reading)
-            tap = make_tap(response)
             try:
-                delivery = self._delivery(lease, response, attempt.account, tap, kind)
-                if isinstance(delivery, Deferred):
-                    # Alone in its turn a write need not be put off: yielding it takes 6 calls.
-                    unsent = (yield delivery) if self._client.in_batch else delivery()
-                    if unsent:
-                        yield partial(self._client.send, unsent)
+                if response.has_whole_body and not (exchange.hold_committed or head.form.is_event_stream):
+                    self._begin_response(lease, kind)
+                    body, framing = response.take_whole_body(), response.framing
+                    exchange.response_started(status)
+                    if self._is_plain and exchange.keeps_open:  # nearly always, and then no writer is needed
+                        data = render_named_head(head, framing, header_value(target.name), exchange.id) + body
+                    else:
+                        data = self._writer.head(response, target.name, framing) + body
+                    try:
+                        # Alone in its turn a write need not be put off: yielding it takes 6 calls.
+                        if client.in_batch:
+                            sent = yield Deferred(client.send_nowait, data)
+                        else:
+                            sent = client.send_nowait(data)
+                        if sent < len(data):
+                            yield partial(client.send, memoryview(data)[sent:])
+                    finally:  # the client first; tokens are counted even when it does not take the response
+                        self._found = read_document(head.form, body) or findings_by_tap(head.form, body)
+                        if self._log is not None:
+                            self._log.response.add(body)
                 else:
-                    yield from delivery
+                    yield from self._relay(lease, response, attempt.account, kind)
             except BaseException:
                 response.connection.close()
                 raise
-            self._transport.release(response)
-            served = self._record_outcome(response, kind, tap)
+            context.transport.release(response)
+            served = self._record_outcome(response, kind)
             if served and exchange.route.kind is PathKind.API:
-                record_owner(context.router, lease, exchange.head.method, exchange.route.path, tap.id)
+                made = self._found.id
+                record_owner(context.router, lease, exchange.head.method, exchange.route.path, made)
             return True
         except StreamRefusedError as refused:
             attempt.note = str(refused)
             self._handle_stream_error(lease, refused)
             return False
         except (ConnectFailedError, UpstreamLostError) as lost:
-            attempt.note = str(lost)
             if logged is not None:
                 logged.failed(str(lost))
-            failure = self._failure_of(lost, attempt, target)
-            if failure is Failure.NO_ROUTE:
-                self._no_route, self._refusals.reasons[lease.account] = lost, str(lost)
-            self._step = self._refusals.add_failure(lease, failure)
+            self._step = self._step_after(lost, lease, attempt, target)
             if self._step.action is Action.RAISE:
                 raise
             return False
         finally:
-            usage, model = self._count_usage(attempt, tap)
+            usage, model = self._count_usage(attempt)
             context.router.release(lease, usage, model, served, unreported, attempt.unseen_tokens)
 
     def _refreshed_target(self, lease: Lease, attempt: Attempt) -> RequestCoroutine[Optional[UpstreamTarget]]:
@@ -253,15 +208,16 @@ class Forwarder:
         self._refusals.reasons[lease.account] = "no longer configured"
         self._step = self._refusals.add_failure(lease, Failure.REMOVED)
 
-    def _count_usage(self, attempt: Attempt, tap: Optional[UsageTap]) -> tuple[Usage, Optional[str]]:
+    def _count_usage(self, attempt: Attempt) -> tuple[Usage, Optional[str]]:
         """Add the attempt's tokens and cost to the exchange; return its tokens and the model."""
-        exchange = self._exchange
-        relayed = self._streaming and self._inference and (attempt.status or 500) < 400
-        usage = tap.final_usage(relayed) if tap is not None else NO_USAGE
-        model = (tap.model if tap is not None else None) or exchange.routing_request.model
+        exchange, found = self._exchange, self._found
+        usage, model = found.usage, found.model or exchange.routing_request.model
+        if self._streaming and self._inference:
+            if found.unmeasured:
+                usage = usage.plus(UNMEASURED)
+            if found.unseen_tokens:
+                attempt.unseen_tokens = found.unseen_tokens
         attempt.usage, attempt.model = usage, model
-        if relayed and tap is not None and (tap.gave_up or (not tap.body_closed and tap.is_cut)):
-            attempt.unseen_tokens = unseen_tokens(tap)
         total = exchange.usage = usage if exchange.usage is NO_USAGE else exchange.usage.plus(usage)
         price = self._context.prices[model]
         exchange.cost = total.cost(price)
@@ -282,28 +238,26 @@ class Forwarder:
         if exchange.has_body:
             head = append_content_length(head, len(body))
         begun = None if early is None else (early.connection, early.rest)
-        return self._transport.exchange(target.origin, exchange.head.method, head, body, begun=begun)
+        watch, method = self._client.watch, exchange.head.method
+        return self._context.transport.exchange(watch, target.origin, method, head, body, begun=begun)
 
-    def _delivery(
-        self, lease: Lease, response: UpstreamResponse, account: str, tap: UsageTap, kind: ResponseKind
-    ) -> Union[Deferred, RequestCoroutine[None]]:
-        """Return what writes the response to the client; a `Deferred` returns what that did not take."""
-        exchange, served = self._exchange, kind is ResponseKind.SERVED
-        is_first = len(exchange.attempts) == 1
-        confirms = served and not is_first
-        if response.has_whole_body and not exchange.hold_committed and not tap.is_stream:
-            self._streaming = True
-            if confirms:
-                self._refusals.confirm(lease)
-            return Deferred(self._writer.write_whole, response, account, tap)
-        probe = served and self._inference and (is_first or self._refusals.state.may_probe)
-        on_start = partial(self._begin_response, lease, confirms)
-        return self._writer.relay(response, account, tap, probe, on_start)
+    def _relay(
+        self, lease: Lease, response: UpstreamResponse, account: str, kind: ResponseKind
+    ) -> RequestCoroutine[None]:
+        """Relay a stream, or what else did not come whole with its head."""
+        tap, probe = make_tap(response), False
+        if kind is ResponseKind.SERVED and self._inference:
+            probe = len(self._exchange.attempts) == 1 or self._refusals.state.may_probe
+        on_start = partial(self._begin_response, lease, kind)
+        try:
+            yield from self._writer.relay(response, account, tap, probe, on_start)
+        finally:
+            self._found = tap.findings
 
-    def _begin_response(self, lease: Lease, confirms: bool) -> None:
-        """Note that from now on nothing is retried; `confirms`: it shows whose fault refusals were."""
+    def _begin_response(self, lease: Lease, kind: ResponseKind) -> None:
+        """Note that from now on nothing is retried; one that is served shows whose fault refusals were."""
         self._streaming = True
-        if confirms:
+        if len(self._exchange.attempts) > 1 and kind is ResponseKind.SERVED:
             self._refusals.confirm(lease)
 
     # --- attempts that failed -------------------------------------------------------------------
@@ -317,7 +271,10 @@ class Forwarder:
         attempt: Attempt,
     ) -> RequestCoroutine[None]:
         """Read a refusal, apply it to the account, and decide what the request does next."""
-        head, read = response.head, partial(self._transport.read_kept_body, response)
+        head, read = (
+            response.head,
+            partial(self._context.transport.read_kept_body, self._client.watch, response),
+        )
         body: bytes = read() if response.has_whole_body else (yield read)
         message = error_message(head, body)
         if lease.request.continues_thread and is_thread_error(head, body):
@@ -349,14 +306,18 @@ class Forwarder:
         if self._step.avoid:
             self._refusals.reasons[lease.account] = str(refused)
 
-    def _failure_of(self, lost: Exception, attempt: Attempt, target: Optional[UpstreamTarget]) -> Failure:
+    def _step_after(
+        self, lost: Exception, lease: Lease, attempt: Attempt, target: Optional[UpstreamTarget]
+    ) -> Step:
+        """Return what follows for the request once the upstream of an attempt is lost."""
+        attempt.note = str(lost)
         if self._streaming:
-            return Failure.CUT
-        if isinstance(lost, ConnectFailedError) and target is not None and target.origin.via is not None:
-            return Failure.NO_ROUTE
-        if attempt.status is None:
-            return Failure.NO_ANSWER
-        return Failure.SILENT if isinstance(lost, UpstreamTimeoutError) else Failure.BODY_LOST
+            failure = Failure.CUT
+        else:
+            failure = failure_of(lost, attempt.status, target is not None and target.origin.via is not None)
+        if failure is Failure.NO_ROUTE:
+            self._no_route, self._refusals.reasons[lease.account] = lost, str(lost)
+        return self._refusals.add_failure(lease, failure)
 
     def _relay_kept(self) -> None:
         """Relay what the API said of the request: no account serves it."""
@@ -367,18 +328,18 @@ class Forwarder:
 
     # --- ends -----------------------------------------------------------------------------------
 
-    def _record_outcome(self, response: UpstreamResponse, kind: ResponseKind, tap: UsageTap) -> bool:
+    def _record_outcome(self, response: UpstreamResponse, kind: ResponseKind) -> bool:
         """Record the outcome of a completely relayed response; return True when it counts as served."""
-        problem, unreadable = "", ""
+        problem, unreadable, found = "", "", self._found
         if kind is not ResponseKind.SERVED:
             problem = f"{response.head.status}"
-        elif tap.error_type:
-            problem = f"{tap.error_type}: {tap.error_message}"
-        elif self._writer.sent_as_event:
+        elif found.error:
+            problem = found.error
+        elif self._known_writer is not None and self._known_writer.sent_as_event:
             problem = f"{response.head.status}, but nothing that can follow a hold"
-        elif self._inference and tap.is_stream and not tap.saw_stop:
+        elif found.unfinished and self._inference:
             problem = "the stream ended without message_stop"
-        if tap.gave_up and self._inference:
+        if found.gave_up and self._inference:
             unreadable = UNREADABLE_USAGE
         self._exchange.end(Outcome.UPSTREAM_ERROR if problem else Outcome.SERVED, problem or unreadable)
         return not problem

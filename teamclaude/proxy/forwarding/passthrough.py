@@ -25,7 +25,6 @@ from ..messages.usage_tap import UsageTap
 from ..net.client_connection import ClientConnection
 from ..net.coroutine import run_coroutine
 from ..net.relay import Observer, relay
-from ..net.transport import Transport
 from ..net.upstream_connection import UpstreamResponse, read_response
 from ..records.exchange import Exchange, Outcome
 from ..records.request_record import RequestRecord
@@ -58,13 +57,13 @@ def pass_through(
     else:
         origin, prefix = context.targets.current.origin, context.targets.current.prefix
         headers = _own_headers(context, exchange, framing)
-    transport = Transport(context.pool, client.watch, config.head_timeout_sec)
     request = render_request(head.method, prefix + head.target, headers)
     # A refresh token is spent once: only the client may decide to repeat a request that was lost.
     repeatable = exchange.route.path != TOKEN_PATH
-    response = run_coroutine(transport.exchange(origin, head.method, request, exchange.body, repeatable))
+    asked = context.transport.exchange(client.watch, origin, head.method, request, exchange.body, repeatable)
+    response = run_coroutine(asked)
     _relay(context, exchange, client, log, response)
-    transport.release(response)
+    context.transport.release(response)
     exchange.end(Outcome.SERVED if response.head.status < 400 else Outcome.UPSTREAM_ERROR)
 
 

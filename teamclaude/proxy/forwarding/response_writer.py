@@ -113,23 +113,6 @@ class ResponseWriter:
         assert self.hold is not None, "only a hold commits a response"
         return self.hold
 
-    def write_whole(self, response: UpstreamResponse, account: str, tap: UsageTap) -> Buffer:
-        """Write a response that `has_whole_body` without waiting; return what the client did not take.
-
-        Raises ClientGoneError.
-        """
-        head = self._head(response, account, response.framing)
-        body = response.take_whole_body()
-        self._exchange.response_started(response.head.status)
-        data = head + body
-        try:
-            sent = self._client.send_nowait(data)
-        finally:  # the client first; tokens are counted even when it does not take the response
-            tap.feed_whole(body)
-            if self._log is not None:
-                self._log.response.add(body)
-        return b"" if sent == len(data) else memoryview(data)[sent:]
-
     def relay(
         self,
         response: UpstreamResponse,
@@ -153,7 +136,7 @@ class ResponseWriter:
             head, framing = b"", self._committed_hold.framing
         else:
             framing = framing_for_client(response.framing, self._exchange.head)
-            head = self._head(response, account, framing)
+            head = self.head(response, account, framing)
             self._exchange.response_started(response.head.status)
         observers: list[Observer] = [tap.feed]
         if self._log is not None:
@@ -192,7 +175,7 @@ class ResponseWriter:
             body, recoded = without_secrets(response.head, body)
         bodiless = self._exchange.head.method == "HEAD" or response.head.status in (204, 304)
         framing = Framing(BodyKind.NONE) if bodiless else Framing(BodyKind.LENGTH, len(body))
-        head = self._head(response, kept.account, framing, own=not kept.is_whole)
+        head = self.head(response, kept.account, framing, own=not kept.is_whole)
         if recoded:
             head = re.sub(rb"(?im)^content-encoding:[^\r\n]*\r\n", b"", head)
         return KNOWN_SECRETS.mask(head), b"" if bodiless else body
@@ -237,7 +220,7 @@ class ResponseWriter:
                 body += piece
         self._committed_hold.end_with(error_document(response.head, bytes(body)))
 
-    def _head(self, response: UpstreamResponse, account: str, framing: Framing, own: bool = False) -> bytes:
+    def head(self, response: UpstreamResponse, account: str, framing: Framing, own: bool = False) -> bytes:
         """Return the response's head for the client; `own`: its body is replaced by one of ours."""
         exchange, named = self._exchange, header_value(account)
         is_plain = self._log is None and self.pool_limits is None

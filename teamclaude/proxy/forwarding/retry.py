@@ -29,12 +29,22 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import Union
+from typing import Optional, Union
 
+from ...errors import ConnectFailedError, UpstreamTimeoutError
 from ...routing.response_kinds import MEANINGS, NextStep, ResponseKind
 from ...values import NamedTuple
 
-__all__ = ["Action", "AttemptResult", "Failure", "RetryConditions", "RetryState", "Step", "next_step"]
+__all__ = [
+    "Action",
+    "AttemptResult",
+    "Failure",
+    "RetryConditions",
+    "RetryState",
+    "Step",
+    "failure_of",
+    "next_step",
+]
 
 FIRST_BACKOFF_SEC = 0.5
 MAX_BACKOFF_SEC = 8.0
@@ -66,6 +76,18 @@ class Failure(Enum):
     CUT = "the answer broke off while it was relayed"
     STREAM_LIMIT = "the stream began with a rate_limit_error"
     STREAM_ERROR = "the stream began with another error"
+
+
+def failure_of(lost: Exception, status: Optional[int], by_own_proxy: bool) -> Failure:
+    """Return how an attempt failed of which nothing was relayed.
+
+    `by_own_proxy`: the way to its account leads through a proxy of its own.
+    """
+    if isinstance(lost, ConnectFailedError) and by_own_proxy:
+        return Failure.NO_ROUTE
+    if status is None:
+        return Failure.NO_ANSWER
+    return Failure.SILENT if isinstance(lost, UpstreamTimeoutError) else Failure.BODY_LOST
 
 
 class Action(Enum):

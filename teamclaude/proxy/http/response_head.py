@@ -56,6 +56,8 @@ class ResponseForm:
         "default_connection",
         "has_body",
         "hop_by_hop",
+        "is_event_stream",
+        "is_plain_json",
         "keeps_open",
         "layout",
         "length_at",
@@ -80,6 +82,9 @@ class ResponseForm:
         self._steering = {at for name in _STEERING for at in layout.positions.get(name, ())}
         head = ResponseHead(self, values)
         self.media, self.coding = head.get("content-type"), head.get("content-encoding")
+        media = (self.media or "").partition(";")[0].strip().lower()
+        self.is_event_stream = media == "text/event-stream"
+        self.is_plain_json = media == "application/json" and self.coding is None
         self.keeps_open = keep_alive(head)
         self.hop_by_hop = hop_by_hop_fields(head)
 

@@ -4,6 +4,7 @@ No account is chosen here, nothing is sent, and no request is remembered.
 
 - access: whether a request may pass: Host, Origin, client key
 - body_scan: model, session and other facts of a request body, without parsing all of it
+- findings: what was found in the body of a response: token counts, model, id, an error
 - json_text: whether a JSON text lacks its end, and a text of it as one line
 - named_models: every model that a body names, where a route depends on it
 - proxy_keys: the proxy's own keys: which one a request carries

@@ -6,7 +6,10 @@ tells last.  Limits count the estimate; usage and cost stay what the API has sai
 
 from __future__ import annotations
 
-from .usage_tap import UsageTap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .usage_tap import UsageTap
 
 __all__ = ["unseen_tokens"]
 

@@ -143,22 +143,21 @@ class UpstreamPool:
 
 
 class Transport:
-    """Carry one client's requests to the upstream, one at a time."""
+    """Carry requests to the upstream; any thread.  `watch` is of the client that sent the request."""
 
     def __init__(
         self,
         pool: UpstreamPool,
-        watch: ClientWatch,
         head_timeout: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pool = pool
         self._monotonic = monotonic
-        self._watch = watch
         self._head_timeout = head_timeout  # seconds
 
     def exchange(
         self,
+        watch: ClientWatch,
         origin: Origin,
         method: str,
         head: bytes,
@@ -172,7 +171,7 @@ class Transport:
         is the connection on which it was sent, but for the rest.  Raises ConnectFailedError,
         UpstreamLostError or ClientGoneError.
         """
-        watch, timeout = self._watch, self._head_timeout
+        timeout = self._head_timeout
         if begun is not None:
             connection: Optional[UpstreamConnection] = begun[0]
         else:
@@ -208,7 +207,7 @@ class Transport:
         else:
             response.connection.close()
 
-    def read_kept_body(self, response: UpstreamResponse) -> bytes:
+    def read_kept_body(self, watch: ClientWatch, response: UpstreamResponse) -> bytes:
         """Read the body of a response that may be relayed later; cut an endless, slow or broken one."""
         body = bytearray()
         ends = self._monotonic() + KEPT_BODY_SEC
@@ -217,7 +216,7 @@ class Transport:
                 left = ends - self._monotonic()
                 if left <= 0:
                     break
-                for piece in response.read(self._watch, left):
+                for piece in response.read(watch, left):
                     body += piece
         except UpstreamLostError:
             pass

@@ -49,15 +49,15 @@ class Wired:
         self.origin = Origin("http", "127.0.0.1", api.port)
         self.pool = UpstreamPool(connect_timeout=1.0)
         self.watch = Pauses()
-        self.transport = Transport(self.pool, self.watch, 2.0)
+        self.transport = Transport(self.pool, 2.0)
 
     def ask(self) -> UpstreamResponse:
-        return run_coroutine(self.transport.exchange(self.origin, "POST", HEAD, BODY))
+        return run_coroutine(self.transport.exchange(self.watch, self.origin, "POST", HEAD, BODY))
 
     def whole(self) -> int:
         """Send a request, read all of the response, keep the connection; return the status."""
         answer = self.ask()
-        self.transport.read_kept_body(answer)
+        self.transport.read_kept_body(self.watch, answer)
         return answer.head.status
 
     def connections(self, count: int) -> list[int]:
@@ -82,7 +82,7 @@ def test_requests_in_turn_share_one_connection(wired: Wired) -> None:
 def test_two_at_once_take_two_connections(wired: Wired) -> None:
     first, second = wired.ask(), wired.ask()
     assert first.connection is not second.connection
-    assert {wired.transport.read_kept_body(answer)[:1] for answer in (first, second)} == {b"{"}
+    assert {wired.transport.read_kept_body(wired.watch, answer)[:1] for answer in (first, second)} == {b"{"}
 
 
 def test_a_reused_connection_that_was_closed_costs_nothing(wired: Wired) -> None:
@@ -136,7 +136,7 @@ def test_a_connection_on_the_second_try_serves(wired: Wired, monkeypatch: pytest
 def test_a_request_that_met_silence_is_not_repeated(wired: Wired, warm: bool) -> None:
     if warm:
         assert wired.whole() == 200
-    wired.transport = Transport(wired.pool, wired.watch, 0.05)
+    wired.transport = Transport(wired.pool, 0.05)
     wired.api.script.always(Fault.never_answered())
     with pytest.raises(UpstreamTimeoutError):
         wired.ask()
@@ -146,7 +146,7 @@ def test_a_request_that_met_silence_is_not_repeated(wired: Wired, warm: bool) ->
 
 def test_a_refusal_that_trickles_is_read_for_two_seconds_at_most(wired: Wired) -> None:
     now = [0.0]
-    wired.transport = Transport(wired.pool, wired.watch, 5.0, monotonic=lambda: now[0])
+    wired.transport = Transport(wired.pool, 5.0, monotonic=lambda: now[0])
     wired.api.script.once(Fault.status(400, body=b"x" * 400).with_changes(write_size=1, write_gap=0.001))
     answer = wired.ask()
     read = answer.read
@@ -156,7 +156,7 @@ def test_a_refusal_that_trickles_is_read_for_two_seconds_at_most(wired: Wired) -
         return read(watch, idle)
 
     answer.read = slowly  # type: ignore[method-assign]
-    body = wired.transport.read_kept_body(answer)
+    body = wired.transport.read_kept_body(wired.watch, answer)
     assert 0 < len(body) < 400
     assert not answer.complete
     assert answer.connection.sock.fileno() == -1, "nothing can follow on its connection"
@@ -171,7 +171,7 @@ def test_a_client_that_leaves_ends_it_without_another_try(
     there.close()
     began = time.monotonic()
     with pytest.raises(ClientGoneError):
-        run_coroutine(Transport(wired.pool, watch, 5.0).exchange(wired.origin, "POST", HEAD, BODY))
+        run_coroutine(Transport(wired.pool, 5.0).exchange(watch, wired.origin, "POST", HEAD, BODY))
     assert time.monotonic() - began < 1.0
     assert watch.slept == []
     assert wired.api.wait_until(lambda api: api.connections == 0)
@@ -187,14 +187,14 @@ def test_an_answer_that_was_not_read_to_its_end_is_not_kept(wired: Wired) -> Non
 def test_a_kept_body_is_whole(wired: Wired) -> None:
     wired.api.script.once(Fault.status(529, body=b"x" * 200_000))
     answer = wired.ask()
-    assert (wired.transport.read_kept_body(answer), answer.complete) == (b"x" * 200_000, True)
+    assert (wired.transport.read_kept_body(wired.watch, answer), answer.complete) == (b"x" * 200_000, True)
     assert wired.pool.take_idle(wired.origin) is answer.connection
 
 
 def test_a_kept_body_beyond_the_limit_is_cut(wired: Wired) -> None:
     wired.api.script.once(Fault.status(529, body=b"x" * (2 * MAX_KEPT_BODY_BYTES)))
     answer = wired.ask()
-    body = wired.transport.read_kept_body(answer)
+    body = wired.transport.read_kept_body(wired.watch, answer)
     assert MAX_KEPT_BODY_BYTES < len(body) < 2 * MAX_KEPT_BODY_BYTES
     assert not answer.complete
     assert wired.pool.take_idle(wired.origin) is None
@@ -203,7 +203,7 @@ def test_a_kept_body_beyond_the_limit_is_cut(wired: Wired) -> None:
 def test_a_kept_body_that_breaks_off_is_known_to_be_broken(wired: Wired) -> None:
     wired.api.script.once(Fault.status(529, "Overloaded").with_changes(cut=Fault.cut_body(10).cut))
     answer = wired.ask()
-    assert (len(wired.transport.read_kept_body(answer)), answer.complete) == (10, False)
+    assert (len(wired.transport.read_kept_body(wired.watch, answer)), answer.complete) == (10, False)
 
 
 def test_a_client_that_leaves_while_a_body_is_kept_leaves_no_connection(
@@ -217,7 +217,7 @@ def test_a_client_that_leaves_while_a_body_is_kept_leaves_no_connection(
 
     monkeypatch.setattr(wired.watch, "wait", left)
     with pytest.raises(ClientGoneError):
-        wired.transport.read_kept_body(answer)
+        wired.transport.read_kept_body(wired.watch, answer)
     assert wired.api.wait_until(lambda api: api.connections == 0)
 
 
