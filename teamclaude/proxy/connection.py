@@ -196,10 +196,11 @@ class ConnectionHandler(ConnectionDriver):
         """Check what precedes the body: where the request ends, who sends it, where it goes."""
         head, memo = exchange.head, exchange.memo
         framing = head.framing or request_framing(head)
-        if framing.kind is not BodyKind.NONE:
-            exchange.has_body = True
         exchange.caller = memo.caller or self._authorize(exchange)
-        exchange.body_read = not exchange.has_body
+        if framing.kind is BodyKind.NONE:
+            exchange.body_read = True
+        else:
+            exchange.has_body = True
         if exchange.route.kind is PathKind.UNKNOWN:
             raise unknown_path_error(head.method, head.target)
         if self._runtime.draining:
@@ -208,6 +209,21 @@ class ConnectionHandler(ConnectionDriver):
 
     def _receive_body(
         self, exchange: Exchange, framing: Framing, log: Optional[RequestRecord], context: RequestContext
+    ) -> Optional[EarlyRequest]:
+        body = self.client.whole_body
+        if body and len(body) <= SMALL_BODY_BYTES and exchange.memo.is_plain:
+            # It came with its head: there is nothing to wait for, to limit or to reserve.
+            exchange.body, self.client.whole_body = body, None
+            exchange.body_read = self.use_loop_next = True
+            early = None
+        else:
+            early = self._wait_for_body(exchange, framing, context)
+        if log is not None:
+            log.request.add(exchange.body)
+        return early
+
+    def _wait_for_body(
+        self, exchange: Exchange, framing: Framing, context: RequestContext
     ) -> Optional[EarlyRequest]:
         early, limit, upload = None, context.config.proxy.max_body_mib, exchange.route.upload_mib
         if framing.length > SMALL_BODY_BYTES or framing.kind is BodyKind.CHUNKED:
@@ -218,8 +234,6 @@ class ConnectionHandler(ConnectionDriver):
         else:
             spool = self._runtime.spool if upload else None
             self._read_body(exchange, framing, max(limit, upload) << 20, spool)
-        if log is not None:
-            log.request.add(exchange.body)
         return early
 
     def _authorize(self, exchange: Exchange) -> Caller:

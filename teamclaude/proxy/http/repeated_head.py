@@ -7,6 +7,7 @@ that was there lately is compared, not parsed; with what is kept per `series` th
 from __future__ import annotations
 
 import re
+from typing import Optional
 
 from ...values import NamedTuple
 from .framing import BodyKind, Framing
@@ -14,7 +15,8 @@ from .head import RequestHead, parse_request_head
 
 __all__ = ["MOST_KNOWN", "RequestHeadParser"]
 
-_CONTENT_LENGTH_LINE = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,19})(?=\r\n)")
+_MOST_DIGITS = 19  # hold every 63-bit size
+_CONTENT_LENGTH_LINE = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,%d})(?=\r\n)" % _MOST_DIGITS)
 MOST_KNOWN = 4  # of one connection: up to 5 KB each
 _made = tuple.__new__  # a named tuple's own __new__ is a call of Python
 
@@ -26,7 +28,6 @@ class _KnownHead(NamedTuple):
     block: bytes
     before: bytes
     after: bytes
-    place: slice  # of the length
 
 
 class RequestHeadParser:
@@ -37,17 +38,31 @@ class RequestHeadParser:
 
     def parse(self, block: bytes) -> RequestHead:
         """Parse as `parse_request_head` does, with the same errors."""
-        for head, whole, before, after, place in self._known:
-            if block == whole:
-                return head
-            if before and block.startswith(before) and block.endswith(after):
-                length = block[place]
-                if length.isdigit() and len(length) < 20:
-                    framing = _made(Framing, (BodyKind.LENGTH, int(length)))
-                    return head.with_content_length(length.decode(), framing)
+        for known in self._known:
+            if block == known.block:
+                return known.head
+        repeated = self.parse_repeated(block)
+        if repeated is not None and repeated[1] == len(block):
+            return repeated[0]
         head = parse_request_head(block)
         found = _CONTENT_LENGTH_LINE.search(block) if head.layout.length_at >= 0 else None
         before, after = (block[: found.start(1)], block[found.end(1) :]) if found else (b"", b"")
-        self._known.insert(0, _KnownHead(head, block, before, after, slice(len(before), -len(after))))
+        self._known.insert(0, _KnownHead(head, block, before, after))
         del self._known[MOST_KNOWN:]
         return head
+
+    def parse_repeated(self, data: bytes) -> Optional[tuple[RequestHead, int, int]]:
+        """Return the head that these bytes begin with, where its body begins and how long that is.
+
+        None if none like it is known, or it announces no length.
+        """
+        for head, _, before, after in self._known:
+            if before and data.startswith(before):
+                begin = len(before)
+                end = data.find(b"\r", begin, begin + _MOST_DIGITS + 1)
+                digits = data[begin:end]
+                if data.startswith(after, end) and digits.isdigit():
+                    length = int(digits)
+                    framing = _made(Framing, (BodyKind.LENGTH, length))
+                    return head.with_content_length(digits.decode(), framing), end + len(after), length
+        return None

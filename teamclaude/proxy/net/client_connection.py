@@ -68,7 +68,7 @@ class ClientConnection:
         self.in_batch = False  # the event loop handles other connections in this turn, too
         self.has_more = False  # the last `receive_nowait` did not return all that has arrived
         self._buffer = bytearray()
-        self._body: Optional[bytes] = None  # of the request that `take_whole_request` has returned
+        self.whole_body: Optional[bytes] = None  # of the request that `take_whole_request` has returned
         self._head_parser = RequestHeadParser()
         self._head_sec = head_sec
         self._body_idle_sec = body_idle_sec
@@ -154,7 +154,7 @@ class ClientConnection:
             return b""
         if kind is BodyKind.LENGTH and length > limit:
             raise _too_large(limit)
-        body, self._body = self._body, None
+        body, self.whole_body = self.whole_body, None
         if body:  # of a small request, nearly always
             return body
         buffer = self._buffer
@@ -172,8 +172,8 @@ class ClientConnection:
 
     def begin_body(self, length: int, reservation: Optional[BodyReservation]) -> BodyReader:
         """Return the reader of a body that still arrives, once some of it is there; raises as `read_body`."""
-        if self._body is not None:
-            self._buffer[:0], self._body = self._body, None
+        if self.whole_body is not None:
+            self._buffer[:0], self.whole_body = self.whole_body, None
         reader = self._body_reader(reservation)
         reader.begin(length)
         return reader
@@ -217,25 +217,34 @@ class ClientConnection:
     def take_whole_request(self, data: bytes) -> Optional[RequestHead]:
         """Return the head if these bytes hold a whole request; otherwise keep them for `next_head`."""
         self.idle = self.response_started = False
-        end = data.find(b"\r\n\r\n") + 4
-        if end > 3 and data[0] != _CR:
-            try:
-                head = self._head_parser.parse(data[:end])
-                kind, length = head.framing or request_framing(head)
-            except TeamClaudeError:  # `next_head` raises it again
-                kind, length = BodyKind.CHUNKED, 0
-            behind = end + length
-            if kind is not BodyKind.CHUNKED and behind <= len(data):
-                self._body = data[end:behind]
-                if behind < len(data):
-                    self._buffer += data[behind:]
+        # As a known one, nearly always.
+        found = self._head_parser.parse_repeated(data) or self._parse_whole_head(data)
+        if found is not None:
+            head, begin, length = found
+            end = begin + length
+            if end <= len(data):
+                self.whole_body = data[begin:end]
+                if end < len(data):
+                    self._buffer += data[end:]
                 return head
         self._buffer += data
         return None
 
+    def _parse_whole_head(self, data: bytes) -> Optional[tuple[RequestHead, int, int]]:
+        """Return the head, and where and how long its body is; None if that can't be said yet."""
+        begin = data.find(b"\r\n\r\n") + 4
+        if begin < 4 or data[0] == _CR:
+            return None
+        try:
+            head = self._head_parser.parse(data[:begin])
+            kind, length = request_framing(head)
+        except TeamClaudeError:  # `next_head` raises it again
+            return None
+        return None if kind is BodyKind.CHUNKED else (head, begin, length)
+
     def unread(self, data: bytes) -> None:
         """Undo `take_whole_request`: the bytes are for `next_head` after all."""
-        self._buffer[:], self._body = data, None
+        self._buffer[:], self.whole_body = data, None
 
     def take_buffered(self) -> bytes:
         """Return and forget what arrived behind the request: the protocol changes, it is no request."""

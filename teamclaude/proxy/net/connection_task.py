@@ -92,10 +92,10 @@ class ConnectionTask(Task):
         """Unregister the client, and the connection to the upstream if a request uses one."""
         self._client.watch.epoll = None
         self._forget_wake_up()
-        connection = self._upstream
         self._stop_waiting()
-        if connection is not None:
-            self.loop_state.unwatch(connection)
+        if self._upstream is not None:
+            self.loop_state.unwatch(self._upstream)
+            self._upstream = None
         self.loop_state.unregister(self.client_fd)
 
     @property
@@ -110,6 +110,7 @@ class ConnectionTask(Task):
         """Tell the request that its response is late; between requests, close."""
         effect = self.effect
         if self.coroutine is not None and isinstance(effect, ReadUpstream):
+            self._stop_waiting()
             self._advance(self.coroutine.throw, self.last_progress, effect.timeout_error())
         else:
             self.closing = True
@@ -143,15 +144,17 @@ class ConnectionTask(Task):
             self._advance(self.coroutine.send, now, None)
 
     def _read_upstream(self, now: float) -> None:
-        coroutine, effect = self.coroutine, self.effect
-        if coroutine is None or type(effect) is not ReadUpstream or effect.head:
+        coroutine, connection = self.coroutine, self._upstream
+        if self._upstream_fd < 0 or coroutine is None or connection is None:
             return
         try:
-            data = effect.connection.receive_nowait()
+            data = connection.receive_nowait()
         except UpstreamLostError as error:
+            self._stop_waiting()
             self._advance(coroutine.throw, now, error)
             return
         if data is not None:
+            self._stop_waiting()
             self._advance(coroutine.send, now, data)
 
     def _on_client_end(self, now: float) -> None:
@@ -164,7 +167,7 @@ class ConnectionTask(Task):
             self._forget_wake_up()
             self.effect = _go_on
             self.done = True
-        elif type(effect) is ReadUpstream and not effect.head:
+        elif self._upstream_fd >= 0:
             self.done = True
 
     def on_woken(self, now: float) -> None:
@@ -258,23 +261,18 @@ class ConnectionTask(Task):
                 return
         if connection.epoll is not loop_state.epoll:
             loop_state.watch(connection, EDGE_TRIGGERED)
-        fd = connection.sock.fileno()
-        before = self._upstream_fd
-        if before >= 0 and before != fd and loop_state.tasks.get(before) is self:
-            del loop_state.tasks[before]  # of an attempt before this one
-        self._upstream_fd = fd
+        fd = self._upstream_fd = connection.sock.fileno()
         loop_state.tasks[fd] = self
         if self._client_ended:
             self._on_client_end(now)
 
     def _stop_waiting(self) -> None:
-        self.loop_state.tasks.pop(self._upstream_fd, None)
-        self._upstream, self._upstream_fd = None, -1
+        if self._upstream_fd >= 0:
+            del self.loop_state.tasks[self._upstream_fd]
+            self._upstream_fd = -1
 
     def _finish(self, keep_open: bool, now: float) -> None:
         client, self._upstream = self._client, None
-        self.loop_state.tasks.pop(self._upstream_fd, None)  # as `_stop_waiting`
-        self._upstream_fd = -1
         self.coroutine = self.effect = None
         has_buffered = client.has_buffered
         # Set before `may_continue` is called: a drain closes connections that are idle.
