@@ -30,6 +30,7 @@ from ...routing.quota.usage import NO_USAGE, UNMEASURED, Usage
 from ...routing.quota.windows import QuotaReading
 from ...routing.response_kinds import UNSERVED_FROM, ResponseKind, classify, needs_body
 from ...routing.state.decision import Lease
+from ...routing.wait_queue import WaitLimits
 from ..http.content_coding import offers_readable
 from ..http.header_rewrite import append_content_length, header_value, render_named_head
 from ..http.path_kinds import PathKind
@@ -91,8 +92,10 @@ class Forwarder(RequestParts):
             return None
         if self._early is not None:
             return self._early.lease
-        limits_of = partial(self._context.wait_limits_of, exchange)
-        return self._context.router.acquire_now(exchange.routing_request, limits_of)
+        return self._context.router.acquire_now(exchange.routing_request, self._wait_limits)
+
+    def _wait_limits(self) -> WaitLimits:
+        return self._context.wait_limits_of(self._exchange)
 
     def _acquire(self, tried: Optional[QueuedRequest]) -> RequestCoroutine[Optional[Lease]]:
         step, self._step = self._step, Step(Action.AGAIN)
@@ -144,7 +147,8 @@ class Forwarder(RequestParts):
                     self._begin_response(lease, kind)
                     body, framing = response.take_whole_body(), response.framing
                     exchange.response_started(status)
-                    if self._is_plain and exchange.keeps_open:  # nearly always, and then no writer is needed
+                    # Nearly always; then no writer is needed.
+                    if self._log is None and not self._shows_pool and exchange.keeps_open:
                         data = render_named_head(head, framing, header_value(target.name), exchange.id) + body
                     else:
                         data = self._writer.head(response, target.name, framing) + body

@@ -45,7 +45,6 @@ class RequestParts:
         self._early = early  # sent while its body arrived, for the first attempt
         self._inference = exchange.route.kind is PathKind.INFERENCE
         self._shows_pool = self._inference and context.config.limits_from_pool
-        self._is_plain = log is None and not self._shows_pool
 
     # Until Python 3.12 a cached_property takes a lock: 2 % of the time of a request that waits for a slot.
 

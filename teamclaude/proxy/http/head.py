@@ -169,16 +169,6 @@ class RequestHead(Head):
         self.series = HeadSeries()
         self.framing: Optional[Framing] = None  # of its body, once `request_framing` was called
 
-    def with_content_length(self, length: str, framing: Framing) -> RequestHead:
-        """Return the same head with another Content-Length, the only one, and so with this framing."""
-        other = RequestHead.__new__(RequestHead)
-        other.method, other.target, other.minor = self.method, self.target, self.minor
-        other.layout, other.series = self.layout, self.series
-        other.default_connection, other.framing = self.default_connection, framing
-        other.values = values = list(self.values)
-        values[self.layout.length_at] = length
-        return other
-
     def __repr__(self) -> str:  # no values: they may be credentials
         return f"RequestHead({self.method} {self.target.partition('?')[0]}, {len(self.values)} fields)"
 

@@ -57,12 +57,20 @@ class RequestHeadParser:
         None if none like it is known, or it announces no length.
         """
         for head, _, before, after in self._known:
-            if before and data.startswith(before):
-                begin = len(before)
-                end = data.find(b"\r", begin, begin + _MOST_DIGITS + 1)
-                digits = data[begin:end]
-                if data.startswith(after, end) and digits.isdigit():
-                    length = int(digits)
-                    framing = _made(Framing, (BodyKind.LENGTH, length))
-                    return head.with_content_length(digits.decode(), framing), end + len(after), length
+            if not before or not data.startswith(before):
+                continue
+            begin = len(before)
+            end = data.find(b"\r", begin, begin + _MOST_DIGITS + 1)
+            digits = data[begin:end]
+            if not data.startswith(after, end) or not digits.isdigit():
+                continue
+            length = int(digits)
+            other = RequestHead.__new__(RequestHead)
+            other.method, other.target, other.minor = head.method, head.target, head.minor
+            other.layout, other.series = head.layout, head.series
+            other.default_connection = head.default_connection
+            other.framing = _made(Framing, (BodyKind.LENGTH, length))
+            other.values = values = list(head.values)
+            values[head.layout.length_at] = digits.decode()
+            return other, end + len(after), length
         return None

@@ -117,7 +117,6 @@ class ConnectionTask(Task):
 
     def on_ready(self, fd: int, events: int, now: float) -> None:
         """Read from the side that has something; note bytes and an end that come during a request."""
-        self._client.in_batch = self.loop_state.batching
         if fd != self.client_fd:
             self._read_upstream(now)
             return
@@ -134,7 +133,6 @@ class ConnectionTask(Task):
         data = self._client.receive_nowait()
         if data is None:
             return
-        self.last_progress = now
         self._has_unread = self._client.has_more
         self.closing = not data
         self.coroutine = self._start_request(data) if data else None
@@ -155,6 +153,7 @@ class ConnectionTask(Task):
             return
         if data is not None:
             self._stop_waiting()
+            self._client.in_batch = self.loop_state.batching
             self._advance(coroutine.send, now, data)
 
     def _on_client_end(self, now: float) -> None:

@@ -289,15 +289,15 @@ class EventLoop:
 
     def _take_turns(self, state: LoopState) -> None:
         """Poll and handle all events, turn after turn, until there were none and no task is left."""
-        poll, monotonic = state.epoll.poll, self._monotonic
-        tasks, alarms, deferred, woken = state.tasks, state.alarms, state.deferred, state.woken
+        poll, monotonic, tasks, alarms = state.epoll.poll, self._monotonic, state.tasks, state.alarms
+        deferred, woken, now = state.deferred, state.woken, monotonic()
         while True:
             timeout = IDLE_EXIT_SEC
             if tasks:
                 next_step = self._next_timeout_check
                 if alarms and alarms[0][0] < next_step:
                     next_step = alarms[0][0]
-                timeout = max(0.0, next_step - monotonic())
+                timeout = next_step - now if next_step > now else 0.0
             events = poll(timeout, MAX_EVENTS)
             state.batching = len(events) > 1
             now = monotonic()

@@ -84,7 +84,8 @@ class UpstreamConnection:
             return []
         if sent < len(data):
             rest.insert(0, memoryview(data)[sent:])
-        self.partly_sent = bool(rest)
+        if not rest:
+            self.partly_sent = False
         return rest
 
     def _send_both_nowait(self, head: bytes, body: Buffer) -> list[Buffer]:
@@ -181,6 +182,8 @@ class UpstreamResponse:
 
     decoder: Optional[ChunkedDecoder] = None
     body_bytes = 0
+    complete = False
+    has_whole_body = False  # it came together with the head
 
     def __init__(
         self, connection: UpstreamConnection, head: ResponseHead, framing: Framing, rest: bytes
@@ -189,12 +192,13 @@ class UpstreamResponse:
         self.head = head
         self.framing = framing
         self._buffered = rest
-        kind, length = framing
-        self._body_left = length
-        if kind is BodyKind.CHUNKED:
+        kind, self._body_left = framing
+        if self._body_left:
+            self.has_whole_body = self._body_left <= len(rest)
+        elif kind is BodyKind.CHUNKED:
             self.decoder = ChunkedDecoder(UpstreamProtocolError)
-        self.complete = not length and (kind is BodyKind.LENGTH or kind is BodyKind.NONE)
-        self.has_whole_body = 0 < length <= len(rest)  # it came together with the head
+        else:
+            self.complete = kind is not BodyKind.UNTIL_CLOSE
 
     def take_whole_body(self) -> bytes:
         """Return the body of a response that `has_whole_body`; nothing is left to read."""
