@@ -35,7 +35,7 @@ from .user_rules.patterns import name_of
 from .user_rules.rule_set import RuleSet
 from .user_rules.spend import MAX_SPEND
 
-__all__ = ["HELD", "Choice", "FleetReader", "has_slot"]
+__all__ = ["HELD", "Choice", "FleetReader", "has_slot", "slot_count"]
 
 # A smaller prompt cache is not worth a longer wait (tokens).
 MIN_PREFIX_TOKENS = 3000
@@ -383,14 +383,17 @@ class Choice:
 
 
 def has_slot(policy: Policy, rules: Rules, account: Account, now: float, waited: float) -> bool:
-    """Return whether the account takes one more request, one that has waited for so long (s).
+    """Return whether the account takes one more request, one that has waited for so long (s)."""
+    # No limit is less than 1.
+    return not account.inflight or slot_count(policy, rules, account, now, waited) > account.inflight
+
+
+def slot_count(policy: Policy, rules: Rules, account: Account, now: float, waited: float) -> int:
+    """Return the requests the account may have in flight, for one that has waited for so long (s).
 
     The rails and an unproven account's probe count beside the policy's own limit.
     """
-    if not account.inflight:
-        return True  # no limit is less than 1
-    limit = policy.inflight_limit(rules, account, now)
-    return inflight_cap(account, rules, now, waited, limit) > account.inflight
+    return inflight_cap(account, rules, now, waited, policy.inflight_limit(rules, account, now))
 
 
 def _chain(before: tuple[Exclusion, ...], after: Iterable[Exclusion]) -> Iterable[Exclusion]:

@@ -18,9 +18,9 @@ from typing import Optional
 from ..values import NamedTuple
 from .fleet import Fleet
 from .state.decision import NEVER, Reason, RoutingRequest
-from .wait_queue import Waiter
+from .state.waiter import Waiter
 
-__all__ = ["NOT_EXPECTED", "ExpectedAccount", "expected_account"]
+__all__ = ["NOT_EXPECTED", "ExpectedAccount", "expected_account", "paid_at"]
 
 ROUNDING_SEC = 1e-3
 
@@ -76,3 +76,18 @@ def _paid_accounts(fleet: Fleet, waiter: Waiter, now: float) -> Iterator[Expecte
         costly = _is_allowed(request, account.key) and account.is_costly(request.model, fleet.rules, now)
         if costly and account.block(request.model, fleet.rules, at, request.scope) is None:
             yield ExpectedAccount(account.name, at)
+
+
+def paid_at(fleet: Fleet, waiter: Waiter, now: float) -> float:
+    """Return when an account that costs money may serve the waiter; NEVER: none will."""
+    request, at = waiter.request, max(now, waiter.since + waiter.limits.paid_after)
+    # Another account than the one that is named may not serve it.
+    if at >= NEVER or request.pin is not None or request.owner is not None:
+        return NEVER
+    found = NEVER
+    for account in fleet.accounts.values():
+        pays = account.spec.is_paid or (account.spec.allow_extra_usage and account.extra_usage)
+        if pays and (not request.allowed or account.key in request.allowed):
+            block = account.block(request.model, fleet.rules, at, request.scope)
+            found = min(found, at if block is None else max(at, block.until))
+    return found

@@ -32,6 +32,7 @@ def home_to_stay(
         or policy.moves_warm
         or fleet.pins
         or not request.is_plain
+        or (request.facts.project and fleet.user_rules.project_pins)
         or request.cache_life < binding.cache_life  # the sets that count it have to know
         or not binding.is_recent(rules, now)
         or not home.is_unrestricted(rules.full, now)

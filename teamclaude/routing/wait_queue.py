@@ -16,7 +16,8 @@ Rules that hold in this file:
 5. Nor are conversations that can do nothing but wait for a slot where their cache is (`Quiet`): while
    another account changes, and once one of them with the same constraints got the last one in the same walk,
    or none.  They are filed by account (state/waiter_groups.py).
-   With 49 waiters on three accounts a response cost 17 attempts, and takes 1 now.
+   With 49 waiters on three accounts a response cost 17 attempts, and takes 1 now.  Where all are quiet, the
+   first one gets the slot without a walk (`_serve_quiet`).
 6. Who is due next, and who is hopeless, is asked of those alone that the last walk looked at one by one, and
    of those that came since (`_apart`).  All others it held at the gate together: they are tried again at the
    same time, and their limits end later.
@@ -25,15 +26,17 @@ Rules that hold in this file:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from typing import Optional
 
+from .choice import slot_count
+from .expected_account import paid_at
 from .fleet import Fleet
 from .shared_choice import SharedChoices
 from .state.decision import NEVER, Lease, Reason, RoutingRequest, Wait
 from .state.gate_queue import RECHECK_SEC
 from .state.places import KEEPS_PLACE
-from .state.waiter import NO_WAIT, Alike, Quiet, QuietGroup, Waiter, WaitLimits
+from .state.waiter import NO_WAIT, Alike, Quiet, Waiter, WaitLimits
 from .state.waiter_groups import PLACE, WaiterGroups
 
 __all__ = ["NO_WAIT", "WaitLimits", "WaitQueue", "Waiter"]
@@ -60,14 +63,18 @@ class WaitQueue:
         self._alike: dict[Hashable, Alike] = {}  # by constraints and parent
         self._number = 0  # of the last waiter
         self._groups = WaiterGroups(fleet.bindings)
-        self._apart: list[Waiter] = []  # rule 6
+        self._known_apart: Optional[list[Waiter]] = None  # None: all
         self._others_until = NEVER  # until the others are tried again
 
     def enter(self, waiter: Waiter, now: float) -> list[Waiter]:
         """Serve the waiters that are due, then try the new one, not queued yet; return who was served."""
-        served = self.serve(now) if self.waiters and self.is_any_due(now) else []
+        served = self.serve_due(now)
         self._try_now(waiter, now)
         return served
+
+    def serve_due(self, now: float) -> list[Waiter]:
+        """Serve the waiters if one is due; return those that got a lease."""
+        return self.serve(now) if self.waiters and self.is_any_due(now) else []
 
     def is_any_due(self, now: float) -> bool:
         """Return whether an attempt of some waiter makes sense without an event."""
@@ -83,6 +90,8 @@ class WaitQueue:
         `changed` is the only account to which something happened, and nothing bad: a warm conversation that
         waits for another account, its own, need not be tried.
         """
+        if changed is not None and (given := self._serve_quiet(changed, now)) is not None:
+            return given
         tried: list[Waiter] = []
         apart: list[Waiter] = []
         again = now + RECHECK_SEC
@@ -132,8 +141,28 @@ class WaitQueue:
             if changed is not None:
                 apart += self._groups.quiet_elsewhere(changed)
             self._groups.update(tried)
-        self._apart = apart
-        self._others_until = again if len(apart) < len(self.waiters) else NEVER
+        self._known_apart = apart if len(apart) < len(self.waiters) else None
+        self._others_until = again
+        return served
+
+    def _serve_quiet(self, changed: str, now: float) -> Optional[list[Waiter]]:
+        """Serve whom this account has slots for, where all waiters are quiet; None: it takes a walk."""
+        fleet, groups, served = self._fleet, self._groups, list[Waiter]()
+        home, rules = fleet.accounts.get(changed), fleet.rules
+        if home is None or groups.others or not groups.is_known(now):
+            return None
+        slots = slot_count(fleet.policy, rules, home, now, 0.0)
+        if home.inflight >= slots and not home.is_unrestricted(rules.full, now):
+            return None
+        while home.inflight < slots and (waiter := groups.first_quiet(changed)) is not None:
+            lease = fleet.admit(waiter.request, now, now - waiter.since)
+            if not isinstance(lease, Lease):
+                return served or None
+            waiter.lease, waiter.last_attempt_at = lease, now
+            self.waiters.remove(waiter)
+            groups.remove(waiter)
+            served.append(waiter)
+        self._known_apart = None
         return served
 
     def _walk(self, changed: Optional[str], now: float) -> list[Waiter]:
@@ -164,7 +193,7 @@ class WaitQueue:
         if known is not None:
             gate.release(of, waiter.last_attempt_at)
             waited = waiter.record_attempt(now)
-            self._wait_for(waiter, known, now)
+            self.wait_for(waiter, known, now)
             gate.places.record(of, now - waited, now)
             return
         kind = self._gate_kind(waiter, constraints, shared, now)
@@ -237,26 +266,26 @@ class WaitQueue:
         waiter.is_unknown = waiter.is_unknown or not fleet.policy.knows(conversation, now)
         return waiter.is_unknown
 
-    def _wait_for(self, waiter: Waiter, wait: Wait, now: float) -> None:
+    def wait_for(self, waiter: Waiter, wait: Wait, now: float) -> None:
         """Let the waiter wait for this."""
         waiter.wait = wait
-        self._tried_at = now
-        self._none_due_until = min(self._none_due_until, waiter.due_at())
-        waiter.quiet = self._quiet_of(waiter, wait)
+        self._tried_at, due_at = now, waiter.due_at()
+        if due_at < self._none_due_until:
+            self._none_due_until = due_at
+        waiter.quiet = None if wait.account is None else self._quiet_of(waiter, wait, due_at)
 
-    def _quiet_of(self, waiter: Waiter, wait: Wait) -> Optional[Quiet]:
+    def _quiet_of(self, waiter: Waiter, wait: Wait, due_at: float) -> Optional[Quiet]:
         """Return what makes the waiter quiet; a policy may move it, and a pin apply again, at any moment."""
-        fleet, request = self._fleet, waiter.request
+        fleet, conversation = self._fleet, waiter.conversation
         may_move = fleet.policy.moves_warm or fleet.pins or fleet.user_rules.project_pins
-        if wait.account is None or wait.decision.reason not in _STAYING or may_move:
+        if conversation is None or wait.decision.reason not in _STAYING or may_move:
             return None
-        conversation, rules = request.conversation or "", fleet.rules
-        binding = fleet.bindings.get(conversation)
+        binding, rules = fleet.bindings.get(conversation), fleet.rules
         if binding is None:
             return None
         recent = binding.last_used + min(rules.cache_affinity_window_sec, rules.binding_evict_sec)
-        until = min(waiter.due_at(), waiter.since + rules.slot_wait, recent)
-        return Quiet(until, conversation, QuietGroup(wait.account, request.constraints))
+        until = min(due_at, waiter.since + rules.slot_wait, recent)
+        return Quiet(until, conversation, (wait.account or "", waiter.request.constraints))
 
     def _leaves_none(self, waiter: Waiter, before: Optional[Quiet], account: str, now: float) -> bool:
         """Return whether this attempt shows that the account has no slot for others like the waiter.
@@ -265,7 +294,7 @@ class WaitQueue:
         """
         lease, quiet, fleet = waiter.lease, waiter.quiet, self._fleet
         if lease is None:
-            return quiet is not None and quiet.group.home == account and now < quiet.until
+            return quiet is not None and quiet.group[0] == account and now < quiet.until
         home = fleet.accounts.get(account)
         if (
             before is None
@@ -302,7 +331,7 @@ class WaitQueue:
         if isinstance(result, Lease):
             waiter.lease = result
         else:
-            self._wait_for(waiter, result, now)
+            self.wait_for(waiter, result, now)
             if result.decision.account is None:
                 places = self._fleet.gate_queue.places
                 waiter.place = places.since(request.conversation, waiter.since, now)
@@ -312,7 +341,8 @@ class WaitQueue:
         self._number += 1
         waiter.number = self._number
         self.waiters.append(waiter)
-        self._apart.append(waiter)
+        if self._known_apart is not None:
+            self._known_apart.append(waiter)
         self._groups.add(waiter)
 
     # --- those who leave ----------------------------------------------------------------------
@@ -322,8 +352,8 @@ class WaitQueue:
         if waiter in self.waiters:
             self.waiters.remove(waiter)
             self._groups.remove(waiter)
-            if waiter in self._apart:
-                self._apart.remove(waiter)
+            if self._known_apart is not None and waiter in self._known_apart:
+                self._known_apart.remove(waiter)
             self._fleet.gate_queue.release(waiter.conversation, waiter.last_attempt_at)
             self._record_place(waiter, now)
 
@@ -335,6 +365,10 @@ class WaitQueue:
     def _record_place(self, waiter: Waiter, now: float) -> None:
         if waiter.wait is not None and waiter.wait.decision.reason in KEEPS_PLACE:
             self._fleet.gate_queue.places.record(waiter.conversation, waiter.since, now)
+
+    @property
+    def _apart(self) -> Collection[Waiter]:
+        return self.waiters if self._known_apart is None else self._known_apart
 
     # --- readers ------------------------------------------------------------------------------
 
@@ -348,7 +382,7 @@ class WaitQueue:
 
     def next_due(self) -> float:
         """Return when the first waiter is due without an event; NEVER where nobody waits."""
-        others = self._others_until if len(self._apart) < len(self.waiters) else NEVER
+        others = NEVER if self._known_apart is None else self._others_until
         return min([others, *(waiter.due_at() for waiter in self._apart)])
 
     def hopeless(self, now: float) -> list[Waiter]:
@@ -362,18 +396,4 @@ class WaitQueue:
             return left <= 0
         if waiter.limits.slots_only or waiter.reason == Reason.BLOCKED:
             return True
-        return left <= 0 or min(waiter.until, self._paid_at(waiter, now)) - now > left
-
-    def _paid_at(self, waiter: Waiter, now: float) -> float:
-        """Return when an account that costs money may serve the waiter; NEVER: none will."""
-        request, at = waiter.request, max(now, waiter.since + waiter.limits.paid_after)
-        # Another account than the one that is named may not serve it.
-        if at >= NEVER or request.pin is not None or request.owner is not None:
-            return NEVER
-        found = NEVER
-        for account in self._fleet.accounts.values():
-            pays = account.spec.is_paid or (account.spec.allow_extra_usage and account.extra_usage)
-            if pays and (not request.allowed or account.key in request.allowed):
-                block = account.block(request.model, self._fleet.rules, at, request.scope)
-                found = min(found, at if block is None else max(at, block.until))
-        return found
+        return left <= 0 or min(waiter.until, paid_at(self._fleet, waiter, now)) - now > left

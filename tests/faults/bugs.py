@@ -129,7 +129,7 @@ def recorded_twice() -> Patches:
 
 
 def waiter_stays_in_queue() -> Patches:
-    return [mock.patch.object(router.Router, "_leave_queue", return_value=None)]
+    return [mock.patch.object(router.Router, "leave", return_value=None)]
 
 
 def unbounded_body() -> Patches:

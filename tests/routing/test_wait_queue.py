@@ -205,7 +205,7 @@ def test_a_released_slot_costs_one_attempt_however_many_wait_for_it(make_pool):
     assert queue.serve(pool.now, "a") == [at_a[0]]
     assert tried == ["a0"]
     assert queue.serve(pool.now, "a") == []
-    assert tried == ["a0", "a1"]
+    assert tried == ["a0"], "without a slot there is none"
     assert list(queue.waiters) == [*at_a[1:], *at_b]
     for lease in leases[1:3]:
         pool.fleet.settle_lease(lease, pool.now)
@@ -221,7 +221,7 @@ def test_a_known_project_costs_no_attempts_where_none_is_pinned(make_pool):
     pool.fleet.settle_lease(leases[0], pool.now)
     assert queue.serve(pool.now, "a") == [waiters[0]]
     assert queue.serve(pool.now, "a") == []
-    assert tried == ["a0", "a1"]
+    assert tried == ["a0"]
 
 
 @only(*KEEPING)
@@ -252,7 +252,7 @@ def test_what_may_be_served_otherwise_is_tried_itself(make_pool, what):
 @pytest.mark.parametrize("seed", range(2))
 def test_nothing_is_decided_in_another_way_than_by_trying_all(make_pool, monkeypatch, seed):
     as_it_is = trace_of(make_pool, seed)
-    monkeypatch.setattr(WaitQueue, "_quiet_of", lambda self, waiter, wait: None)
+    monkeypatch.setattr(WaitQueue, "_quiet_of", lambda self, waiter, wait, due_at: None)
     assert as_it_is == trace_of(make_pool, seed)
     assert sum(line.startswith("served") for line in as_it_is) > 60
 

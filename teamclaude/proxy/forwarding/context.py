@@ -83,9 +83,9 @@ class RequestContext:
 
     def wait_limits_of(self, exchange: Exchange) -> WaitLimits:
         """Return how long this request may wait for an account from now on."""
-        conversation = exchange.routing_request.conversation
-        refused = conversation is not None and conversation in self.recently_refused
-        if refused or exchange.route.kind is not PathKind.INFERENCE:
+        refused = self.recently_refused
+        is_refused = refused.until and exchange.routing_request.conversation in refused
+        if is_refused or exchange.route.kind is not PathKind.INFERENCE:
             return NO_WAIT
         limits = self.wait_limits[exchange.facts.stream is True]
         return limits.remaining(self.clock() - exchange.at)

@@ -41,6 +41,7 @@ from ..net.coroutine import Deferred, RequestCoroutine
 from ..net.upstream_connection import UpstreamResponse
 from ..records.exchange import Attempt, Outcome, outcome_of
 from .account_targets import UpstreamTarget, with_account_uuid
+from .acquire import sleep_briefly
 from .early_upload import EarlyRequest
 from .queued_request import QueuedRequest
 from .request_parts import RequestParts
@@ -97,13 +98,19 @@ class Forwarder(RequestParts):
     def _wait_limits(self) -> WaitLimits:
         return self._context.wait_limits_of(self._exchange)
 
-    def _acquire(self, tried: Optional[QueuedRequest]) -> RequestCoroutine[Optional[Lease]]:
+    def _acquire(self, queued: Optional[QueuedRequest]) -> RequestCoroutine[Optional[Lease]]:
         step, self._step = self._step, Step(Action.AGAIN)
         try:
-            return (yield from self._acquirer.acquire(step, tried))
-        except AccountError:
-            if self._no_route is not None:  # it may be back soon, which an AccountError denies
-                raise self._no_route from None
+            if queued is not None:
+                lease = yield from sleep_briefly(queued, self._exchange, self._context)
+                if lease is not None:
+                    return lease
+            return (yield from self._acquirer.acquire(step, queued))
+        except BaseException as error:
+            if queued is not None:
+                self._context.router.leave(queued)
+            if isinstance(error, AccountError) and self._no_route is not None:
+                raise self._no_route from None  # it may be back soon, which an AccountError denies
             raise
 
     # --- one attempt ----------------------------------------------------------------------------

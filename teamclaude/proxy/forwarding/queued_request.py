@@ -26,7 +26,7 @@ class QueuedRequest(Waiter):
     """A waiter that sleeps until it is served, in the event loop or in its thread."""
 
     wake_up: WakeUp  # only of a queued one: most never are
-    tried_at_change = -1  # the router's number of changes when it was tried and is not queued
+    is_brief = False  # it only lacked a slot as it came, and sleeps for the first time
 
     def sleep(self, now: float) -> Sleep:
         """Return its next sleep: until it is served, or its wait may have ended by itself."""

@@ -7,6 +7,8 @@ Rules that hold in this file:
    request gets an account at once only when no waiter in the queue is due.
 3. A waiter sleeps, in the event loop or in its thread, until it is served, until its wait may have ended by
    itself, or until CLIENT_CHECK_SEC have passed and it checks whether its client is still connected.
+4. A request that only lacks a slot is queued as it comes (`acquire_now`), with what is known of it: the rules
+   do not ask for more.  If they are changed, it leaves the queue and asks again.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ class Router:
         self.changes = 0  # of what it holds, since the start
         self._lock = threading.Lock()
         self._queue = WaitQueue(fleet)
-        self._sleeping: dict[Waiter, QueuedRequest] = {}
+        self._sleeping: dict[Waiter, QueuedRequest] = {}  # all that are queued
         self._draining = False
         self.handed_over = False  # another process serves: what may wait for hours goes there
 
@@ -78,61 +80,79 @@ class Router:
         limits: WaitLimits,
         on_tick: Callable[[], RequestCoroutine[None]],
         on_wait: Callable[[Waiter], None] = lambda waiter: None,
-        tried: Optional[QueuedRequest] = None,
+        queued: Optional[QueuedRequest] = None,
     ) -> RequestCoroutine[Lease]:
         """Return a lease for `request`, with its slot; wait for it within `limits`.
 
-        `tried` is what `acquire_now` returned for the same request; it has the facts of `request` by now.
+        `queued` is what `acquire_now` returned for the same request; it has slept once.
         `on_tick` is run every CLIENT_CHECK_SEC without the lock and raises when the client has disconnected.
         `on_wait` gets the waiter, once, when it is queued: any thread may read its `wait`.  Raises
         NoUsableAccountError, WaitQueueFullError, DrainingError, or what `on_tick` raises.
         """
         with self._lock:
             now = self._clock()
-            if tried is not None and tried.tried_at_change == self.changes:
-                waiter = tried  # nothing has changed: it would get nothing again
-            elif (waiter := self._try_enter(request, limits, now)).lease is not None:
+            if queued is not None and (queued in self._sleeping or queued.lease is not None):
+                waiter, queued.is_brief = queued, False
+                queued.request = queued.request._replace(facts=request.facts)
+            else:
+                queued, waiter = None, self._try_enter(request, limits, now)
+            if waiter.lease is not None:
                 return waiter.lease
-            self._check_limits(waiter, now)
-            waiting = len(self._queue.waiters)
-            if waiting >= self._max_held:
-                raise WaitQueueFullError(f"{waiting} requests are already waiting for an account; try again.")
-            waiter.wake_up = WakeUp()
-            self._queue.add(waiter)
-            self._sleeping[waiter] = waiter
+            if queued is None:
+                self._check_limits(waiter, now)
+                self._add(waiter)
         try:
             on_wait(waiter)
             while True:
-                yield waiter.sleep(self._clock())
+                if queued is None:
+                    yield waiter.sleep(self._clock())
                 lease = self._take_lease(waiter)
                 if lease is not None:
                     return lease
                 yield from on_tick()
+                queued = None
         except BaseException:
-            self._leave_queue(waiter)
+            self.leave(waiter)
             raise
 
     def acquire_now(
         self, request: RoutingRequest, limits_of: Callable[[], WaitLimits]
     ) -> Union[Lease, QueuedRequest, None]:
-        """Return a lease if one can be had without waiting, else the waiter, not queued, or None."""
+        """Return a lease if one can be had at once, a queued waiter if only a slot is lacking, or None.
+
+        The waiter sleeps once; then it has its lease, or goes on by `acquiring`, or is taken out by `leave`.
+        Raises WaitQueueFullError or DrainingError.
+        """
         with self._lock:
-            now = self._clock()
-            if self._queue.waiters or not request.hold_sec:  # else these and its limits play no part
-                waiter = self._try_enter(request, limits_of(), now)
-                waiter.tried_at_change = self.changes
-                return waiter if waiter.lease is None else waiter.lease
-            lease = self._fleet.admit(request, now)
-            if type(lease) is not Lease:
+            now, queue = self._clock(), self._queue
+            if not request.hold_sec:
+                return self._try_enter(request, limits_of(), now).lease
+            if queue.waiters:
+                self._wake(queue.serve_due(now))
+            found = self._fleet.admit(request, now)
+            if isinstance(found, Lease):
+                self._record_change()
+                return found
+            if found.account is None or (limits := limits_of()).budget <= 0.0:
                 return None
-            self._record_change()
-            return lease
+            self.check_draining()
+            waiter = QueuedRequest(request, limits, now)
+            waiter.is_brief = True
+            queue.wait_for(waiter, found, now)
+            self._add(waiter)
+            return waiter
+
+    def _add(self, waiter: QueuedRequest) -> None:
+        waiting = len(self._queue.waiters)
+        if waiting >= self._max_held:
+            raise WaitQueueFullError(f"{waiting} requests are already waiting for an account; try again.")
+        waiter.wake_up = WakeUp()
+        self._queue.add(waiter)
+        self._sleeping[waiter] = waiter
 
     def _try_enter(self, request: RoutingRequest, limits: WaitLimits, now: float) -> QueuedRequest:
         waiter = QueuedRequest(request, limits, now)
-        served = self._queue.enter(waiter, now)
-        if served:
-            self._wake(served)
+        self._wake(self._queue.enter(waiter, now))
         if waiter.lease is not None:
             self._record_change()
         return waiter
@@ -142,20 +162,21 @@ class Router:
         with self._lock:
             now = self._clock()
             if waiter.lease is None and waiter.is_due(now):
-                self._serve_queue(now)
+                self._wake(self._queue.serve(now))
             if waiter.lease is None:
                 self._check_limits(waiter, now)
             else:
                 self._record_change()
             return waiter.lease
 
-    def _leave_queue(self, waiter: QueuedRequest) -> None:
+    def leave(self, waiter: QueuedRequest) -> None:
+        """Take a waiter out that gives up."""
         with self._lock:
             self._sleeping.pop(waiter, None)
             self._queue.leave(waiter, now := self._clock())
             if waiter.lease is not None:  # granted in the same instant as its client disconnected
                 self._fleet.settle_lease(waiter.lease, now)
-            self._serve_queue(now)
+            self._wake(self._queue.serve(now))
 
     def _check_limits(self, waiter: QueuedRequest, now: float) -> None:
         assert waiter.wait is not None
@@ -163,9 +184,6 @@ class Router:
         if self._queue.is_hopeless(waiter, now):
             self._queue.tell(waiter, now)
             raise NoUsableAccountError(waiter.wait.decision, now - waiter.since)
-
-    def _serve_queue(self, now: float) -> None:
-        self._wake(self._queue.serve(now))
 
     def _wake(self, served: Iterable[Waiter]) -> None:
         for waiter in served:
@@ -190,17 +208,11 @@ class Router:
 
     def confirm_account_429(self, lease: Lease) -> None:
         """Record that a bare 429 was the account's own: another account served the request."""
-        with self._lock:
-            now = self._clock()
-            self._fleet.confirm_account_429(lease, now, self._jitter())
-            self._after_change(now)
+        self.change(lambda fleet, now: fleet.confirm_account_429(lease, now, self._jitter()))
 
     def record_account_refusal(self, lease: Lease, message: str) -> None:
         """Record that the account refused what another account then served."""
-        with self._lock:
-            now = self._clock()
-            self._fleet.record_account_refusal(lease, message, now)
-            self._after_change(now)
+        self.change(lambda fleet, now: fleet.record_account_refusal(lease, message, now))
 
     def record_request_fault(self, leases: Iterable[Lease]) -> None:
         """Record that what these accounts refused was the request's own fault."""
@@ -211,36 +223,23 @@ class Router:
 
     def reset_benches(self, key: str) -> None:
         """Forget every bench and suspicion of an account."""
-        with self._lock:
-            now = self._clock()
-            self._fleet.reset_benches(key, now)
-            self._after_change(now)
+        self.change(lambda fleet, now: fleet.reset_benches(key, now))
 
     def mark_auth_failed(self, lease: Lease, message: str) -> None:
         """Record that the API refused the login of the lease's account."""
-        with self._lock:
-            self._fleet.mark_auth_failed(lease, message)
-            self._after_change(self._clock())
+        self.change(lambda fleet, now: fleet.mark_auth_failed(lease, message))
 
     def mark_account_auth_failed(self, key: str, message: str) -> None:
         """Record that the login of an account is refused, with or without a lease on it."""
-        with self._lock:
-            self._fleet.mark_account_auth_failed(key, message)
-            self._after_change(self._clock())
+        self.change(lambda fleet, now: fleet.mark_account_auth_failed(key, message))
 
     def bench_for_login(self, key: str, until: float, message: str) -> None:
         """Bench an account without a usable token until `until` (epoch seconds)."""
-        with self._lock:
-            now = self._clock()
-            self._fleet.bench_for_login(key, until, message, now)
-            self._after_change(now)
+        self.change(lambda fleet, now: fleet.bench_for_login(key, until, message, now))
 
     def credentials_changed(self, keys: Iterable[str]) -> None:
         """Record that these accounts have new credentials: what the old ones met no longer counts."""
-        with self._lock:
-            now = self._clock()
-            self._fleet.credentials_changed(keys, now)
-            self._after_change(now)
+        self.change(lambda fleet, now: fleet.credentials_changed(keys, now))
 
     def release(
         self,
@@ -286,16 +285,24 @@ class Router:
         """Let `configure` apply a new configuration; what was observed of an account stays."""
         with self._lock:
             changes = configure(self._fleet)
+            self._send_brief_away()
             for waiter in self._queue.waiters:
                 waiter.request = waiter.request.routed_by(self.user_rules.routes)
             self._after_change(self._clock())
             return changes
+
+    def _send_brief_away(self) -> None:
+        """Have those ask again of whom other rules may want to know more (rule 4)."""
+        for waiter in [each for each in self._sleeping.values() if each.is_brief]:
+            self._queue.leave(waiter, self._clock())
+            self._sleeping.pop(waiter).wake_up()
 
     def pin(self, account: Optional[str], session: Optional[str] = None, project: str = "") -> None:
         """Pin all traffic, one session or a project to an account key; None removes the pin."""
         with self._lock:
             if project:
                 self.user_rules.pin(project, account)
+                self._send_brief_away()
             else:
                 self._fleet.pin(account, session)
             self._after_change(self._clock())
@@ -334,20 +341,15 @@ class Router:
 
     def owner_of(self, id: str) -> Optional[str]:
         """Return the key of the account that made a file, a batch or a skill, as far as known."""
-        with self._lock:
-            return self._fleet.owners.owner_of(id)
+        return self.read(lambda fleet, now: fleet.owners.owner_of(id))
 
     def record_owner(self, id: str, lease: Lease) -> None:
         """Record that the lease's account has made this id, or has shown that it owns it."""
-        with self._lock:
-            self._fleet.owners.record(id, lease.account)
-            self._record_change()
+        self.change(lambda fleet, now: fleet.owners.record(id, lease.account))
 
     def forget_owner(self, id: str) -> None:
         """Forget the owner of a deleted id."""
-        with self._lock:
-            self._fleet.owners.discard(id)
-            self._record_change()
+        self.change(lambda fleet, now: fleet.owners.discard(id))
 
     def cached_prefix(self, request: RoutingRequest) -> int:
         """Return the tokens of prompt cache that the conversation has on its present account."""

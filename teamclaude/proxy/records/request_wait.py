@@ -98,6 +98,10 @@ class RequestWait:
         """Keep what it waits for and how long it took."""
         self._wait, self._seconds = self.wait, self.seconds
 
+    def end_after(self, seconds: float) -> None:
+        """Record that it waited for the same all the time, and how long."""
+        self._seconds = seconds
+
     def follow(self) -> RequestWait:
         """Return this wait, or a new one if the request waits for something of another kind by now."""
         waiter = self._waiter

@@ -110,7 +110,10 @@ class RoutingRequest(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether nothing that it asks for stands before the account of its conversation."""
+        """Whether nothing that it asks for stands before the account of its conversation.
+
+        A project may: where a pin names it.
+        """
         return _special_of(self) == _NOTHING_SPECIAL
 
     @property
@@ -165,7 +168,7 @@ _constraints_of = _getter_of(NO_CONSTRAINTS)
 _general_constraints_of = _getter_of(NO_CONSTRAINTS | {"model", "betas"})
 # Whose it is, what it costs there, and how long it may wait.
 _special_of = _getter_of(
-    frozenset({"session", "agent", "parent_agent", "model", "betas", "prefixes"})
+    frozenset({"session", "agent", "parent_agent", "model", "betas", "prefixes", "facts", "detour"})
     | {"cache_life", "hold_sec", "allow_paid", "pin_costs_nothing"}
 )
 _NOTHING_SPECIAL = _special_of(RoutingRequest())

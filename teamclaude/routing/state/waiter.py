@@ -37,11 +37,9 @@ class WaitLimits(NamedTuple):
 NO_WAIT = WaitLimits()
 
 
-class QuietGroup(NamedTuple):
-    """What quiet waiters have in common that the same slots can serve."""
-
-    home: str  # the key of the account where their caches are
-    constraints: Hashable
+# What quiet waiters have in common that the same slots can serve: the key of the account where their caches
+# are, and their constraints.
+QuietGroup = tuple[str, Hashable]
 
 
 class Quiet(NamedTuple):
@@ -66,6 +64,19 @@ class Waiter:
     together when it is read.
     """
 
+    number = 0  # in the order in which waiters were queued
+    lease: Optional[Lease] = None
+    quiet: Optional[Quiet] = None
+    group: WaiterGroup  # where the queue has filed it
+    filed_place: float  # its place then
+    until = NEVER  # of `wait`: when another attempt makes sense without an event
+    is_unknown = False  # to the policy
+    # While the gate holds it: what it has in common with those that are held as long as it is, and until when
+    # that is so.
+    alike: Optional[Alike] = None
+    alike_until = -NEVER
+    _wait: Optional[Wait] = None
+
     def __init__(self, request: RoutingRequest, limits: WaitLimits, since: float) -> None:
         # What waits for a slot alone is not held by a policy either.
         hold = 0.0 if limits.slots_only else limits.budget
@@ -73,20 +84,8 @@ class Waiter:
         self.conversation = request.conversation
         self.limits = limits
         self.since = since
-        self.number = 0  # in the order in which waiters were queued
         self.place = since  # since when its conversation has waited, if that has been sent away meanwhile
         self.last_attempt_at = since
-        self.lease: Optional[Lease] = None
-        self.quiet: Optional[Quiet] = None
-        self.group = _NO_GROUP  # where the queue has filed it
-        self.filed_place = since  # its place then
-        self._wait: Optional[Wait] = None
-        self.until = NEVER  # of `wait`: when another attempt makes sense without an event
-        self.is_unknown = False  # to the policy
-        # While the gate holds it: what it has in common with those that are held as long as it is, and until
-        # when that is so.
-        self.alike: Optional[Alike] = None
-        self.alike_until = -NEVER
 
     @property
     def request(self) -> RoutingRequest:
@@ -172,6 +171,3 @@ class WaiterGroup(list[Waiter]):
     """Waiters that a queue keeps together; `is_full`: in this walk there is no slot for them any more."""
 
     is_full = False
-
-
-_NO_GROUP = WaiterGroup()

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from operator import attrgetter
+from typing import Optional
 
 from .conversations import Conversations
 from .decision import NEVER
@@ -29,8 +30,9 @@ class WaiterGroups:
 
     def __init__(self, bindings: Conversations) -> None:
         self._bindings = bindings
-        self._others = WaiterGroup()
+        self.others = WaiterGroup()
         self._quiet: dict[QuietGroup, WaiterGroup] = {}
+        self._by_home: dict[str, list[WaiterGroup]] = {}  # those of `_quiet`
         self._full: list[WaiterGroup] = []
         self._known_until = -NEVER  # epoch seconds
         self._known_from = -NEVER  # the last attempt of those that are filed
@@ -47,11 +49,14 @@ class WaiterGroups:
     def file_all(self, waiters: Iterable[Waiter], now: float) -> None:
         """File all waiters anew, given by number; one whose time has come is quiet no longer."""
         self._quiet.clear()
-        self._others.clear()
+        self._by_home.clear()
+        self.others.clear()
         self._known_from, self._known_until, self._moves = now, NEVER, self._bindings.moves
         for waiter in sorted(waiters, key=PLACE):
             quiet = waiter.quiet
-            if quiet is not None and not waiter.last_attempt_at <= now < quiet.until:
+            if quiet is not None and not (
+                waiter.last_attempt_at <= now < quiet.until and self._is_bound(quiet)
+            ):
                 waiter.quiet = None
             self._file(waiter)
 
@@ -70,7 +75,7 @@ class WaiterGroups:
         if self._known_until == -NEVER:
             return
         for waiter in tried:
-            stays = waiter.quiet is None and waiter.group is self._others and waiter.lease is None
+            stays = waiter.quiet is None and waiter.group is self.others and waiter.lease is None
             if stays and waiter.place == waiter.filed_place:
                 self._known_from = max(self._known_from, waiter.last_attempt_at)
                 continue
@@ -80,16 +85,21 @@ class WaiterGroups:
 
     def concerned(self, changed: str) -> list[Waiter]:
         """Return the waiters for whom a change of one account counts, in the order of their places."""
-        groups = [self._others] if self._others else []
-        groups += [waiters for group, waiters in self._quiet.items() if group.home == changed and waiters]
+        groups = [self.others] if self.others else []
+        groups += filter(None, self._by_home.get(changed, ()))
         if len(groups) == 1:
             return list(groups[0])
         return sorted(chain.from_iterable(groups), key=BY_PLACE)
 
+    def first_quiet(self, home: str) -> Optional[Waiter]:
+        """Return the quiet waiter of this account whose turn is next."""
+        heads = [group[0] for group in self._by_home.get(home, ()) if group]
+        return min(heads, key=BY_PLACE) if len(heads) > 1 else heads[0] if heads else None
+
     def quiet_elsewhere(self, changed: str) -> list[Waiter]:
         """Return the waiters that are quiet at other accounts."""
-        groups = [waiters for group, waiters in self._quiet.items() if group.home != changed]
-        return list(chain.from_iterable(groups))
+        groups = [groups for home, groups in self._by_home.items() if home != changed]
+        return list(chain.from_iterable(chain.from_iterable(groups)))
 
     def mark_full(self, waiter: Waiter) -> None:
         """Record that there is no slot for the rest of the waiter's group, until `clear_full`."""
@@ -113,25 +123,32 @@ class WaiterGroups:
     def leaves_out_rest(self, walk: Sequence[Waiter], waiter: Waiter) -> bool:
         """Return whether there is no slot for anybody behind `waiter` in this walk: all are quiet like it."""
         group, is_alone = waiter.group, len(walk) == len(waiter.group)
-        is_full = group.is_full and group is not self._others
+        is_full = group.is_full and group is not self.others
         return is_full and is_alone and self._moves == self._bindings.moves
 
     def _file(self, waiter: Waiter) -> None:
         quiet = waiter.quiet
-        if quiet is not None and not self._is_bound(quiet):
-            quiet = waiter.quiet = None
         if quiet is None:
-            group = self._others
+            group = self.others
         else:
-            group = self._quiet.setdefault(quiet.group, WaiterGroup())
-            self._known_until = min(self._known_until, quiet.until)
-        self._known_from = max(self._known_from, waiter.last_attempt_at)
+            group = self._quiet.get(quiet.group) or self._begin_group(quiet.group)
+            if quiet.until < self._known_until:
+                self._known_until = quiet.until
+        if waiter.last_attempt_at > self._known_from:
+            self._known_from = waiter.last_attempt_at
         waiter.group, waiter.filed_place = group, waiter.place
         group.append(waiter)
-        if len(group) > 1 and BY_PLACE(waiter) < BY_PLACE(group[-2]):
+        if len(group) > 1 and waiter.place <= group[-2].place:
             group.sort(key=BY_PLACE)
+
+    def _begin_group(self, kind: QuietGroup) -> WaiterGroup:
+        group = self._quiet.get(kind)
+        if group is None:
+            group = self._quiet[kind] = WaiterGroup()
+            self._by_home.setdefault(kind[0], []).append(group)
+        return group
 
     def _is_bound(self, quiet: Quiet) -> bool:
         """Return whether its cache is still where it waits: another request may have moved it."""
         binding = self._bindings.get(quiet.conversation)
-        return binding is not None and binding.account == quiet.group.home
+        return binding is not None and binding.account == quiet.group[0]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from teamclaude.errors import DrainingError
+from teamclaude.errors import DrainingError, WaitQueueFullError
 from teamclaude.fakeapi.fault import Fault
 from teamclaude.proxy.forwarding import hold as hold_module
 from teamclaude.proxy.forwarding import queued_request
@@ -20,6 +20,7 @@ from teamclaude.routing.policies.pace import PacePolicy
 from teamclaude.routing.quota.rules import Rules
 from teamclaude.routing.state.account import AccountSpec
 from teamclaude.routing.state.decision import Lease, RoutingRequest
+from teamclaude.routing.user_rules.routes import RequestFacts
 from tests.proxy.conftest import Raw, message
 from tests.proxy.request_thread import RequestThread, advance_clock
 
@@ -110,6 +111,81 @@ def test_a_drain_wakes_all(router: Router) -> None:
     assert one.is_woken
     with pytest.raises(DrainingError):
         one.resume()
+
+
+class BriefWait:
+    """A request that only lacks a slot, as the event loop would carry it out."""
+
+    def __init__(self, router: Router, session: str) -> None:
+        self._router = router
+        found = router.acquire_now(RoutingRequest(session, hold_sec=3600.0), lambda: HOUR)
+        assert isinstance(found, queued_request.QueuedRequest)
+        self.waiter = found
+        self.ticks = 0
+
+    def _on_tick(self) -> RequestCoroutine[None]:
+        self.ticks += 1
+        yield from ()
+
+    def go_on(self, **facts: Any) -> Any:
+        """Return the lease after the first sleep, or the sleep that follows."""
+        request = RoutingRequest(self.waiter.request.session, facts=RequestFacts(**facts))
+        self._steps = self._router.acquiring(request, HOUR, self._on_tick, queued=self.waiter)
+        try:
+            return next(self._steps)
+        except StopIteration as end:
+            return end.value
+
+
+def test_who_only_lacks_a_slot_is_queued_as_it_comes(router: Router) -> None:
+    lease = router.acquire_now(RoutingRequest("s0", hold_sec=3600.0), lambda: HOUR)
+    assert isinstance(lease, Lease)
+    first, second = BriefWait(router, "s1"), Waiting(router, "s2")
+    router.release(lease)
+    assert (first.waiter.wake_up.is_called, second.is_woken, router.waiting) == (True, False, 1)
+    found = first.waiter.lease
+    assert found is not None
+    assert found.request.session == "s1"
+    assert first.go_on() is found, "also if that came between its sleep and the next step"
+    router.leave(first.waiter)  # an error came between: the slot is passed on
+    assert second.is_woken
+    router.release(found)
+    assert router.waiting == 0
+
+
+def test_who_waits_longer_goes_on_in_its_place_with_what_the_rules_may_ask(router: Router) -> None:
+    lease = Waiting(router, "s0").sleep
+    brief, later = BriefWait(router, "s1"), Waiting(router, "s2")
+    sleep = brief.go_on(project="/work/x")
+    assert (isinstance(sleep, Sleep), brief.ticks, router.waiting) == (True, 1, 2)
+    assert brief.waiter.request.facts.project == "/work/x"
+    router.release(lease)
+    assert (brief.waiter.wake_up.is_called, later.is_woken) == (True, False)
+
+
+def test_other_rules_send_a_brief_waiter_to_ask_again(router: Router) -> None:
+    Waiting(router, "s0")
+    brief, longer = BriefWait(router, "s1"), Waiting(router, "s2")
+    router.configure(lambda fleet: fleet.configure([AccountSpec("a", "a")]))
+    assert (brief.waiter.wake_up.is_called, longer.is_woken, router.waiting) == (True, False, 1)
+    assert isinstance(brief.go_on(), Sleep)
+    assert router.waiting == 2
+    another = BriefWait(router, "s3")
+    router.pin("a", project="/work/x")
+    assert another.waiter.wake_up.is_called
+    router.leave(another.waiter)
+    assert router.waiting == 2
+
+
+def test_a_full_queue_and_a_drain_refuse_at_once(router: Router) -> None:
+    Waiting(router, "s0")
+    for number in range(256):
+        BriefWait(router, f"w{number}")
+    with pytest.raises(WaitQueueFullError):
+        BriefWait(router, "one more")
+    router.drain()
+    with pytest.raises(DrainingError):
+        BriefWait(router, "one more")
 
 
 # --- the whole way ------------------------------------------------------------------------------------
