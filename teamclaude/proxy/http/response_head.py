@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Optional
 
 from ...errors import UpstreamProtocolError
 from .framing import (
+    HOP_BY_HOP,
     NO_BODY,
     UNTIL_CLOSE,
     BodyKind,
@@ -21,8 +23,10 @@ from .framing import (
 )
 from .head import MAX_HEAD_BYTES, Head, HeaderLayout, field_value, match_fields, parse_field_lines
 
-__all__ = ["ResponseForm", "ResponseHead", "parse_response_head", "response_framing"]
+__all__ = ["OWN_FIELDS", "ResponseForm", "ResponseHead", "parse_response_head", "response_framing"]
 
+# What we add to every response: the account that made it, and the request's id.
+OWN_FIELDS = ("x-teamclaude-account", "x-teamclaude-request")
 # RFC 9112 4: the reason may be empty; the space before it may be missing.
 # RFC 9110 15: codes outside 100..599 are invalid and are treated as a failure of the server.
 _STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([1-5][0-9]{2})(?: ([\t -~\x80-\xff]*))?(?=\r\n)")
@@ -39,6 +43,7 @@ _MAX_PATTERN_FIELDS = 64
 _MAX_PATTERNS = 6
 _MAX_FORMS = 64  # for a peer that keeps sending new ones
 
+_NOT_RELAYED = HOP_BY_HOP.union(OWN_FIELDS)
 _made = tuple.__new__  # a named tuple's own __new__ is a call of Python
 
 
@@ -54,6 +59,7 @@ class ResponseForm:
         "_times_seen",
         "coding",
         "default_connection",
+        "dropped_lines",
         "has_body",
         "hop_by_hop",
         "is_event_stream",
@@ -87,6 +93,11 @@ class ResponseForm:
         self.is_plain_json = media == "application/json" and self.coding is None
         self.keeps_open = keep_alive(head)
         self.hop_by_hop = hop_by_hop_fields(head)
+        # The lines that a client does not get, if these values are of the form; None: others may go, too.
+        dropped = [at for at, name in enumerate(layout.names) if name.lower() in _NOT_RELAYED]
+        self.dropped_lines: Optional[tuple[str, ...]] = None
+        if self.hop_by_hop is HOP_BY_HOP and self._steering.issuperset(dropped):
+            self.dropped_lines = tuple(f"\r\n{layout.names[at]}: {values[at]}\r\n" for at in dropped)
 
     @staticmethod
     def of(line: re.Match[str], layout: HeaderLayout, values: Sequence[str]) -> ResponseForm:
@@ -111,7 +122,7 @@ class ResponseForm:
         lines = [re.escape(self._line)]
         for at, (name, value) in enumerate(zip(self.layout.names, values)):
             if at in self._steering:
-                rest = f": ?({re.escape(value)})"
+                rest = f": ({re.escape(value)})"  # as in `dropped_lines`
             else:
                 rest = f": ?({_LENGTH})" if at == self.length_at else _VALUE
             lines.append(re.escape(name) + rest)
@@ -127,17 +138,26 @@ class ResponseHead(Head):
 
     `text` has the received lines if a client may get them: of HTTP/1.1, and none was cleaned; else "".
     `length` is that of the only Content-Length, written as we would; -1: there is none, or another coding.
+    `dropped_lines` are those of the form if `text` has just these; else None.
     """
 
-    __slots__ = ("form", "length", "status", "text")
+    __slots__ = ("dropped_lines", "form", "length", "status", "text")
 
-    def __init__(self, form: ResponseForm, values: Sequence[str], text: str = "", length: int = -1) -> None:
+    def __init__(
+        self,
+        form: ResponseForm,
+        values: Sequence[str],
+        text: str = "",
+        length: int = -1,
+        dropped_lines: Optional[tuple[str, ...]] = None,
+    ) -> None:
         self.form = form
         self.layout = form.layout
         self.values = values
         self.status = form.status
         self.text = text
         self.length = length
+        self.dropped_lines = dropped_lines
 
     @property
     def minor(self) -> int:
@@ -168,7 +188,8 @@ def parse_response_head(block: bytes | bytearray) -> ResponseHead:
         if found is not None:
             values: Sequence[str] = found.groups()
             at = form.length_at
-            return ResponseHead(form, values, text, int(values[at]) if at >= 0 else -1)
+            length = int(values[at]) if at >= 0 else -1
+            return ResponseHead(form, values, text, length, form.dropped_lines)
     line = _STATUS_LINE.match(text)
     if line is None:
         raise UpstreamProtocolError("the upstream's status line is not HTTP/1.x")

@@ -33,6 +33,10 @@ OURS = [("x-teamclaude-account", "a"), ("x-teamclaude-request", "tc-1")]
             "Content-Length: 5", "set-cookie: a", "set-cookie: b", "TE: x", "te: y", "Connection: keep-alive"
         ),
         _answer("Content-Length: 5", "X-Teamclaude-Account: forged", "x: Connection: keep-alive"),
+        _answer("Content-Length: 5", "Connection:keep-alive", "x: y"),
+        _answer("Connection: keep-alive", "connection: close", "Content-Length: 5"),
+        _answer("x: y", "CONNECTION: Keep-Alive", "Transfer-Encoding: chunked"),
+        _answer("x: Connection: close", "Connection: close", "Connection-x: close", "Content-Length: 0"),
         _answer("Content-Length: 005"),
         _answer("Content-Length: 5", "Connection: close, x-hop", "x-hop: 1", "y: 2"),
         _answer("A: b", "Transfer-Encoding: chunked", "C: d"),
@@ -43,8 +47,12 @@ OURS = [("x-teamclaude-account", "a"), ("x-teamclaude-request", "tc-1")]
         _answer("Date: d"),
     ],
 )
-def test_a_head_with_lines_cut_out_equals_the_rendered_one(block: bytes) -> None:
-    head = parse_response_head(block)
+@pytest.mark.parametrize("times", [0, 40])
+def test_a_head_with_lines_cut_out_equals_the_rendered_one(block: bytes, times: int) -> None:
+    for _ in range(times):  # a frequent one has a pattern of its own
+        parse_response_head(block)
+    number = b"6" if times else b"5"
+    head = parse_response_head(block.replace(b"5", number).replace(b"forged", b"forged" + number))
     for client in (RequestHead("POST", "/", 1, []), RequestHead("POST", "/", 0, [])):
         framing = framing_for_client(response_framing(head, "POST"), client)
         written = render_response(head.status, head.reason, client_response_headers(head, framing, OURS))
