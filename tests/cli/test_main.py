@@ -96,7 +96,7 @@ def test_a_command_loads_no_other_command_and_no_server() -> None:
     assert commands == {"teamclaude.cli.commands.reports"}
     # The parsers of HTTP are the proxy's.
     server = {name for name in loaded if name.startswith(("teamclaude.proxy.", "teamclaude.demo"))}
-    assert server <= {f"teamclaude.proxy.http{name}" for name in ("", ".head", ".framing")}
+    assert server <= {f"teamclaude.proxy.http{name}" for name in ("", ".head", ".framing", ".response_head")}
 
 
 @pytest.mark.parametrize("words", [(), ("-h",), ("--help",), ("help",)])
