@@ -82,6 +82,7 @@ class LocalDeck:
     def __init__(self) -> None:
         self._loop: Optional[DeckLoop] = None
         self.is_shown = False  # the Deck is on the terminal
+        self.on_switch: Callable[[], None] = lambda: None  # called after each change of that
 
     def show_warning(self, line: str) -> bool:
         """Show a warning on the Deck; return False while no Deck is shown."""
@@ -122,7 +123,9 @@ class LocalDeck:
 
         self._loop = DeckLoop(screen, feed, controls, ascii=shows_ascii(sys.stdout), is_over=is_over)
         self.is_shown = True
+        self.on_switch()
         try:
             return self._loop.run()
         finally:
             self._loop, self.is_shown = None, False
+            self.on_switch()

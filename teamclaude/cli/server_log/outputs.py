@@ -57,14 +57,20 @@ class ServerLog:
             self._file = LinePrinter(stream, json_line if format == "json" else dated_line(stream))
         self._out = LinePrinter(out, json_line if self._in_json else text_line(out))
         self._err = LinePrinter(err, json_line if self._in_json else text_line(err))
+        self._printer: Optional[LinePrinter[Line]] = None  # of requests and notices
+        deck.on_switch = self._choose_printer
+        self._choose_printer()
+
+    def _choose_printer(self) -> None:
+        """Choose where lines of requests and notices go: the Deck shows the requests and accounts itself."""
+        has_terminal = not (self._deck.is_shown or self._muted)
+        self._printer = self._file or (self._out if has_terminal else None)
 
     def request(self, exchange: Exchange) -> None:
         """Log a request that has ended."""
-        # Without the class's own constructor, and without `_printer`: two calls less for each request.
-        printer = self._file
-        if printer is None and not (self._deck.is_shown or self._muted):
-            printer = self._out
+        printer = self._printer
         if printer is not None:
+            # Without the class's own constructor: a call less for each request.
             printer.put(tuple.__new__(Ended, (exchange, self._clock())))
 
     def notice(self, notice: Notice, at: float) -> None:
@@ -77,13 +83,7 @@ class ServerLog:
     def mute(self) -> None:
         """Print nothing any more: the terminal is another process's.  A log file goes on."""
         self._muted = True
-
-    @property
-    def _printer(self) -> Optional[LinePrinter[Line]]:
-        """Where lines of requests and notices go: the Deck shows the requests and accounts itself."""
-        if self._file is not None:
-            return self._file
-        return None if self._deck.is_shown or self._muted else self._out
+        self._choose_printer()
 
     def warn(self, text: str) -> None:
         """Log what a person has to know, also on the Deck or on stderr."""

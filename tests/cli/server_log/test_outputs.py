@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
+from teamclaude.cli.deck_page import LocalDeck
 from teamclaude.cli.server_log.lines import Told, json_line
 from teamclaude.cli.server_log.outputs import ServerLog
 from teamclaude.proxy.http.head import RequestHead
@@ -30,6 +32,8 @@ HOSTILE = 'eve\n{"type":"request"}\x1b[31m\u202e'
 class Deck:
     """A Deck that may be on the screen."""
 
+    on_switch: Callable[[], None]
+
     def __init__(self, is_shown: bool) -> None:
         self.is_shown = is_shown
         self.warnings: list[str] = []
@@ -43,10 +47,10 @@ class Deck:
 class Log:
     """A server's log with what has come out of it."""
 
-    def __init__(self, shown: bool = False, **options: Any) -> None:
+    def __init__(self, shown: bool = False, deck: Optional[LocalDeck] = None, **options: Any) -> None:
         self.deck, self.out_stream, self.err_stream = Deck(shown), io.StringIO(), io.StringIO()
         self.log = ServerLog(
-            self.deck,  # type: ignore[arg-type]
+            deck or self.deck,  # type: ignore[arg-type]
             clock=lambda: NOW,
             out=self.out_stream,
             err=self.err_stream,
@@ -63,6 +67,11 @@ class Log:
         self.log.say("teamclaude: stopping")
         self.log.close()
         return exchange
+
+    def fill_lines(self) -> None:
+        """Log a request and a notice."""
+        self.log.request(request())
+        self.log.notice(BENCHED, NOW)
 
     @property
     def out(self) -> list[str]:
@@ -166,3 +175,34 @@ def test_hostile_texts_stay_in_their_line(tmp_path: Path, format: str) -> None:
     lines = (tmp_path / "log").read_text("utf-8").split("\n")
     assert len(lines) == 4
     assert not any(char in line for line in lines for char in "\x1b\u202e\r")
+
+
+class Loop:
+    """A Deck that logs a request while it is on the screen, and is left."""
+
+    log: Log
+
+    def __init__(self, *args: object, **more: object) -> None:
+        pass
+
+    def run(self) -> None:
+        self.log.fill_lines()
+
+
+@pytest.mark.parametrize("with_file", [False, True])
+def test_the_deck_takes_the_lines_while_it_is_shown(
+    with_file: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "server.log"
+    deck = LocalDeck()
+    log = Loop.log = Log(deck=deck, file=str(path) if with_file else None)
+    monkeypatch.setattr("teamclaude.deck.loop.DeckLoop", Loop)
+    log.fill_lines()
+    nothing: Any = None
+    deck.show(nothing, nothing, nothing, lambda: False)
+    log.fill_lines()
+    log.log.mute()
+    log.fill_lines()
+    log.log.close()
+    assert len(log.out) == (0 if with_file else 4), "before the Deck and after it"
+    assert not with_file or len(path.read_text().splitlines()) == 8
