@@ -30,7 +30,7 @@ MODELS = (
     "claude-sonnet-4-9",
     "claude-haiku-4-5",
 )
-OAUTH_BETA = "oauth-2025-04-20"
+OAUTH_BETA = "oauth-2025-04-20"  # what the API demands, whatever the program under test sends
 MAX_BODY = 32 * 1024 * 1024
 MAX_PROMPT_TOKENS = 1_000_000
 DEFAULT_REPLY_TOKENS = 40

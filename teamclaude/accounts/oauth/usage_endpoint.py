@@ -13,7 +13,7 @@ from .token_endpoint import DEFAULT_ROUTE, Endpoint, OutboundRoute, call
 
 __all__ = ["fetch_usage"]
 
-OAUTH_BETA = "oauth-2025-04-20"
+OAUTH_BETA = "oauth-2025-04-20"  # also in proxy/http/header_rewrite.py: neither folder may import the other
 _USAGE = Endpoint("usage endpoint", "the access token is not accepted ({})")
 
 

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from teamclaude.accounts.oauth import usage_endpoint
 from teamclaude.errors import TeamClaudeError
+from teamclaude.fakeapi import api_endpoints
 from teamclaude.proxy.http.framing import BodyKind, Framing
 from teamclaude.proxy.http.head import RequestHead, parse_request_head
 from teamclaude.proxy.http.header_rewrite import (
@@ -149,6 +151,10 @@ def test_the_clients_own_login_passes_but_never_the_proxy_key():
 def test_an_oauth_token_is_sent_with_its_beta(before, after):
     sent = up(*(("Anthropic-Beta", value) for value in before))
     assert [value for name, value in sent if name.lower() == "anthropic-beta"] == after
+
+
+def test_the_beta_of_oauth_is_the_same_in_the_folders_that_can_not_share_it():
+    assert {OAUTH_BETA, usage_endpoint.OAUTH_BETA, api_endpoints.OAUTH_BETA} == {OAUTH_BETA}
 
 
 @pytest.mark.parametrize(
