@@ -79,6 +79,8 @@ COMMANDS = (
 
 
 # Its texts are English.  To look for translations of them loads locale: 2 ms of each command, and 0.3 MB.
+# No parameter or subclass leaves the look-up out: ArgumentParser.__init__ makes it, and the public ways of
+# gettext choose a language only after they have loaded locale.  Without effect all works, more slowly.
 argparse.__dict__["_"] = str
 
 
