@@ -108,7 +108,7 @@ class Runtime:
         self.save_soon: Callable[[], None] = lambda: None
         self.draining = False  # nothing new is taken any more
         self.life = Life()
-        self.readiness = ReadinessProbe(lambda: self.snapshot(requests=False))
+        self.readiness = ReadinessProbe(lambda: self.snapshot(requests=False), config.proxy.max_held)
         self.port = 0
         self.page = Page(self.snapshot, lambda: self.revision, warn)
         # Returns what the disk says of the sessions in a snapshot; set by the program that starts the server.

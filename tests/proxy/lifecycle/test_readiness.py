@@ -11,14 +11,18 @@ import pytest
 from teamclaude.fakeapi.fault import Fault
 from teamclaude.proxy.lifecycle.ending import ANNOUNCED, Ending
 from teamclaude.proxy.lifecycle.readiness import ReadinessProbe, readiness_of
-from teamclaude.snapshot import AccountView, CapacityView, Snapshot
+from teamclaude.snapshot import AccountView, CapacityView, Snapshot, SystemView
+from tests.proxy.conftest import message
 
 Build = Callable[..., Any]
 
+MAX_HELD = 256
 
-def pool(verdict: str, *statuses: str, usable: bool = True) -> Snapshot:
+
+def pool(verdict: str, *statuses: str, usable: bool = True, waiting: int = MAX_HELD - 1) -> Snapshot:
     accounts = tuple(AccountView(name=f"a{n}", status=each, usable=usable) for n, each in enumerate(statuses))
-    return Snapshot(capacity=CapacityView(verdict=verdict), accounts=accounts)
+    system = SystemView(waiting=waiting)
+    return Snapshot(capacity=CapacityView(verdict=verdict), accounts=accounts, system=system)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +35,8 @@ def pool(verdict: str, *statuses: str, usable: bool = True) -> Snapshot:
         (pool("red", "disabled", "auth_failed", usable=False), 1800.0, "", None, False, "a person"),
         (pool("red", "disabled", "benched", usable=False), 1800.0, "", None, True, ""),
         (pool("red"), 1800.0, "", None, False, "teamclaude login"),
+        (pool("red", "benched", usable=False, waiting=MAX_HELD), 1800.0, "", None, False, "wait (256 do)"),
+        (pool("yellow", "active", waiting=MAX_HELD), 1800.0, "", None, True, ""),
         (pool("green", "active"), 1800.0, "announced", None, False, "announced"),
         (pool("green", "active"), 1800.0, "", "green", True, ""),
         (pool("yellow", "active"), 1800.0, "", "green", False, "yellow"),
@@ -42,7 +48,7 @@ def pool(verdict: str, *statuses: str, usable: bool = True) -> Snapshot:
 def test_ready_is_what_serves_or_holds(
     snapshot: Snapshot, hold_sec: float, draining: str, worst: Optional[str], ready: bool, why: str
 ) -> None:
-    found = readiness_of(snapshot, hold_sec, draining, worst)
+    found = readiness_of(snapshot, hold_sec, draining, worst, MAX_HELD)
     assert (found.ready, found.verdict) == (ready, snapshot.capacity.verdict)
     assert why in found.reason
     assert bool(found.reason) is not ready
@@ -55,7 +61,7 @@ def test_the_pool_is_looked_at_twice_a_second_at_most_but_the_drain_is_seen_at_o
         looks.append(now[0])
         return pool("green", "active")
 
-    probe = ReadinessProbe(look, lambda: now[0])
+    probe = ReadinessProbe(look, MAX_HELD, lambda: now[0])
     assert [probe.ask(0.0, "").ready for _ in range(1000)] == [True] * 1000
     assert not probe.ask(0.0, "draining").ready
     now[0] += 0.6
@@ -74,6 +80,23 @@ def test_an_exhausted_server_is_ready_unless_red_means_down(stage: Build) -> Non
         assert s.send("GET", f"/health/ready?verdict={worst}").status == 503
     head = s.raw().request("/health/ready?verdict=green", method="HEAD").answer(head_only=True)
     assert (head.status, head.headers["x-teamclaude-verdict"]) == (503, "red")
+
+
+def test_a_server_that_would_refuse_to_hold_a_request_is_not_ready(
+    stage: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("teamclaude.proxy.lifecycle.readiness.LOOK_SEC", 0.0)
+    s = stage("a", allThrottledHoldBudgetSec=7200, proxy={"maxHeld": 1})
+    s.api.script.always(Fault.quota("5h", reset_in=3600.0))
+    waiting = s.raw().request(body=json.dumps(message()).encode())
+    s.until(lambda: s.service.snapshot().system.waiting == 1)
+    assert s.ask().status == 503
+    reply = s.send("GET", "/health/ready")
+    reason = "no account is usable, and no more may wait (1 do)"
+    assert (reply.status, reply.json()["reason"]) == (503, reason)
+    waiting.close()
+    s.until(lambda: s.service.snapshot().system.waiting == 0)
+    assert s.send("GET", "/health/ready").status == 200
 
 
 @pytest.mark.parametrize("value", ["", "red", "Green", "green,yellow", "%00", "x" * 5000])
