@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Optional
 
 from .eligible import WhyNot, find_eligible
@@ -51,7 +51,7 @@ class Candidates:
 
 
 def find_candidates(
-    accounts: Iterable[Account],
+    accounts: Collection[Account],
     request: RoutingRequest,
     rules: Rules,
     now: float,

@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Optional
 
 from ..values import NamedTuple
@@ -42,7 +42,7 @@ class WhyNot(NamedTuple):
 
 
 def find_eligible(
-    accounts: Iterable[Account],
+    accounts: Collection[Account],
     request: RoutingRequest,
     rules: Rules,
     now: float,
@@ -55,12 +55,18 @@ def find_eligible(
     `not_full` narrows accounts to those with a free slot once the request has waited for one long enough.
     """
     full, model = rules.full, request.model
-    restricted = request.tried or request.allowed
+    # Most accounts: 8 us less with 16 of them.
+    is_restricted = request.tried or request.allowed
+    unrestricted = [] if is_restricted else [each for each in accounts if each.is_unrestricted(full, now)]
+    if len(unrestricted) == len(accounts):
+        best, other_tiers = _best_tier(unrestricted, not_full, request.route)
+        if not other_tiers:
+            return Eligible(best, WhyNot)
     usable: list[Account] = []
     free: list[Account] = []
     blocked: list[Account] = []
     for account in accounts:
-        if not restricted and account.is_unrestricted(full, now):  # most accounts: 8 us less with 16 of them
+        if account in unrestricted:
             usable.append(account)
             free.append(account)
         elif is_blocked(account):

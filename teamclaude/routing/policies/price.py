@@ -197,28 +197,18 @@ class PricePolicy(Policy):
     def _candidates(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> list[_Candidate]:
         """Return the accounts of the pool by their best-case cost for this conversation."""
         now, model, conversation = pool.now, request.model, request.conversation
-        share_cap = self._share_cap(pool, model)
-        active_count, outlook_of = self.estimates.active_count, self._outlooks.of
+        share_cap, accounts = self._share_cap(pool, model), pool.accounts
+        # All at once: with a call each, the decision for a new conversation on 16 accounts took 4 us longer.
+        outlooks = self._outlooks.of_all(accounts, model, now)
+        active_counts = self.estimates.active_counts(accounts, now, conversation)
         candidates = []
-        for account in pool.accounts:
-            outlook = outlook_of(account, model, now)
-            active = active_count(account, now, conversation)
-            share = outlook.share if outlook.share < share_cap else share_cap
-            cost = -share / (active + 1)
+        for account, outlook, active in zip(accounts, outlooks, active_counts):
+            share = outlook.share
+            cost = -(share if share < share_cap else share_cap) / (active + 1)
             if account is home:
                 cost *= self._tuning.home_bonus
-            candidates.append(
-                (
-                    cost,
-                    account.inflight,
-                    account.last_picked,
-                    account.spec.name,
-                    account.generation,
-                    account,
-                    outlook,
-                    active,
-                )
-            )
+            others = account.inflight, account.last_picked, account.name, account.generation
+            candidates.append((cost, *others, account, outlook, active))
         candidates.sort()
         return candidates
 

@@ -106,6 +106,21 @@ class PriceEstimates:
         active = self._active.get(account.spec.key)
         return 0 if active is None else active.count(now, but)
 
+    def active_counts(self, accounts: Iterable[Account], now: float, but: Optional[str]) -> list[int]:
+        """Return `active_count` of each of these accounts."""
+        found, count = self._active.get, 0
+        counts = []
+        for account in accounts:
+            active = found(account.key)
+            if active is None:
+                count = 0
+            elif active.next_expiry <= now:
+                count = active.count(now, but)
+            else:
+                count = len(active) - (but in active)
+            counts.append(count)
+        return counts
+
     def is_active(self, conversation: str, now: float) -> bool:
         """Return whether the conversation was served lately, on whatever account."""
         return any(active.contains(conversation, now) for active in self._active.values())

@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import sqrt
 from typing import Optional
 
@@ -93,6 +93,17 @@ class QuotaOutlooks:
         if known is None or not 0.0 <= now - known.at < OUTLOOK_SEC:
             known = by_model[scope] = self._compute(account, scope, now)
         return known
+
+    def of_all(self, accounts: Iterable[Account], model: Optional[str], now: float) -> list[QuotaOutlook]:
+        """Return the outlook of each of these accounts."""
+        known, outlooks = self.known.get, []
+        for account in accounts:
+            by_model = known(account.key)
+            outlook = by_model.get(model if account.windows.scoped else None) if by_model else None
+            if outlook is None or not 0.0 <= now - outlook.at < OUTLOOK_SEC:
+                outlook = self.of(account, model, now)
+            outlooks.append(outlook)
+        return outlooks
 
     def scarcity(self, accounts: Sequence[Account], model: Optional[str], now: float) -> float:
         """Return 0 while the accounts have enough for everybody, 1 when every token is wanted."""

@@ -9,8 +9,8 @@ from typing import Callable, Optional
 __all__ = ["ExpiringSet"]
 
 
-class ExpiringSet:
-    """Conversation keys with an expiry each; `count` is amortised O(log n) per expiry.
+class ExpiringSet(dict[str, float]):
+    """Conversation keys, with the expiry that was set last; `count` is amortised O(log n) per expiry.
 
     Each key has one valid entry in the heap, never later than its expiry.  A key whose expiry is set again
     keeps its entry, which is put back with the new expiry when it surfaces.  Only an expiry that moves
@@ -21,22 +21,22 @@ class ExpiringSet:
     """
 
     def __init__(self, expiry_of: Optional[Callable[[str, float], float]] = None) -> None:
+        super().__init__()
         self.expiry_of = expiry_of
-        self._expiry: dict[str, float] = {}
         self._queued: dict[str, float] = {}  # when the valid entry surfaces
         self._heap: list[tuple[float, str]] = []
         self.next_expiry = inf  # no key expires earlier
 
     def set_expiry(self, key: str, expiry: float) -> None:
         """Add `key`, or change when it expires (epoch seconds)."""
-        self._expiry[key] = expiry
+        self[key] = expiry
         queued = self._queued.get(key)
         if queued is None or expiry < queued:
             self._queue(key, expiry)
 
     def discard(self, key: str) -> None:
         """Remove `key` if it is there."""
-        self._expiry.pop(key, None)
+        self.pop(key, None)
 
     def expire(self, now: float) -> list[str]:
         """Drop and return the keys whose expiry has passed."""
@@ -46,13 +46,13 @@ class ExpiringSet:
             if self._queued.get(key) != when:
                 continue
             del self._queued[key]
-            expiry = self._expiry.get(key)
+            expiry = self.get(key)
             if expiry is not None and self.expiry_of is not None:
                 expiry = self.expiry_of(key, now)
             if expiry is not None and expiry > now:
                 self._queue(key, expiry)
             elif expiry is not None:
-                del self._expiry[key]
+                del self[key]
                 gone.append(key)
         self.next_expiry = self._heap[0][0] if self._heap else inf
         return gone
@@ -61,11 +61,11 @@ class ExpiringSet:
         """Return how many keys have not expired, not counting `but`."""
         if self.next_expiry <= now:
             self.expire(now)
-        return len(self._expiry) - (but in self._expiry)
+        return len(self) - (but in self)
 
     def contains(self, key: str, now: float) -> bool:
         """Return whether `key` is there and has not expired."""
-        return self._expiry.get(key, -inf) > now
+        return self.get(key, -inf) > now
 
     def _queue(self, key: str, expiry: float) -> None:
         self._queued[key] = expiry
