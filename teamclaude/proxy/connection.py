@@ -162,7 +162,7 @@ class ConnectionHandler(ConnectionDriver):
             context, clients = self._runtime.context, self._runtime.clients
             name = None if exchange.caller is None else exchange.caller.name
             # Inside a tunnel the client's own requests come, too, for whose number nobody planned.
-            if exchange.route.in_tunnel or not clients.counts(name):
+            if (name is None and not clients.counts_nameless) or exchange.route.in_tunnel:
                 yield from self._forward(exchange, framing, context, log)
             else:
                 # Before the body is read: a client at its limit takes no memory.

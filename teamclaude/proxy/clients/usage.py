@@ -79,6 +79,7 @@ class ClientUsage:
         self._read_pool = pool
         self._keys: Mapping[str, ClientKey] = {}
         self._shares: Mapping[str, float] = {}  # as of `shares_of_all`; empty: nobody has one
+        self.counts_nameless = False  # requests of callers without a name are counted, too: beside shares
         self._totals: dict[str, ClientTotals] = {}
         self._windows = WindowUse()
         self._look = _NO_LOOK  # the last one, replaced as a whole
@@ -91,11 +92,8 @@ class ClientUsage:
         shares = {key.name: key.share for key in keys if key.share is not None}
         self._keys = {key.name: key for key in keys}
         self._shares = shares_of_all(shares) if shares else {}
+        self.counts_nameless = bool(self._shares)
         self._look = _NO_LOOK
-
-    def counts(self, name: Optional[str]) -> bool:
-        """Return whether the requests of this caller are counted: without a name only beside shares."""
-        return name is not None or bool(self._shares)
 
     @contextmanager
     def count_request(self, name: Optional[str], exchange: Exchange) -> Iterator[None]:

@@ -113,9 +113,9 @@ def scan_body(
     if not isinstance(fields, dict):
         return NO_FACTS
     get = fields.get
-    stream, max_tokens = get("stream"), get("max_tokens")
+    model, stream, max_tokens = get("model"), get("stream"), get("max_tokens")
     facts = (
-        _printable(get("model")),
+        model if type(model) is str and 0 < len(model) <= 256 and model.isprintable() else None,
         stream if isinstance(stream, bool) else None,
         _session_of(_member(get("metadata"), "user_id")) if with_session else None,
         _printable(_member(get("output_config"), "effort")) if "output_config" in fields else None,

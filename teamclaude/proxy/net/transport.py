@@ -74,17 +74,19 @@ class UpstreamPool:
         while True:
             with self._lock:
                 idle = self._idle.get((origin, by_loop)) or self._idle.get((origin, not by_loop))
-                connection = idle.pop() if idle else None
-            if connection is None:
-                return None
-            if not by_loop:
-                unregister_from_loop(connection)
-            if self._monotonic() - connection.idle_since <= IDLE_SEC:
+                if not idle:
+                    return None
+                connection = idle.pop()
+            if by_loop and connection.epoll is epoll:
                 # The loop has seen whether a watched one is dead: 5 us less than asking the kernel.
-                watched = epoll is not None and connection.epoll is epoll
-                if not (connection.has_unexpected_data if watched else connection.is_readable()):
-                    connection.reused = True
-                    return connection
+                is_dead = connection.has_unexpected_data
+            else:
+                if not by_loop:
+                    unregister_from_loop(connection)
+                is_dead = connection.is_readable()
+            if not is_dead and self._monotonic() - connection.idle_since <= IDLE_SEC:
+                connection.reused = True
+                return connection
             connection.close()
 
     def open(self, origin: Origin, watch: ClientWatch) -> UpstreamConnection:

@@ -70,7 +70,8 @@ def send_warm_up(context: RequestContext, key: str, on_end: OnEnd) -> str:
     except TeamClaudeError as error:
         return str(error)
     exchange = _exchange(context, lease)
-    attempt = Attempt(target.name, lease.decision, model=MODEL)
+    attempt = Attempt(target.name, lease.decision)
+    attempt.model = MODEL
     exchange.attempts.append(attempt)
     served = False
     try:

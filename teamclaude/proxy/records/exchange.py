@@ -69,18 +69,21 @@ def outcome_of(error: TeamClaudeError) -> Outcome:
     return Outcome.UPSTREAM_ERROR if isinstance(error, UpstreamError) else Outcome.REFUSED
 
 
-@dataclass
 class Attempt:
-    """One try on one account."""
+    """One try on one account.  Values not known yet are class attributes, as in `Exchange`."""
 
-    account: str  # name
-    decision: Decision
     status: Optional[int] = None
     note: str = ""  # what the upstream or the connection said
     reading: Optional[QuotaReading] = None  # the account's windows in the response's head
     usage: Usage = NO_USAGE
     unseen_tokens: int = 0  # that `usage` lacks, estimated: the answer was left before it told them
     model: Optional[str] = None  # as the answer names it, else as asked for
+
+    def __init__(self, account: str, decision: Decision, note: str = "") -> None:
+        self.account = account  # name
+        self.decision = decision
+        if note:
+            self.note = note
 
 
 class RequestIds(NamedTuple):

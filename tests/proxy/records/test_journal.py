@@ -18,7 +18,8 @@ def exchange_of(target: str = "/v1/messages", *accounts: str) -> Exchange:
     exchange = Exchange(RequestHead("POST", target, 1, []), classify_path("POST", target), at=1000.5)
     for account in accounts:
         decision = Decision(f"key-{account}", "new session", excluded=(Exclusion("key-z", "hard cap"),))
-        exchange.attempts.append(Attempt(account, decision, status=200))
+        exchange.attempts.append(Attempt(account, decision))
+        exchange.attempts[-1].status = 200
     return exchange
 
 

@@ -254,7 +254,8 @@ def test_a_hold_is_over_when_an_account_answers_not_when_it_is_asked() -> None:
     requests.held["3f2a91c0"] = exchange
     assert requests.poll() == []
     del requests.held["3f2a91c0"]
-    exchange.attempts.append(Attempt("alice", Decision("alice", "x"), status=200))
+    exchange.attempts.append(Attempt("alice", Decision("alice", "x")))
+    exchange.attempts[-1].status = 200
     assert [line.rpartition(", ")[2] for line in requests.poll()] == ["served by alice"]
 
 

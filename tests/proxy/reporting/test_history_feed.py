@@ -93,7 +93,9 @@ def exchange(
 
 
 def attempt(account: str, usage: Usage = NO_USAGE, model: str = OPUS) -> Attempt:
-    return Attempt(account, Decision(account, "free"), 200, usage=usage, model=model)
+    made = Attempt(account, Decision(account, "free"))
+    made.status, made.usage, made.model = 200, usage, model
+    return made
 
 
 def test_a_request_is_remembered_with_all_that_tells_it_apart(feed: HistoryFeed, history: History) -> None:
