@@ -12,6 +12,7 @@ from typing import Optional, Union
 
 from ...accounts.config.config import AccountConfig, Config
 from ...accounts.tokens.token_manager import TokenManager
+from ...accounts.tokens.token_pair import TokenPair
 from ...routing.state.account import AccountSpec
 from ...routing.user_rules.caps import NO_CAPS, NO_RESERVES
 from ...values import NamedTuple
@@ -79,7 +80,7 @@ class AccountTargets:
         self._token_manager = token_manager
         self.origin, self.prefix = parse_origin(config.upstream)
         self._targets = {account.key: self._make_target(account) for account in accounts}
-        self._with_token: dict[str, UpstreamTarget] = {}  # of logins, with the last token asked for
+        self._with_token: dict[str, tuple[TokenPair, UpstreamTarget]] = {}  # of logins: with the last tokens
         self.specs = [_spec(account, config) for account in accounts]
 
     def _make_target(self, account: AccountConfig) -> UpstreamTarget:
@@ -103,12 +104,12 @@ class AccountTargets:
             return target, True
         # Before the pair is read: it may be replaced meanwhile, but can't have expired.
         is_fresh = now <= tokens.fresh_until
-        token = tokens.pair.access_token or ""
+        pair = tokens.pair
         latest = self._with_token.get(key)
-        if latest is None or latest.credential.secret != token:
-            credential = Credential(target.credential.kind, token)
-            latest = self._with_token[key] = target._replace(credential=credential)
-        return latest, is_fresh
+        if latest is None or latest[0] is not pair:
+            credential = Credential(target.credential.kind, pair.access_token or "")
+            latest = self._with_token[key] = pair, target._replace(credential=credential)
+        return latest[1], is_fresh
 
     def key_of(self, name: str) -> Optional[str]:
         """Return the key of the account called `name`, or None."""

@@ -255,12 +255,12 @@ class Router:
         `unseen`: output tokens that `usage` lacks, estimated.
         """
         with self._lock:
-            now = self._clock()
+            now, fleet = self._clock(), self._fleet
             if response is None:
-                self._fleet.settle_lease(lease, now, usage, model, served, unseen)
+                fleet.settle_lease(lease, now, usage, model, served, unseen)
             else:
-                jitter = self._jitter()
-                self._fleet.record_and_settle(lease, *response, now, jitter, usage, model, served, unseen)
+                (status, reading), jitter = response, self._jitter()
+                fleet.record_and_settle(lease, status, reading, now, jitter, usage, model, served, unseen)
             if not self._queue.waiters:
                 self._record_change()
             else:

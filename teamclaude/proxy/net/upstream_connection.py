@@ -66,10 +66,9 @@ class UpstreamConnection:
         Raises UpstreamLostError.  An upstream may respond and close before it has read all of a large body,
         so a failed write decides nothing: reading the response does.
         """
-        self.partly_sent = True
         rest: list[Buffer] = []
         if len(body) <= MAX_JOINED_BODY:
-            data = head + body if type(body) is bytes else head + bytes(body)
+            data = head + body
         elif self._tls_pending is None and len(body) <= MAX_AT_ONCE:
             return self._send_both_nowait(head, body)
         else:
@@ -80,15 +79,17 @@ class UpstreamConnection:
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             sent = 0
         except OSError as error:
+            self.partly_sent = True
             self._check_failure(error)
             return []
         if sent < len(data):
             rest.insert(0, memoryview(data)[sent:])
-        if not rest:
-            self.partly_sent = False
+        if rest:
+            self.partly_sent = True
         return rest
 
     def _send_both_nowait(self, head: bytes, body: Buffer) -> list[Buffer]:
+        self.partly_sent = True
         try:
             sent = self.sock.sendmsg([head, body])
         except BlockingIOError:
