@@ -53,6 +53,7 @@ from .runtime import Runtime
 
 __all__ = ["ConnectionHandler"]
 
+_NONE, _UNKNOWN = BodyKind.NONE, PathKind.UNKNOWN
 _THREAD_KINDS = (PathKind.OWN, PathKind.CONNECT)  # may write a file, look a name up
 _CLIENT_LOGIN_KINDS = (PathKind.CLIENT_LOGIN, PathKind.OAUTH_TOKEN)
 SMALL_BODY_BYTES = 16384  # of a body that arrives with its head
@@ -197,11 +198,11 @@ class ConnectionHandler(ConnectionDriver):
         head, memo = exchange.head, exchange.memo
         framing = head.framing or request_framing(head)
         exchange.caller = memo.caller or self._authorize(exchange)
-        if framing.kind is BodyKind.NONE:
+        if framing.kind is _NONE:
             exchange.body_read = True
         else:
             exchange.has_body = True
-        if exchange.route.kind is PathKind.UNKNOWN:
+        if exchange.route.kind is _UNKNOWN:
             raise unknown_path_error(head.method, head.target)
         if self._runtime.draining:
             raise DrainingError("The proxy is shutting down; try again in a moment.")

@@ -51,6 +51,7 @@ from .routing_request import record_owner
 
 __all__ = ["Forwarder"]
 
+_API, _SERVED, _WAS_SERVED = PathKind.API, ResponseKind.SERVED, Outcome.SERVED
 UNREADABLE_USAGE = "its tokens are unknown: it came in a form that can't be read"
 
 
@@ -142,7 +143,7 @@ class Forwarder(RequestParts):
             if status >= 400:
                 yield from self._handle_refusal(lease, target, response, reading, attempt)
                 return False
-            kind = ResponseKind.SERVED
+            kind = _SERVED
             if status >= UNSERVED_FROM:
                 kind = classify(status, reading, self._inference)
             if response.has_whole_body and not self._shows_pool:
@@ -178,7 +179,7 @@ class Forwarder(RequestParts):
                 raise
             context.transport.release(response)
             served = self._record_outcome(response, kind)
-            if served and exchange.route.kind is PathKind.API:
+            if served and exchange.route.kind is _API:
                 made = self._found.id
                 record_owner(context.router, lease, exchange.head.method, exchange.route.path, made)
             return True
@@ -342,7 +343,7 @@ class Forwarder(RequestParts):
     def _record_outcome(self, response: UpstreamResponse, kind: ResponseKind) -> bool:
         """Record the outcome of a completely relayed response; return True when it counts as served."""
         problem, unreadable, found = "", "", self._found
-        if kind is not ResponseKind.SERVED:
+        if kind is not _SERVED:
             problem = f"{response.head.status}"
         elif found.error:
             problem = found.error
@@ -352,7 +353,7 @@ class Forwarder(RequestParts):
             problem = "the stream ended without message_stop"
         if found.gave_up and self._inference:
             unreadable = UNREADABLE_USAGE
-        self._exchange.end(Outcome.UPSTREAM_ERROR if problem else Outcome.SERVED, problem or unreadable)
+        self._exchange.end(Outcome.UPSTREAM_ERROR if problem else _WAS_SERVED, problem or unreadable)
         return not problem
 
     def _end_hold(self, error: TeamClaudeError) -> None:

@@ -21,6 +21,8 @@ from .response_writer import ResponseWriter
 
 __all__ = ["RequestParts"]
 
+_INFERENCE = PathKind.INFERENCE
+
 
 class RequestParts:
     """The base of the forwarder."""
@@ -43,7 +45,7 @@ class RequestParts:
         self._client = client
         self._log = log
         self._early = early  # sent while its body arrived, for the first attempt
-        self._inference = exchange.route.kind is PathKind.INFERENCE
+        self._inference = exchange.route.kind is _INFERENCE
         self._shows_pool = self._inference and context.config.limits_from_pool
 
     # Until Python 3.12 a cached_property takes a lock: 2 % of the time of a request that waits for a slot.

@@ -35,6 +35,7 @@ MAX_BETAS_CHARS = 2048
 # `message-threads-2026-08-12`).
 THREADS_BETA = "message-threads-"
 
+_API = PathKind.API
 _SEARCH_BYTES = 1 << 20  # searched in one go: about 1 ms
 _MAX_MEMBER_BYTES = 256  # of the members around an id
 
@@ -76,7 +77,7 @@ def routing_request_of(
         request = _read_request(exchange, context, ids, facts)
         if request.session and request.needs_slot and not (ids.names_account or router.owners.accounts):
             memo.repeated = RepeatedRequest(context, facts, request)
-    if router.user_rules.needs_facts or exchange.route.kind is PathKind.API:
+    if router.user_rules.needs_facts or exchange.route.kind is _API:
         request = with_facts(request, exchange, context)
     refused = context.recently_refused
     return request.with_hold(0.0) if refused.until and request.conversation in refused else request

@@ -51,6 +51,7 @@ Headers = list[tuple[str, str]]
 # (measured with Claude Code 2.1).
 OAUTH_BETA = "oauth-2025-04-20"
 
+_LENGTH = BodyKind.LENGTH
 _CREDENTIALS = frozenset({"authorization", "x-api-key"})
 _COOKIES = frozenset({"cookie", "cookie2"})
 # Added on the way to us: the addresses and names of a network are not the API's business.
@@ -151,7 +152,7 @@ def render_named_head(head: ResponseHead, body: Framing, account: str, request: 
     Neither can hold a line break: the account is a `header_value`, the request an id of the proxy's own.
     """
     kind, length = body
-    if head.dropped_lines is not None and kind is BodyKind.LENGTH and length == head.length:
+    if head.dropped_lines is not None and kind is _LENGTH and length == head.length:
         kept = head.text[:-2]
         for line in head.dropped_lines:  # nearly always one; on its own 2 us less than taking all lines apart
             kept = kept.replace(line, "\r\n")

@@ -18,6 +18,7 @@ __all__ = ["MOST_KNOWN", "RequestHeadParser"]
 _MOST_DIGITS = 19  # hold every 63-bit size
 _CONTENT_LENGTH_LINE = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,%d})(?=\r\n)" % _MOST_DIGITS)
 MOST_KNOWN = 4  # of one connection: up to 5 KB each
+_LENGTH = BodyKind.LENGTH
 _made = tuple.__new__  # a named tuple's own __new__ is a call of Python
 
 
@@ -69,7 +70,7 @@ class RequestHeadParser:
             other.method, other.target, other.minor = head.method, head.target, head.minor
             other.layout, other.series = head.layout, head.series
             other.default_connection = head.default_connection
-            other.framing = _made(Framing, (BodyKind.LENGTH, length))
+            other.framing = _made(Framing, (_LENGTH, length))
             other.values = values = list(head.values)
             values[head.layout.length_at] = digits.decode()
             return other, end + len(after), length

@@ -33,8 +33,8 @@ _STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([1-5][0-9]{2})(?: ([\t -~\x80-\xff]
 # The fields that say how the body and the connection go on.
 _STEERING = ("connection", "content-encoding", "content-type", "transfer-encoding")
 # 19 digits hold every 63-bit size.
-_LENGTH = "0|[1-9][0-9]{0,18}"
-_CANONICAL_LENGTH = re.compile(_LENGTH)
+_NUMBER = "0|[1-9][0-9]{0,18}"
+_CANONICAL_LENGTH = re.compile(_NUMBER)
 # The rest of the line after a known name; an empty value after a space does not match.
 _VALUE = r": ?(?![ \t])([^\x00-\x08\n-\x1f\x7f]*)(?<![ \t])"
 # A pattern takes 1 ms to compile.
@@ -44,6 +44,7 @@ _MAX_PATTERNS = 6
 _MAX_FORMS = 64  # for a peer that keeps sending new ones
 
 _NOT_RELAYED = HOP_BY_HOP.union(OWN_FIELDS)
+_LENGTH = BodyKind.LENGTH
 _made = tuple.__new__  # a named tuple's own __new__ is a call of Python
 
 
@@ -124,7 +125,7 @@ class ResponseForm:
             if at in self._steering:
                 rest = f": ({re.escape(value)})"  # as in `dropped_lines`
             else:
-                rest = f": ?({_LENGTH})" if at == self.length_at else _VALUE
+                rest = f": ?({_NUMBER})" if at == self.length_at else _VALUE
             lines.append(re.escape(name) + rest)
         return re.compile(r"\r\n".join([*lines, r"\r\n"]))
 
@@ -214,7 +215,7 @@ def response_framing(head: ResponseHead, request_method: str) -> Framing:
     """Return the framing of the response to a request with this method; raises UpstreamProtocolError."""
     has_body = head.form.has_body and request_method != "HEAD"
     if head.length >= 0 and has_body:
-        return _made(Framing, (BodyKind.LENGTH, head.length))
+        return _made(Framing, (_LENGTH, head.length))
     if head.status == 101:
         raise UpstreamProtocolError("the upstream switched protocols without being asked to")
     if not has_body:

@@ -32,6 +32,7 @@ SEND_TIMEOUT_SEC = 60.0
 MAX_AT_ONCE = 4 << 20 if hasattr(socket.socket, "sendmsg") else 0
 MAX_JOINED_BODY = 32768  # bytes of a body that go out together with the head: one segment, one system call
 
+_UNTIL_CLOSE = BodyKind.UNTIL_CLOSE
 _CLOSED_EARLY = "the upstream closed the connection before it answered"
 
 
@@ -265,7 +266,7 @@ class UpstreamResponse:
             self.complete
             and not self._buffered
             and not self.connection.partly_sent
-            and self.framing.kind is not BodyKind.UNTIL_CLOSE
+            and self.framing.kind is not _UNTIL_CLOSE
             and self.head.form.keeps_open
         )
 
