@@ -4,6 +4,7 @@ Each folder is one subject and imports only those below it; manual/design.md is 
 
 - accounts: the config file, credentials, login and token refresh
 - alerts: which events a person is told of, and how
+- brief: lists in words: a few are named, then how many more there are
 - cli: the commands; the only folder that prints
 - color: whether output is coloured
 - deck: the terminal user interface

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
+from ...brief import brief_list
 from ...settings import camel_case, config_key
 from .config import Config
 from .schema import INLINE, Section
@@ -62,7 +63,7 @@ def changes_text(changes: Mapping[str, Sequence[str]]) -> str:
     `changes`: by `added`, `removed` and `updated` names of accounts, by `settings` and `needsRestart` keys.
     """
     parts = [
-        f"{what} {', '.join(changes[what])}" for what in ("added", "removed", "updated") if changes[what]
+        f"{what} {brief_list(changes[what])}" for what in ("added", "removed", "updated") if changes[what]
     ]
     later = changes["needsRestart"]
     now = [

@@ -29,7 +29,7 @@ from .file_lock import FileLock
 from .identity import merge_duplicates
 from .json_file import decode, encode, fingerprint
 from .original_keys import adapt
-from .rules.rule_notes import misplaced_rules, rule_notes
+from .rules.rule_notes import brief_notes, misplaced_rules, rule_notes
 from .state_place import config_path, path_beside
 from .value_types import one_line
 
@@ -98,9 +98,12 @@ class ConfigFile:
 
     def _merge_and_report(self, config: Config) -> Config:
         accounts, notes = merge_duplicates(config.accounts)
-        for note in notes:
-            if note not in self._reported:
-                self._reported.add(note)
+        new = [note for note in notes if note not in self._reported]
+        if new:
+            from ...brief import brief_lines
+
+            self._reported.update(new)
+            for note in brief_lines(new, lambda note: "accounts"):
                 self._warn(f"{self.path}: {note}")
         return replace(config, accounts=accounts)
 
@@ -155,7 +158,8 @@ class ConfigFile:
     def new_notes(self) -> list[str]:
         """Return what a person should know of the file as it was read, and the last call did not find.
 
-        That is each key of another program that is read otherwise here, and each rule without its effect.
+        That is each key of another program that is read otherwise here, and each rule without its effect;
+        of many that are alike a few.
         """
         known = self._cached
         if known is None:
@@ -167,7 +171,7 @@ class ConfigFile:
             return []
         new = [note for note in found if note not in self._noted]
         self._noted = set(found)
-        return [f"{self.path}: {one_line(note)}" for note in new]
+        return [f"{self.path}: {one_line(note)}" for note in brief_notes(new)]
 
     def stamp(self) -> Optional[Stamp]:
         """Return the file's stamp, None without a file.  Take it before load, not after."""

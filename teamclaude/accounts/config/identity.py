@@ -104,7 +104,9 @@ def merge_duplicates(
         account = _merge_group(accounts, positions)
         merged.append(account)
         if len(positions) > 1:
-            entries = " and ".join(f"accounts[{position}]" for position in positions)
+            from ...brief import brief_list
+
+            entries = brief_list((f"accounts[{position}]" for position in positions), joint=" and ")
             notes.append(f'{entries} are the same account: "{account.name}" uses the newest credentials')
     return _with_unique_names(merged, notes), tuple(notes)
 

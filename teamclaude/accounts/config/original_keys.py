@@ -17,6 +17,7 @@ from ...errors import ConfigError
 from ...values import NamedTuple
 from .original_values import (
     client_list,
+    few,
     hold_seconds,
     is_usage_table,
     lowest_threshold,
@@ -201,7 +202,7 @@ def _refuse(found: list[FoundKey]) -> None:
     if not found:
         return
     first, *others = found
-    more = f" (the same holds for {', '.join(each.path for each in others)})" if others else ""
+    more = f" (the same holds for {few(each.path for each in others)})" if others else ""
     raise ConfigError(
         f"{first.path} is a key of another program that has no effect here: {first.row.text}. "
         f"Remove the key to start without that{more}"
@@ -271,7 +272,7 @@ def _map(result: dict[str, Any], found: FoundKey) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name} {safe_repr(each)}" for name, each in value.items())
+        return few(f"{name} {safe_repr(each)}" for name, each in value.items())
     return safe_repr(value)
 
 
@@ -280,5 +281,5 @@ def _map_clients(proxy: dict[str, Any], found: FoundKey) -> str:
     own = own if isinstance(own, list) else []
     clients = client_list(found.value, found.path, own, proxy.get("apiKey"))
     proxy["clients"] = [*own, *clients]
-    names = mask_keys(", ".join(client["name"] for client in clients))
+    names = mask_keys(few(client["name"] for client in clients))
     return f"is read as proxy.clients: {names or 'none'}"

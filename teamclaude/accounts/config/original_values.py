@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Optional, Union
 
 from ...errors import ConfigError
@@ -15,6 +15,7 @@ from .value_types import MAX_SECONDS, one_line, read_text, safe_repr
 
 __all__ = [
     "client_list",
+    "few",
     "hold_seconds",
     "is_usage_table",
     "lowest_threshold",
@@ -152,7 +153,7 @@ def _routes_of(entry: dict[str, Any], where: str) -> list[Any]:
         key for key, each in entry.items() if key not in known and each not in (None, False, "", [], {})
     ]
     if strange or not models or not accounts:
-        found = ", ".join(map(_printable, strange or entry)) or "nothing"
+        found = few(map(_printable, strange or entry)) or "nothing"
         raise ConfigError(
             f'{where}: expected "match" with "accounts" or "block" (teamclaude help rules), got {found}'
         )
@@ -275,3 +276,10 @@ def _free(name: str, taken: set[Any]) -> str:
     while name in taken:
         name, number = f"{wanted}-{number}", number + 1
     return name
+
+
+def few(names: Iterable[str]) -> str:
+    """Return a few names and how many more there are; the module is loaded for files that have such keys."""
+    from ...brief import brief_list
+
+    return brief_list(names)

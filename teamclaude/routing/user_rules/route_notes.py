@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Optional, Protocol
 
+from ...brief import brief_list
 from .patterns import covers, is_absolute, is_glob, is_path, matches_project, normalized_path
 from .routes import ANY_AGENT, NO_AGENT, NamedAccount, RouteMatch, RouteSpec, accounts_named
 
@@ -70,7 +71,7 @@ def _no_account(name: str, accounts: Sequence[NamedAccount]) -> str:
     names = [account.name for account in accounts]
     lower = {each.lower(): each for each in names}
     near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.7)
-    meant = f'did you mean "{lower[near[0]]}"?' if near else f"there are {', '.join(names) or 'none'}"
+    meant = f'did you mean "{lower[near[0]]}"?' if near else f"there are {brief_list(names) or 'none'}"
     return f'no account is named "{name}"; {meant}'
 
 
@@ -101,7 +102,7 @@ def _about_pin(
         yield f'{where} has a "*": a pin is of one directory and all below it, only routes take wildcards'
     found = accounts_named(name, accounts)
     if len(found) != 1:
-        several = f'"{name}" could be any of {", ".join(each.name for each in found)}'
+        several = f'"{name}" could be any of {brief_list(each.name for each in found)}'
         yield f"{where}: {several if found else _no_account(name, accounts)}: it has no effect"
         return
     if found[0].disabled:

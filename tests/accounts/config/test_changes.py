@@ -53,6 +53,10 @@ def test_nothing_differs_between_defaults() -> None:
             changes(settings=["proxy.portal", "history.dir"], needsRestart=["proxy.port", "history"]),
             "changed proxy.portal; in force after a restart only: proxy.port, history",
         ),
+        (
+            changes(added=[f"a{n}" for n in range(1000)]),
+            "added a0, a1, a2, a3, a4, a5, a6, a7, a8, a9 and 990 more",
+        ),
     ],
 )
 def test_changes_are_told_in_words(found: dict[str, list[str]], text: str) -> None:

@@ -207,6 +207,16 @@ def test_duplicates_are_merged_with_one_line_each_and_the_file_stays(config_dir:
     assert config_dir.text == text
 
 
+def test_of_many_duplicates_a_few_are_told(config_dir: ConfigDir) -> None:
+    entry = {"name": "a", "accessToken": "sk-ant-oat01-FAKE"}
+    accounts = [{**entry, "name": f"a{n // 2}", "accountUuid": f"u-{n // 2}"} for n in range(60)]
+    config_dir.write({"accounts": accounts + [{**entry, "name": "z", "accountUuid": "z"}] * 1000})
+    assert len(config_dir.file.load().accounts) == 31
+    assert len(config_dir.warnings) == 6
+    assert config_dir.warnings[-1].endswith("accounts: and 26 more like that")
+    assert all(len(line) < 400 for line in config_dir.warnings)
+
+
 # --- read once ------------------------------------------------------------------------------------
 
 
@@ -300,3 +310,17 @@ def test_a_note_shows_no_credential_and_no_control_character(config_dir: ConfigD
     assert "reserve has no effect there" in misplaced
     assert "SECRET" not in pin
     assert pin.isprintable(), pin
+
+
+def test_of_a_thousand_routes_without_their_effect_a_few_are_told_and_of_more_what_is_new(
+    config_dir: ConfigDir,
+) -> None:
+    routes: list[dict[str, Any]] = [{"match": "*", "accounts": []} for _ in range(999)]
+    config_dir.write({"routes": routes})
+    config_dir.file.load()
+    notes = config_dir.file.new_notes()
+    assert len(notes) == 2 * 6
+    assert notes[-1].endswith("routes[]: and 993 more like that")
+    config_dir.write({"routes": [*routes, {"match": {"client": "nobody"}, "accounts": []}]})
+    config_dir.file.load()
+    assert [note.partition("routes[999]")[1] for note in config_dir.file.new_notes()] == ["routes[999]"] * 3

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..config import Config
 
-__all__ = ["misplaced_rules", "rule_notes"]
+__all__ = ["brief_notes", "misplaced_rules", "rule_notes"]
 
 _TOP, _ACCOUNT = "", "accounts[]"
 _PLACES = {  # where each rule is read
@@ -42,6 +43,24 @@ def rule_notes(config: Config) -> list[str]:
     if config.routes or config.pins:
         notes += config.route_notes()
     return notes
+
+
+# Each line begins with its path.  Lines are alike that name the same setting, of whatever entry; of the entry
+# as a whole, those that say the same of it.  So there are as many kinds as there are settings, and few more.
+_KIND = re.compile(r"\w+(?:\[\d+\](?:\.\w+|:? \w+)?)?")
+_NUMBER = re.compile(r"\[\d+\]")
+
+
+def brief_notes(notes: Iterable[str]) -> list[str]:
+    """Return a few notes of each kind, then how many more there are: a list may have a thousand entries."""
+    from ....brief import brief_lines
+
+    return brief_lines(notes, _kind_of)
+
+
+def _kind_of(note: str) -> str:
+    found = _KIND.match(note)
+    return "" if found is None else _NUMBER.sub("[]", found[0])
 
 
 def _has_limits(config: Config) -> bool:

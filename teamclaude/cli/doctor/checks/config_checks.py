@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from ....brief import MOST_LINES, brief_list
 from ...terminal import plural
 from ..finding import Action, Finding, Fix, Group, Kind, Level
 
@@ -36,8 +37,6 @@ ALL_DISABLED = Kind("config.all-disabled", Level.WARNING, "A server has nothing 
 NO_KEY = Kind(
     "config.no-key", Level.ERROR, "A server that other machines reach refuses to start without one."
 )
-
-MOST_KEYS = 5  # unknown ones that have a line each
 
 
 def check_config(facts: ConfigFacts, shown: str, is_local: bool = True) -> Group:
@@ -116,10 +115,9 @@ def _content(facts: ConfigFacts, is_local: bool) -> Iterator[Finding]:
 
 def _unknown(facts: ConfigFacts) -> Iterator[Finding]:
     misspelt = [key for key in facts.unknown if key.meant]
-    for key in misspelt[:MOST_KEYS]:
+    for key in misspelt[:MOST_LINES]:
         yield MISSPELT.found(f'the key "{key.path}" is no setting', f"perhaps {key.meant} was meant")
-    others = [*(key for key in facts.unknown if not key.meant), *misspelt[MOST_KEYS:]]
+    others = [*(key for key in facts.unknown if not key.meant), *misspelt[MOST_LINES:]]
     if others:
-        names = ", ".join(key.path for key in others[:MOST_KEYS])
-        more = f" and {len(others) - MOST_KEYS} more" if len(others) > MOST_KEYS else ""
-        yield UNKNOWN.found(f"no setting: {names}{more}", "teamclaude help config lists the settings")
+        names = brief_list((key.path for key in others), MOST_LINES)
+        yield UNKNOWN.found(f"no setting: {names}", "teamclaude help config lists the settings")

@@ -12,9 +12,10 @@ from ....accounts.config.config import Config, parse_config
 from ....accounts.config.identity import merge_duplicates
 from ....accounts.config.json_file import decode
 from ....accounts.config.original_keys import adapt, original_keys_in
-from ....accounts.config.rules.rule_notes import rule_notes
+from ....accounts.config.rules.rule_notes import brief_notes, rule_notes
 from ....accounts.config.state_place import state_path
 from ....accounts.config.value_types import one_line
+from ....brief import brief_lines
 from ....errors import ConfigError
 from ....values import NamedTuple, replace
 from ...claude_code.settings_files import bytes_of
@@ -78,9 +79,9 @@ def _with_content(facts: ConfigFacts, data: bytes) -> ConfigFacts:
     accounts, duplicates = merge_duplicates(config.accounts)
     return facts._replace(
         config=replace(config, accounts=accounts),
-        duplicates=tuple(duplicates),
-        original=adapt(raw).notes,
-        rules=tuple(map(one_line, rule_notes(config))),
+        duplicates=tuple(brief_lines(duplicates, lambda line: "accounts")),
+        original=tuple(brief_notes(adapt(raw).notes)),
+        rules=tuple(map(one_line, brief_notes(rule_notes(config)))),
         unknown=tuple(key for key in unknown_keys(raw) if key.path not in foreign),
     )
 
