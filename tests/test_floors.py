@@ -201,6 +201,7 @@ LONGER = {
     "proxy/http/framing.py": "RFC 9112, sections 6 and 7, with their exceptions",
     "proxy/http/head.py": "RFC 9112, sections 2 to 5, with the cache of known layouts",
     "proxy/messages/body_scan.py": "one scanner of JSON with its limits",
+    "proxy/net/connection_task.py": "one task: every step of a request that the loop can make",
     "proxy/net/event_loop.py": "the loop and the state that its tasks share",
     "proxy/net/client_connection.py": "one connection to a client, with and without TLS",
     "proxy/net/upstream_connection.py": "one connection to the API, and the response on it",

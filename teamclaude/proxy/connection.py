@@ -188,9 +188,7 @@ class ConnectionHandler(ConnectionDriver):
             return _single_step(partial(pass_through, context, exchange, self.client, log))
         if early is None:
             exchange.routing_request = routing_request_of(exchange, context)
-        if exchange.facts.stream is True:
-            # It would leave the loop at once; 1,000 streams at a time began 60 ms later by that.
-            self.use_loop_next = False
+        self.wait_in_loop = exchange.facts.stream is True
         return Forwarder(context, exchange, self.client, log, early).forward()
 
     def _check_request(self, exchange: Exchange) -> Framing:

@@ -344,13 +344,14 @@ def test_an_unforeseen_error_within_a_response_cuts_it(stage: Build, monkeypatch
 
 
 @pytest.mark.skipif(not hasattr(select, "epoll"), reason="no epoll here: every stream keeps its thread")
-def test_a_stream_that_flows_has_no_thread(stage: Build) -> None:
+@pytest.mark.parametrize("silent", ["before_head", "between_events"])
+@pytest.mark.parametrize("body_kib", [1, 100])
+def test_a_stream_has_no_thread_while_it_waits_for_the_api(stage: Build, silent: str, body_kib: int) -> None:
     s = stage("a", maxInflightPerAccount=20)
-    s.api.script.always(Fault.slow(between_events=60.0))
+    s.api.script.always(Fault.slow(**{silent: 60.0}))
     before = set(threading.enumerate())
-    raws = [s.raw().request(body=STREAM) for _ in range(12)]
-    for raw in raws:
-        assert raw.answer(head_only=True).status == 200
+    long = {**HELLO, "stream": True, "system": "x" * (body_kib << 10)}
+    raws = [s.raw().request(body=json.dumps(long).encode()) for _ in range(12)]
     runtime = s.service.runtime
 
     def busy() -> set[threading.Thread]:
@@ -358,6 +359,8 @@ def test_a_stream_that_flows_has_no_thread(stage: Build) -> None:
         new = set(threading.enumerate()) - before - idle
         return {thread for thread in new if thread.name == "connection"}
 
+    for raw in raws if silent == "between_events" else []:
+        assert raw.answer(head_only=True).status == 200
     s.until(lambda: runtime.context.event_loop.task_count == 12 and not busy())
     for raw in raws:
         raw.reset()

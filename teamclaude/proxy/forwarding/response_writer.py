@@ -17,7 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Optional
 
-from ...errors import UpstreamLostError, UpstreamOutageError
+from ...errors import UpstreamLostError, UpstreamOutageError, UpstreamTimeoutError
 from ...routing.pool.pool_limits import PoolLimits
 from ...routing.response_kinds import needs_body
 from ...values import dataclass
@@ -39,7 +39,7 @@ from ..messages.response_facts import error_document, is_api_error, partial_erro
 from ..messages.usage_tap import UsageTap
 from ..net.client_connection import ClientConnection
 from ..net.coroutine import RequestCoroutine
-from ..net.relay import UPSTREAM_CUT_OFF, Observer, relaying
+from ..net.relay import UPSTREAM_CUT_OFF, Observer, reading, relaying
 from ..net.upstream_connection import UpstreamResponse
 from ..records.exchange import Exchange, Outcome
 from ..records.request_record import RequestRecord
@@ -130,7 +130,7 @@ class ResponseWriter:
             yield partial(self._write_as_event, response, tap)
             self.sent_as_event = True
             return
-        first = (yield partial(self._read_first_event, response)) if probe and tap.is_stream else None
+        first = (yield from self._read_first_event(response)) if probe and tap.is_stream else None
         on_start()
         if self._exchange.hold_committed:
             head, framing = b"", self._committed_hold.framing
@@ -180,7 +180,7 @@ class ResponseWriter:
             head = re.sub(rb"(?im)^content-encoding:[^\r\n]*\r\n", b"", head)
         return KNOWN_SECRETS.mask(head), b"" if bodiless else body
 
-    def _read_first_event(self, response: UpstreamResponse) -> Optional[list[Buffer]]:
+    def _read_first_event(self, response: UpstreamResponse) -> RequestCoroutine[Optional[list[Buffer]]]:
         """Return the beginning of a stream up to its first whole event, as far as that comes soon.
 
         It may come in many pieces, and the first ones of a compressed stream may hold no event yet.  Raises
@@ -193,10 +193,14 @@ class ResponseWriter:
             probe.first_event in (None, "ping")
             and not probe.gave_up
             and response.body_bytes < MAX_PROBE_BYTES
+            and not response.complete
         ):
-            if not response.wait_body(self._client.watch, max(0.0, until - self._context.monotonic())):
+            left = max(0.0, until - self._context.monotonic())
+            try:
+                read = yield from reading(response, self._client.watch, left)
+            except UpstreamTimeoutError:
                 break
-            for piece in response.read(self._client.watch, self._idle_sec):
+            for piece in read:
                 probe.feed(piece)
                 pieces.append(piece)
         if probe.error_type and not probe.model:

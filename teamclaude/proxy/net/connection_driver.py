@@ -6,9 +6,11 @@ Rules that hold in this file:
    leaves without another look at it: the loop's thread, or the next one, may be at work on it already.
 2. In the loop's thread a request is resumed as far as it goes without a thread; for all else `needs_thread`
    is called, and `serve` goes on there.
-3. An error that nobody foresaw is raised in a thread by `serve`, wherever it was raised first.
-4. `end` is called once: by the loop's thread where closing can't block, otherwise after `serve` has returned
-   True or raised.
+3. A stream's request is given to the loop whenever it waits, for the API or an account, as that may last
+   minutes.  Others wait in their threads: to change takes them longer than their answer.
+4. An error that nobody foresaw is raised in a thread by `serve`, wherever it was raised first.
+5. `close` is called by the loop's thread where closing can't block; otherwise who has called `serve` closes,
+   once that has returned True or raised.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing import Optional, Union
 from ...errors import ClientGoneError
 from .client_connection import ClientConnection
 from .connection_task import ConnectionTask
-from .coroutine import Effect, RequestCoroutine, RunInLoop, perform
+from .coroutine import Effect, ReadUpstream, RequestCoroutine, RunInLoop, Sleep, perform
 from .event_loop import EventLoop, Task
 
 __all__ = ["ConnectionDriver"]
@@ -35,6 +37,7 @@ class ConnectionDriver:
     client: ClientConnection
     loop_task: ConnectionTask
     use_loop_next = False  # the next request is likely one that the loop can serve
+    wait_in_loop = False  # the request waits long: the loop waits for it, and has no other work of it
     has_unread_body = False  # the last request was refused before all of it was read
 
     # What `serve` begins with: at most one of these.
@@ -64,9 +67,12 @@ class ConnectionDriver:
     def serve(self) -> bool:
         """Serve requests in this thread until the connection ends; False: until the event loop carries it."""
         with suppress(ClientGoneError):
-            while (keep := self._serve_next()) or keep is None:
+            while True:
+                keep = self._serve_next()
                 if keep is None:
                     return False
+                if not keep:
+                    break
                 # Idle before `may_go_on` is asked: a drain closes idle connections, or is noticed there.
                 self.client.idle = not self.client.has_buffered
         if self.has_unread_body:
@@ -100,21 +106,42 @@ class ConnectionDriver:
     def _run(self, coroutine: RequestCoroutine[bool], effect: Optional[Effect] = None) -> Optional[bool]:
         """Run a request in this thread until it has ended, or until the loop runs a task of it: None."""
         try:
-            if effect is None:
-                effect = next(coroutine)
+            # What is given is performed here: the loop could not go on with it.
+            effect = perform(effect, coroutine) if effect is not None else next(coroutine)
             while True:
-                if type(effect) is RunInLoop and self._hand_over(coroutine, effect.task):
+                while self._waits_in_loop and type(effect) is ReadUpstream and not effect.is_sent:
+                    effect = self._ask(coroutine, effect)
+                if self._hand_over(coroutine, effect):
                     return None
                 effect = perform(effect, coroutine)
         except StopIteration as end:
             keep: bool = end.value
             return keep
 
-    def _hand_over(self, coroutine: RequestCoroutine[bool], task: Task) -> bool:
-        self._coroutine, self._stream = coroutine, task
-        if self._event_loop.start(task, self._on_stream_end):
-            return True
-        self._coroutine = self._stream = None
+    @property
+    def _waits_in_loop(self) -> bool:
+        return self.wait_in_loop and not self.client.watch.half_closed
+
+    def _ask(self, coroutine: RequestCoroutine[bool], effect: ReadUpstream) -> Effect:
+        """Send the request; return what it waits for then."""
+        try:
+            effect.send()
+        except BaseException as error:
+            return coroutine.throw(error)
+        return effect
+
+    def _hand_over(self, coroutine: RequestCoroutine[bool], effect: Effect) -> bool:
+        """Give the request to the loop if that can carry it now."""
+        if type(effect) is RunInLoop:
+            self._coroutine, self._stream = coroutine, effect.task
+            if self._event_loop.start(effect.task, self._on_stream_end):
+                return True
+            self._coroutine = self._stream = None
+        elif type(effect) in (ReadUpstream, Sleep) and self._waits_in_loop:
+            self.loop_task.adopt(coroutine, effect)
+            if self._event_loop.start(self.loop_task, self._on_requests_end):
+                return True
+            self.loop_task.forget_request()
         return False
 
     # --- in the loop's thread -------------------------------------------------------------------------
@@ -122,15 +149,21 @@ class ConnectionDriver:
     def _on_requests_end(self) -> None:
         """Go on where the loop can't serve this connection's requests any longer."""
         task = self.loop_task
-        self._error, self._coroutine, self._effect = task.error, task.coroutine, task.effect
+        coroutine, effect = task.coroutine, task.effect
         task.forget_request()
-        if self._error is not None:
-            self._coroutine = self._effect = None
-        elif self._coroutine is None:
+        if task.error is not None:
+            self._error = task.error
+        elif coroutine is None:
             if task.closing:
                 self._finish()
                 return
-            self._has_request = self.client.has_buffered
+            self._has_request = task.has_unserved
+        else:
+            if type(effect) is RunInLoop and self._hand_over(coroutine, effect):
+                return
+            if task.client_ended:
+                self.wait_in_loop = False  # only a thread finds out whether it has left
+            self._coroutine, self._effect = coroutine, effect
         self._needs_thread()
 
     def _on_stream_end(self) -> None:
@@ -143,12 +176,12 @@ class ConnectionDriver:
             effect = coroutine.throw(stream.error) if stream.error is not None else coroutine.send(True)
         except StopIteration as end:
             self._on_request_end(end.value)
+            return
         except BaseException as error:
             self._error = error
-            self._needs_thread()
         else:
             self._coroutine, self._effect = coroutine, effect
-            self._needs_thread()
+        self._needs_thread()
 
     def _on_request_end(self, keep_open: bool) -> None:
         self.client.idle = keep_open and not self.client.has_buffered  # first: as `serve`

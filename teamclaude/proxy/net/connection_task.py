@@ -2,12 +2,15 @@
 
 Rules that hold in this file:
 
-1. A request is started once all of it has arrived.  If it needs anything but the upstream's response and to
-   sleep, the task ends, with its coroutine as far as it has come: a thread goes on with it.
-2. Readiness is reported once (edge-triggered): on an event read everything there is, or remember it.
+1. A request is started once all of it has arrived, or taken over from a thread once it only waits.  If it
+   needs anything but the upstream's response and to sleep, the task ends, with its coroutine as far as it has
+   come: a thread goes on with it.
+2. Readiness is reported once (edge-triggered): on an event read everything there is, or remember it.  What
+   a request reads after its first read may have arrived before it asks: that is tried first.
 3. `on_ready` may be called for nothing: a stale event of a descriptor that was another's.
 4. The connection to the upstream is known from when a request is to be sent on it, not only once its
-   response is awaited: a task that ends in between unregisters that connection too.
+   response is awaited: a task that ends in between unregisters that connection too.  A request that sleeps
+   has given it back: it may be another's by then.
 5. A client that shuts down its sending side during a request has left or waits for the response: a thread
    finds out, which may block, and goes on.  A sleeping request is resumed there at once.
 6. Whoever ends a sleep may do so after the request has left the loop: `unregister` takes the task's name off
@@ -31,6 +34,7 @@ from .upstream_connection import UpstreamConnection
 __all__ = ["ConnectionTask"]
 
 # Reported once each time something arrives.
+_WRITABLE: int = getattr(select, "EPOLLOUT", 0)
 EDGE_TRIGGERED: int = (
     getattr(select, "EPOLLIN", 0) | getattr(select, "EPOLLRDHUP", 0x2000) | getattr(select, "EPOLLET", 0)
 )
@@ -64,29 +68,38 @@ class ConnectionTask(Task):
         self.coroutine: Optional[RequestCoroutine[bool]] = None  # of the current request
         self.effect: Optional[Effect] = None  # what the coroutine waits for
         self.closing = False  # the connection can carry no other request
+        self.client_ended = False  # the client has shut down its sending side
+        self.has_unserved = False  # it ended with bytes of a request that needs a thread
         self.min_timeout = min(KEEP_ALIVE_SEC, response_sec)
         self._client = client
         self._start_request = start_request
         self._may_continue = may_continue
         self._upstream: Optional[UpstreamConnection] = None  # in use by the current request
         self._upstream_fd = -1  # while its response is awaited
-        self._client_ended = False  # the client has shut down its sending side
+        self._is_adopted = False  # a thread has brought the request as far as `effect`
         self._has_unread = False  # bytes arrived during a request
         self._sleeps_until = 0.0  # monotonic
 
     def register(self, loop_state: LoopState, now: float) -> None:
         """Wait for the next request; raises OSError."""
         self.last_progress = now
-        self.done = self.closing = self._client_ended = self._has_unread = False
-        self.error = self.coroutine = self.effect = None
+        self.done = self.closing = self.client_ended = self.has_unserved = self._has_unread = False
+        self.error = None
         self.loop_state = loop_state
         self.alarm_at = NEVER  # of another loop
-        loop_state.epoll.register(self.client_fd, EDGE_TRIGGERED)
+        # The client is writable: that wakes the loop, which begins to wait for what the request needs.
+        events = EDGE_TRIGGERED | _WRITABLE if self._is_adopted else EDGE_TRIGGERED
+        loop_state.epoll.register(self.client_fd, events)
         self._client.watch.epoll = loop_state.epoll
+
+    def adopt(self, coroutine: RequestCoroutine[bool], effect: Effect) -> None:
+        """Begin, when it is started, with a request that has come to this `ReadUpstream` or `Sleep`."""
+        self.coroutine, self.effect, self._is_adopted = coroutine, effect, True
 
     def forget_request(self) -> None:
         """Forget the request that a thread goes on with."""
         self.coroutine = self.effect = None
+        self._is_adopted = False
 
     def unregister(self) -> None:
         """Unregister the client, and the connection to the upstream if a request uses one."""
@@ -121,10 +134,12 @@ class ConnectionTask(Task):
             self._read_upstream(now)
             return
         if events & _CLIENT_ENDED and has_stopped_sending(self._client.sock):
-            self._client_ended = True
-        if self.coroutine is None:
+            self.client_ended = True
+        if self._is_adopted:
+            self._begin_adopted(now)
+        elif self.coroutine is None:
             self._read_client(now)
-        elif self._client_ended:
+        elif self.client_ended:
             self._on_client_end(now)
         else:
             self._has_unread = True
@@ -137,7 +152,7 @@ class ConnectionTask(Task):
         self.closing = not data
         self.coroutine = self._start_request(data) if data else None
         if self.coroutine is None:
-            self.done = True
+            self.done, self.has_unserved = True, not self.closing
         else:
             self._advance(self.coroutine.send, now, None)
 
@@ -169,6 +184,28 @@ class ConnectionTask(Task):
         elif self._upstream_fd >= 0:
             self.done = True
 
+    def _begin_adopted(self, now: float) -> None:
+        self._is_adopted, self._has_unread = False, True
+        effect = self.effect
+        if type(effect) is Sleep:
+            self._sleep(effect, now)
+        elif type(effect) is ReadUpstream:
+            self._upstream = effect.connection
+            resume, result = self._read_at_once(effect)
+            if resume is None:
+                self._ask(effect, now)
+            else:
+                self._advance(resume, now, result)
+
+    def _read_at_once(self, effect: ReadUpstream) -> tuple[Optional[Callable[[Any], Effect]], Any]:
+        """Return how to resume the request with what has arrived, of which no event tells any more."""
+        assert self.coroutine is not None
+        try:
+            data = effect.connection.receive_nowait()
+        except UpstreamLostError as error:
+            return self.coroutine.throw, error
+        return (None if data is None else self.coroutine.send), data
+
     def on_woken(self, now: float) -> None:
         """Resume the request if what it waits for has come."""
         coroutine, effect = self.coroutine, self.effect
@@ -176,17 +213,26 @@ class ConnectionTask(Task):
             self._advance(coroutine.send, now, None)
 
     def on_alarm(self, now: float) -> None:
-        """Resume the request once it has slept for its time."""
-        coroutine = self.coroutine
-        if coroutine is None or type(self.effect) is not Sleep:
+        """Resume the request once it has slept, or waited for the upstream, for its time."""
+        coroutine, effect = self.coroutine, self.effect
+        if coroutine is None or self._is_adopted:
             return
-        if now >= self._sleeps_until:
+        if type(effect) is ReadUpstream:
+            if now >= self.deadline:
+                self._stop_waiting()
+                self._advance(coroutine.throw, now, effect.timeout_error())
+            elif effect.timeout < self.min_timeout:
+                self.loop_state.set_alarm(self, self.deadline)
+        elif type(effect) is not Sleep:
+            return
+        elif now >= self._sleeps_until:
             self._forget_wake_up()
             self._advance(coroutine.send, now, None)
         else:
             self.loop_state.set_alarm(self, self._sleeps_until)
 
     def _sleep(self, effect: Sleep, now: float) -> None:
+        self._upstream = None  # it was given back: another request may use it by now
         self._sleeps_until = now + effect.seconds
         try:
             self.loop_state.set_alarm(self, self._sleeps_until)
@@ -198,7 +244,7 @@ class ConnectionTask(Task):
             wake_up.on_call = partial(self.loop_state.wake, self)
             if wake_up.is_called:
                 self.loop_state.wake(self)
-        if self._client_ended:
+        if self.client_ended:
             self._on_client_end(now)
 
     def _forget_wake_up(self) -> None:
@@ -226,6 +272,12 @@ class ConnectionTask(Task):
         self.last_progress = now
         try:
             effect = self.effect = resume(result)
+            while type(effect) is ReadUpstream and not effect.head:
+                self._upstream = effect.connection
+                again, result = self._read_at_once(effect)
+                if again is None:
+                    break
+                effect = self.effect = again(result)
         except StopIteration as end:
             self._finish(end.value, now)
             return
@@ -258,11 +310,17 @@ class ConnectionTask(Task):
             if effect.rest:  # a thread waits until the upstream takes it
                 self.done = True
                 return
-        if connection.epoll is not loop_state.epoll:
-            loop_state.watch(connection, EDGE_TRIGGERED)
+        try:
+            if effect.timeout < self.min_timeout:
+                loop_state.set_alarm(self, now + effect.timeout)
+            if connection.epoll is not loop_state.epoll:
+                loop_state.watch(connection, EDGE_TRIGGERED)
+        except OSError:  # no free descriptor or watch: a thread waits
+            self.done = True
+            return
         fd = self._upstream_fd = connection.sock.fileno()
         loop_state.tasks[fd] = self
-        if self._client_ended:
+        if self.client_ended:
             self._on_client_end(now)
 
     def _stop_waiting(self) -> None:
@@ -279,7 +337,7 @@ class ConnectionTask(Task):
         if not keep_open or has_buffered or not self._may_continue():
             self.closing = not keep_open
             self.done = True
-        elif self._has_unread or self._client_ended:
+        elif self._has_unread or self.client_ended:
             self._read_client(now)
 
 

@@ -63,12 +63,21 @@ class ReadUpstream:
 
     def __call__(self) -> bytes:
         """Send what is left of the request, and block until bytes arrive."""
+        self.send()
+        return self.connection.receive(self.watch, self.timeout, self.what)
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether nothing of the request is left to be sent."""
+        return not (self.head or self.rest)
+
+    def send(self) -> None:
+        """Send what is left of the request; raises UpstreamLostError or ClientGoneError."""
         if self.head:
             self.send_nowait()
         if self.rest:
             rest, self.rest = self.rest, []
             self.connection.send_rest(rest, self.watch)
-        return self.connection.receive(self.watch, self.timeout, self.what)
 
     def send_nowait(self) -> None:
         """Send of the request what can be sent without waiting; raises UpstreamLostError."""

@@ -25,11 +25,12 @@ from typing import Any, Optional
 from ...errors import ClientGoneError, UpstreamLostError
 from ..http.framing import LAST_CHUNK, BodyKind, Buffer, Framing, encode_chunk
 from .client_connection import ClientConnection
-from .coroutine import RequestCoroutine, RunInLoop, run_coroutine
+from .coroutine import ReadUpstream, RequestCoroutine, RunInLoop, run_coroutine
 from .event_loop import EventLoop, LoopState, Task
+from .socket_wait import ClientWatch
 from .upstream_connection import UpstreamResponse
 
-__all__ = ["UPSTREAM_CUT_OFF", "BodyFramer", "Observer", "StreamTask", "relay", "relaying"]
+__all__ = ["UPSTREAM_CUT_OFF", "BodyFramer", "Observer", "StreamTask", "reading", "relay", "relaying"]
 
 UPSTREAM_CUT_OFF = "the upstream closed its connection in the middle of an answer"
 
@@ -72,14 +73,16 @@ def relaying(
         yield partial(client.send, head + LAST_CHUNK if framing.kind is BodyKind.CHUNKED else head)
         return
     if head and first_pieces is None and not response.has_buffered:
-        yield partial(client.send, pending)
+        yield from _sending(client, pending)
         pending = b""
     while first_pieces is not None or not response.complete:
-        if first_pieces is None:
+        if first_pieces is None and event_loop is None:
             first_pieces = yield partial(response.read, client.watch, idle_sec)
+        elif first_pieces is None:
+            first_pieces = yield from reading(response, client.watch, idle_sec)
         data, first_pieces = framer.frame(first_pieces), None
         if pending or data:
-            yield partial(client.send, b"".join((pending, data)) if pending else data)
+            yield from _sending(client, b"".join((pending, data)) if pending else data)
             pending = b""
         if event_loop is None or response.complete:
             continue
@@ -88,6 +91,21 @@ def relaying(
         task = StreamTask(response, client, framer, idle_sec)
         if (yield RunInLoop(event_loop, task)) and task.fully_sent:
             return
+
+
+def reading(response: UpstreamResponse, watch: ClientWatch, timeout: float) -> RequestCoroutine[list[Buffer]]:
+    """Return the payload that has arrived, as `UpstreamResponse.read`."""
+    data = response.take_buffered()
+    if not data:
+        data = yield ReadUpstream(response.connection, watch, timeout, "data")
+    return response.feed(data)
+
+
+def _sending(client: ClientConnection, data: Buffer) -> RequestCoroutine[None]:
+    client.response_started = True
+    sent = client.send_nowait(data)
+    if sent < len(data):
+        yield partial(client.send, memoryview(data)[sent:])
 
 
 class BodyFramer:

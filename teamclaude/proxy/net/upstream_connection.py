@@ -215,11 +215,10 @@ class UpstreamResponse:
         """Whether body bytes, such as came with the head, can be read without the socket."""
         return bool(self._buffered) or self.connection.has_decrypted
 
-    def wait_body(self, watch: ClientWatch, timeout: float) -> bool:
-        """Return whether body bytes, or the end, can be read within `timeout` seconds."""
-        if self._buffered or self.complete:
-            return not self.complete
-        return self.connection.wait_readable(watch, timeout)
+    def take_buffered(self) -> bytes:
+        """Return and forget body bytes that came with the head, or before; they are for `feed`."""
+        data, self._buffered = self._buffered, b""
+        return data
 
     def read(self, watch: ClientWatch, idle: float) -> list[Buffer]:
         """Return the payload that has arrived; wait up to `idle` seconds for some.

@@ -216,8 +216,9 @@ def ask(client: Raw, **more: Any) -> None:
 
 
 def waits_in_loop(s: Any) -> bool:
+    """Return whether both do: the one that began in the loop, and the one that began in a thread."""
     runtime = s.service.runtime
-    return bool(runtime.router.waiting == 2 and runtime.context.event_loop.task_count == 1)
+    return bool(runtime.router.waiting == 2 and runtime.context.event_loop.task_count == 2)
 
 
 @in_loop

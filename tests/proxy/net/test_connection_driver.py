@@ -11,13 +11,15 @@ from typing import Any, Optional, Union
 
 import pytest
 
-from teamclaude.errors import ClientGoneError
+from teamclaude.errors import ClientGoneError, UpstreamTimeoutError
+from teamclaude.proxy.http.origin import Origin
 from teamclaude.proxy.net import event_loop as module
 from teamclaude.proxy.net.client_connection import ClientConnection
 from teamclaude.proxy.net.connection_driver import ConnectionDriver
 from teamclaude.proxy.net.connection_task import ConnectionTask
-from teamclaude.proxy.net.coroutine import RequestCoroutine, RunInLoop
+from teamclaude.proxy.net.coroutine import ReadUpstream, RequestCoroutine, RunInLoop, Sleep, WakeUp
 from teamclaude.proxy.net.event_loop import EventLoop, LoopState, Task
+from teamclaude.proxy.net.upstream_connection import UpstreamConnection
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
 LOOP = "event-loop"
@@ -97,6 +99,22 @@ class Driver(ConnectionDriver):
         if after is not None:
             self.seen.append((yield after))
         return keep
+
+    def long_wait(self, *effects: Any) -> RequestCoroutine[bool]:
+        """Note the result of each effect, and the thread that goes on."""
+        self.wait_in_loop = True
+        for effect in effects:
+            try:
+                self.seen.append((yield effect))
+            except UpstreamTimeoutError as error:
+                self.seen.append(str(error))
+            self.seen.append(threading.current_thread().name)
+        return False
+
+    def asking(
+        self, connection: UpstreamConnection, timeout: float = 60.0, head: bytes = b""
+    ) -> ReadUpstream:
+        return ReadUpstream(connection, self.client.watch, timeout, "answer", head)
 
 
 @pytest.fixture
@@ -252,6 +270,82 @@ def test_in_a_drain_a_connection_ends_with_its_stream(driver: Driver, ends: Ends
     driver.goes_on = False
     ends.api.sendall(b"end")
     assert driver.next_call() == ("close", LOOP)
+
+
+@pytest.fixture
+def upstream(ends: Ends) -> UpstreamConnection:
+    return UpstreamConnection(ends.there, Origin("http", "127.0.0.1", 1))
+
+
+@needs_epoll
+def test_a_request_that_waits_for_its_answer_has_no_thread_once_it_was_sent(
+    driver: Driver, ends: Ends, upstream: UpstreamConnection
+) -> None:
+    driver.requests = [
+        driver.long_wait(driver.asking(upstream, head=b"asked;"), driver.asking(upstream, timeout=0.0))
+    ]
+    assert not driver.serve()
+    assert ends.api.recv(99) == b"asked;"
+    ends.api.sendall(b"answer")
+    assert driver.next_call() == ("close", LOOP)
+    late = "the upstream sent no answer for 0 s"
+    assert driver.seen == ["next", b"answer", LOOP, late, LOOP]
+
+
+@needs_epoll
+def test_what_has_arrived_before_it_is_waited_for_is_taken_at_once(
+    driver: Driver, ends: Ends, upstream: UpstreamConnection
+) -> None:
+    ends.api.sendall(b"early")
+    ends.api.shutdown(socket.SHUT_WR)
+    driver.requests = [driver.long_wait(driver.asking(upstream), driver.asking(upstream))]
+    assert not driver.serve()
+    assert driver.next_call() == ("close", LOOP)
+    assert driver.seen == ["next", b"early", LOOP, b"", LOOP]
+
+
+@needs_epoll
+def test_a_request_that_sleeps_has_no_thread(driver: Driver) -> None:
+    wake_up = WakeUp()
+    driver.requests = [driver.long_wait(Sleep(3600.0, wake_up), Sleep(0.0, WakeUp()))]
+    assert not driver.serve()
+    wake_up()
+    assert driver.next_call() == ("close", LOOP)
+    assert driver.seen == ["next", None, LOOP, None, LOOP]
+
+
+@needs_epoll
+def test_a_request_whose_client_sends_no_more_keeps_its_thread(
+    driver: Driver, ends: Ends, upstream: UpstreamConnection
+) -> None:
+    name = threading.current_thread().name
+    first, second = WakeUp(), WakeUp()
+    driver.requests = [driver.long_wait(Sleep(3600.0, first), Sleep(3600.0, second), driver.asking(upstream))]
+    assert not driver.serve()
+    ends.user.shutdown(socket.SHUT_WR)
+    assert driver.next_call() == ("thread", LOOP)
+    second()
+    ends.api.sendall(b"answer")
+    assert driver.serve()
+    assert driver.seen == ["next", None, name, None, name, b"answer", name]
+    assert driver.calls.empty()
+
+
+@needs_epoll
+@pytest.mark.parametrize("lacking", ["set_alarm", "watch"])
+def test_what_the_loop_has_no_descriptor_for_is_waited_for_in_a_thread(
+    driver: Driver, ends: Ends, upstream: UpstreamConnection, monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    def full(*args: Any) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(LoopState, lacking, full)
+    driver.requests = [driver.long_wait(driver.asking(upstream, timeout=1.0))]
+    assert not driver.serve()
+    assert driver.next_call() == ("thread", LOOP)
+    ends.api.sendall(b"answer")
+    assert driver.serve()
+    assert driver.seen == ["next", b"answer", threading.current_thread().name]
 
 
 def test_without_the_loop_all_is_done_in_one_thread(

@@ -135,7 +135,12 @@ def test_what_came_with_the_head_leaves_with_the_head(
     bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[bytes] = []
-    monkeypatch.setattr(bridge.client, "send", lambda data: sent.append(bytes(data)))
+
+    def send(data: bytes) -> int:
+        sent.append(bytes(data))
+        return len(data)
+
+    monkeypatch.setattr(bridge.client, "send_nowait", send)
     answer = bridge.answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
     relay(answer, bridge.client, HEAD, CHUNKED, [], 1.0)
     assert sent == [HEAD + b"5\r\nhello\r\n0\r\n\r\n"]

@@ -105,3 +105,17 @@ def test_without_a_free_descriptor_a_request_sleeps_in_its_thread(
     assert task.coroutine is not None
     assert run_coroutine(task.coroutine, task.effect) is True
     one.is_told(b"told yes;")
+
+
+def test_a_request_that_sleeps_leaves_the_connection_it_gave_back_to_others(connect: Connect) -> None:
+    one, _ = asleep(connect)
+    one.pool.release(one.connection)
+    other = connect()
+    other.pool.close()
+    other.pool = one.pool
+    other.asks()
+    one.api_hears()
+    one.user.close()
+    assert one.ends().coroutine is not None
+    one.api.sendall(b"2")
+    other.is_told(b"told 2;")
