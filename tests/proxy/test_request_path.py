@@ -20,7 +20,7 @@ from tests.proxy.conftest import Stage
 # A ceiling: lower it when the list below gets shorter, raise it only for a reason that is written down.
 # 31, one more since finished requests are handed to proxy/reporting/ for all that sum up, and one since
 # policy price learns what conversations use in all (routing/policies/conversation_use.py).
-MAX_FILES = 33
+MAX_FILES = 32
 PACKAGE = Path(teamclaude.__file__).parent
 BODY = json.dumps(
     {"model": "claude-opus-4-8", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}
