@@ -7,17 +7,27 @@ account meanwhile cannot be seen, and makes it look smaller than it is.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Optional
 
 from ..errors import UsageError
+from ..routing.quota.lenient_json import as_count, as_fraction
 from ..routing.user_rules.week_hours import utc_calendar
 from ..values import NamedTuple
 from .api_model import TokenWeights
 from .scenario import FIVE_OF_WEEK, AccountSetup, Scenario, ScenarioSettings
-from .traffic import RequestTrace, SessionTrace, read_lines, read_session
+from .traffic import (
+    FileLine,
+    RequestTrace,
+    SessionTrace,
+    as_seconds,
+    as_time,
+    read_lines,
+    read_session,
+    recorded_files,
+)
 from .upper_bound import unconstrained_demand
 from .window_sizes import RecordedAccount, WindowSizes
 from .workload import WEEK_SEC, PlannedSession, User
@@ -63,26 +73,23 @@ class Recording(NamedTuple):
     refused: int  # requests that were refused after waiting
 
 
-def recorded_files(path: Path) -> list[Path]:
-    """Return the files of a recording's directory, or the one file."""
-    if not path.is_dir():
-        return [path]
-    files = sorted(path.glob("*.jsonl"))
-    if not files:
-        raise UsageError(f"{path} holds no recording (teamclaude record on)")
-    return files
+def read_traffic(path: Path, warn: Optional[Callable[[str], None]] = None) -> list[SessionTrace]:
+    """Read sessions to replay: a trace file, or a recording (a file of it, or its directory).
 
-
-def read_traffic(path: Path) -> list[SessionTrace]:
-    """Read sessions to replay: a trace file, or a recording (a file of it, or its directory)."""
-    sessions, rows = [], []
+    Of a file with sessions each line must be right: raises UsageError.  Else `warn` gets one line.
+    """
+    sessions, rows = [], _Rows(path)
     for file in recorded_files(path):
-        for where, value in read_lines(file):
-            if isinstance(value, dict) and "requests" in value:
-                sessions.append(read_session(value, where))
-            elif _is_measured(value):
-                rows.append(_row(value, where))
-    sessions.extend(session for _, session, _ in _conversations(rows))
+        lines = list(read_lines(file))
+        is_trace = any(line.is_session for line in lines)
+        for line in lines:
+            if is_trace and line.problem:
+                raise UsageError(line.problem)
+            if line.is_session:
+                sessions.append(read_session(line.value, line.where))
+            else:
+                rows.add(line)
+    sessions.extend(session for _, session, _ in _conversations(rows.told(warn)))
     if not sessions:
         raise UsageError(f"{path} holds no sessions")
     return sessions
@@ -90,16 +97,19 @@ def read_traffic(path: Path) -> list[SessionTrace]:
 
 def is_recording(path: Path) -> bool:
     """Return whether `path` is the proxy's own record of requests, not a file of sessions."""
-    if path.is_dir():
-        return True
-    return not any(isinstance(value, dict) and "requests" in value for _, value in read_lines(path))
+    return path.is_dir() or not any(line.is_session for line in read_lines(path))
 
 
-def read_recording(path: Path) -> Recording:
-    """Read a recording as it happened; UsageError when nothing in it was served."""
-    lines = (line for file in recorded_files(path) for line in read_lines(file))
-    rows = [_row(value, where) for where, value in lines if _is_measured(value)]
-    rows.sort(key=lambda row: row.at)
+def read_recording(path: Path, warn: Optional[Callable[[str], None]] = None) -> Recording:
+    """Read a recording as it happened; UsageError when nothing in it was served.
+
+    What can't be read is left out, and `warn` gets one line.
+    """
+    found = _Rows(path)
+    for file in recorded_files(path):
+        for line in read_lines(file):
+            found.add(line)
+    rows = sorted(found.told(warn), key=lambda row: row.at)
     served = [row for row in rows if row.served]
     if not served:
         raise UsageError(f"nothing that was answered is recorded in {path} yet (teamclaude record status)")
@@ -155,6 +165,34 @@ def _calendar_from(began: float, at: float) -> tuple[int, int]:
 # --- rows ---------------------------------------------------------------------------------------
 
 
+class _Rows:
+    """The rows of a recording that can be read: a crash or a full disk may have cut some off."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rows: list[RecordingRow] = []
+        self._problems: list[str] = []
+
+    def add(self, line: FileLine) -> None:
+        if line.problem:
+            self._problems.append(line.problem)
+        elif _is_measured(line.value):
+            try:
+                self._rows.append(_row(line.value, line.where))
+            except UsageError as error:
+                self._problems.append(str(error))
+
+    def told(self, warn: Optional[Callable[[str], None]]) -> list[RecordingRow]:
+        """Return the rows; tell of what is missing, in one line; UsageError if that is everything."""
+        count = len(self._problems)
+        if count and not self._rows:
+            raise UsageError(self._problems[0])
+        if count and warn is not None:
+            lines, first = (f"{count} lines", "the first: ") if count > 1 else ("1 line", "")
+            warn(f"{lines} of {self._path} can't be read and left out ({first}{self._problems[0]})")
+        return self._rows
+
+
 def _is_measured(value: Any) -> bool:
     """Return whether its tokens are known; the others are like use by somebody else."""
     return not isinstance(value, dict) or value.get("in", 0) is not None
@@ -162,11 +200,9 @@ def _is_measured(value: Any) -> bool:
 
 def _row(value: Any, where: str) -> RecordingRow:
     try:
-        at, waited, lasted = float(value["t"]), float(value["wait"]), float(value["s"])
-        total, out, read = (int(value[key]) for key in ("in", "out", "read"))
-        windows = {str(axis): (float(used), float(reset)) for axis, used, reset in _windows(value)}
-        if min(at, waited, lasted, total, out, read) < 0:
-            raise ValueError("a negative number")
+        at, waited, lasted = as_time(value["t"]), as_seconds(value["wait"]), as_seconds(value["s"])
+        total, out, read = (as_count(value[key]) for key in ("in", "out", "read"))
+        windows = {str(axis): (used, reset) for axis, used, reset in _windows(value)}
         return RecordingRow(
             at,
             at + waited + lasted,
@@ -178,7 +214,7 @@ def _row(value: Any, where: str) -> RecordingRow:
             read,
             lasted,
             waited,
-            float(value["life"]),
+            as_seconds(value["life"]),
             str(value["o"]),
             str(value.get("a", "")),
             windows,
@@ -187,10 +223,10 @@ def _row(value: Any, where: str) -> RecordingRow:
         raise UsageError(f"{where}: neither a session nor a recorded request ({error})") from error
 
 
-def _windows(value: Any) -> Iterator[tuple[str, Any, Any]]:
+def _windows(value: Any) -> Iterator[tuple[str, float, float]]:
     for axis, (used, reset) in value.get("q", {}).items():
         if used is not None and reset is not None:
-            yield axis, used, reset
+            yield axis, as_fraction(used), as_time(reset)
 
 
 def _conversations(rows: Iterable[RecordingRow]) -> list[tuple[float, SessionTrace, str]]:

@@ -17,9 +17,24 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from ..routing.quota.lenient_json import as_amount
 from ..values import NamedTuple
 
-__all__ = ["RequestTrace", "SessionTrace", "read_lines", "read_session", "synthetic_sessions"]
+__all__ = [
+    "FileLine",
+    "RequestTrace",
+    "SessionTrace",
+    "as_seconds",
+    "as_time",
+    "read_lines",
+    "read_session",
+    "recorded_files",
+    "synthetic_sessions",
+]
+
+
+LONGEST_SEC = 366 * 86400.0  # of a session, a request or a wait: beyond it a number is none
+LATEST_TIME = 4_102_444_800.0  # the year 2100
 
 
 class RequestTrace(NamedTuple):
@@ -43,21 +58,43 @@ class SessionTrace(NamedTuple):
 # --- from a file --------------------------------------------------------------------------------
 
 
-def read_lines(path: Path) -> Iterator[tuple[str, Any]]:
-    """Yield the JSON of each line and where it stands; UsageError names a line that cannot be read."""
+class FileLine(NamedTuple):
+    """The JSON of a line; `problem` is why it can't be read."""
+
+    where: str
+    value: Any = None
+    problem: str = ""
+
+    @property
+    def is_session(self) -> bool:
+        """Return whether it is meant as a session, not as a recorded request."""
+        return isinstance(self.value, dict) and "requests" in self.value
+
+
+def recorded_files(path: Path) -> list[Path]:
+    """Return the files of a recording's directory, or the one file."""
+    if not path.is_dir():
+        return [path]
+    files = sorted(path.glob("*.jsonl"))
+    if not files:
+        raise UsageError(f"{path} holds no recording (teamclaude record on)")
+    return files
+
+
+def read_lines(path: Path) -> Iterator[FileLine]:
+    """Yield the lines that are not empty; UsageError if the file can't be read."""
     try:
         raw = path.read_bytes()
-        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8")
-    except (OSError, EOFError, UnicodeDecodeError, gzip.zlib.error) as error:  # type: ignore[attr-defined]
+        raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+    except (OSError, EOFError, gzip.zlib.error) as error:  # type: ignore[attr-defined]
         raise UsageError(f"can't read the sessions in {path}: {error}") from error
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(raw.splitlines(), 1):
         if line.strip():
             where = f"{path}, line {number}"
             try:
-                value = json.loads(line)
-            except ValueError as error:
-                raise UsageError(f"{where}: not JSON ({error})") from error
-            yield where, value
+                yield FileLine(where, json.loads(line.decode("utf-8")))
+            except (ValueError, RecursionError) as error:
+                yield FileLine(where, problem=f"{where}: not JSON ({error})")
 
 
 def read_session(data: Any, where: str) -> SessionTrace:
@@ -78,10 +115,25 @@ def read_session(data: Any, where: str) -> SessionTrace:
 
 def _row(row: Sequence[Any]) -> tuple[float, RequestTrace]:
     at, family, total, out, prefix, duration = row
-    if min(at, total, out, prefix, duration) < 0:
-        raise ValueError("a negative number")
-    prefix = min(int(prefix), int(total))
-    return float(at), RequestTrace(0.0, str(family), int(total), int(out), prefix, float(duration))
+    total, out, prefix = (int(as_amount(count)) for count in (total, out, prefix))
+    trace = RequestTrace(0.0, str(family), total, out, min(prefix, total), as_seconds(duration))
+    return as_seconds(at), trace
+
+
+def as_seconds(value: Any) -> float:
+    """Return how long something took, or how late it began (s); ValueError for what is no such time."""
+    seconds = as_amount(value)
+    if seconds > LONGEST_SEC:
+        raise ValueError("too long")
+    return seconds
+
+
+def as_time(value: Any) -> float:
+    """Return epoch seconds; ValueError for what is none."""
+    seconds = as_amount(value)
+    if seconds > LATEST_TIME:
+        raise ValueError("not a time")
+    return seconds
 
 
 # --- synthetic ---------------------------------------------------------------------------------

@@ -138,3 +138,49 @@ def test_a_request_whose_tokens_are_unknown_is_left_out_and_is_no_empty_one(writ
     (session,) = read_traffic(place)
     assert [r.cached_prefix for r in session.requests] == [0, 10_000]
     assert read_recording(place).requests == 2
+
+
+TORN = b'{"t":1800000000.0,"c":"c","m":"op'
+
+
+@pytest.mark.parametrize(
+    ("damage", "word"),
+    [
+        (TORN, "not JSON"),  # killed, or a disk that was full
+        (b"\0" * 4096, "not JSON"),  # what a file system leaves after a power loss
+        (b"\xff\xfe garbage \xff", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b'{"t": 1}', "recorded request"),
+        (json.dumps(row(20.0, out=1e300)).encode(), "too large"),
+        (json.dumps(row(20.0, t=1e300)).encode(), "too large"),
+        (json.dumps(row(20.0, t=5e9)).encode(), "not a time"),
+        (json.dumps(row(20.0, s=1e10)).encode(), "too long"),
+        (json.dumps(row(20.0, wait=float("nan"))).encode(), "not finite"),
+        (json.dumps(row(20.0, a="x", q={"5h": [1e300, BEGIN]})).encode(), "too large"),
+    ],
+)
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_damaged_line_of_a_recording_is_left_out_and_told(written, damage, word, before):
+    place = written(row(0.0), row(60.0))
+    whole, more = read_recording(place), (json.dumps(row(30.0)) + "\n").encode()
+    file = place / "20270115-001.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join([*lines[: 1 + before], damage + b"\n", *lines[1 + before :]]))
+    warnings: list[str] = []
+    assert read_recording(place, warnings.append) == whole
+    assert len(read_traffic(place, warnings.append)) == 1
+    for line in warnings:
+        assert line.startswith(f"1 line of {place} can't be read and left out ({file}, line {2 + before}: ")
+        assert word in line
+    assert len(warnings) == 2
+    file.write_bytes(file.read_bytes() + damage + b"\n" + more)  # what follows is read
+    assert read_recording(place, warnings.append).requests == 3
+    assert warnings[-1].startswith(f"2 lines of {place} can't be read and left out (the first: ")
+
+
+def test_nothing_but_damaged_lines_is_an_error(written):
+    place = written()
+    (place / "20270115-001.jsonl").write_bytes(TORN)
+    for read in (read_recording, read_traffic):
+        with pytest.raises(UsageError, match="line 1: not JSON"):
+            read(place)

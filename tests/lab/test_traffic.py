@@ -28,6 +28,11 @@ def test_a_file_is_read_plain_or_compressed(tmp_path):
         ("nonsense", "line 1"),
         ('{"id": "x", "requests": []}', "without requests"),
         ('{"id": "x", "requests": [[0, "opus", -1, 0, 0, 0]]}', "negative"),
+        ('{"id": "x", "requests": [[0, "opus", 1e300, 0, 0, 0]]}', "too large"),
+        ('{"id": "x", "requests": [[1e300, "opus", 1, 0, 0, 0]]}', "too large"),
+        ('{"id": "x", "requests": [[0, "opus", 1, 0, 0, NaN]]}', "not finite"),
+        ('{"id": "x", "requests": [[0, "opus", 1, 0, 0, 9e9]]}', "too long"),
+        ('{"id": "x", "requests": [[0, "opus", 9, 0, 0, 1]]}\n{"id": "y", "requ', "line 2: not JSON"),
     ],
 )
 def test_what_is_no_trace_is_said_in_one_line(tmp_path, text, word):

@@ -1,7 +1,8 @@
 """Replace a file atomically and durably, readable by its owner only.
 
 A reader sees the old bytes or the new ones, never a mixture, even if the process is killed or the
-disk fills up meanwhile.  Every file of this package that holds a credential is written here.
+disk fills up meanwhile.  Every file of this package that holds a credential is written here.  What is only
+appended to is written elsewhere, and asks here whether its last line is whole.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from typing import Optional
 
 __all__ = [
+    "ends_whole",
     "foreign_writer_of",
     "foreign_writer_warning",
     "make_private_directory",
@@ -39,6 +41,21 @@ def write_private(path: str, data: bytes) -> os.stat_result:
         os.replace(temporary, target)
     _sync_directory(directory)
     return written
+
+
+def ends_whole(path: str) -> bool:
+    """Return whether a file is empty or ends with a line's end: a crash may have cut its last line off.
+
+    Raise OSError, but for a file that its owner can't read.
+    """
+    try:
+        with open(path, "rb") as file:
+            if not file.seek(0, os.SEEK_END):
+                return True
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) == b"\n"
+    except PermissionError:
+        return True
 
 
 def replace_keeping_owner(target: str, data: bytes) -> os.stat_result:

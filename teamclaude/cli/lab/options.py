@@ -16,7 +16,7 @@ from ...lab.traffic import SessionTrace, synthetic_sessions
 from ...routing.policies.registry import POLICIES
 from ...values import replace
 from ..arguments import number
-from ..terminal import did_you_mean
+from ..terminal import did_you_mean, note
 
 __all__ = [
     "OF_A_WORLD",
@@ -85,7 +85,7 @@ def traffic_of(args: argparse.Namespace) -> Sequence[SessionTrace]:
     """Return the sessions that the team's traffic is drawn from, whole."""
     if args.traffic is None:
         return synthetic_sessions(SYNTHETIC_SESSIONS, 0)
-    return read_traffic(Path(args.traffic))
+    return read_traffic(Path(args.traffic), note)
 
 
 def played_half(args: argparse.Namespace, sessions: Sequence[SessionTrace]) -> Sequence[SessionTrace]:

@@ -13,7 +13,7 @@ from ...lab.run import NO_RULES, AccountRules, run_policy
 from ...lab.score import Score
 from ...lab.study.changes import rules_of
 from ...lab.study.table import align_columns, waiting_text
-from ..terminal import json_text, plural
+from ..terminal import json_text, note, plural
 from .charts import check_svg_path, show_charts
 from .options import only_policy
 from .progress import Progress
@@ -27,7 +27,7 @@ SCHEMA = 1  # of the JSON
 def whatif(args: argparse.Namespace) -> int:
     """Replay recorded traffic with other accounts or more load (`lab whatif`)."""
     check_svg_path(args)
-    recording = read_recording(_recording_path(args))
+    recording = read_recording(_recording_path(args), note)
     if recording.length < LEAST_SEC:
         minutes = recording.length / 60.0
         raise UsageError(

@@ -64,8 +64,8 @@ class LinePrinter(BackgroundQueue[T]):
 class WholeLines:
     """Write lines to a descriptor; what a full disk has cut off gets its end before the next line."""
 
-    def __init__(self) -> None:
-        self._cut_off = False  # the last line was written partly
+    def __init__(self, cut_off: bool = False) -> None:
+        self._cut_off = cut_off  # the last line was written partly
 
     def write(self, descriptor: int, data: bytes) -> None:
         """Write all of `data`, which ends a line; raises OSError."""

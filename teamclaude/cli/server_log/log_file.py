@@ -3,7 +3,7 @@
 Rules that hold in this file:
 
 1. One thread writes.  A full or broken disk loses lines and raises OSError; the next write tries again.
-2. Lines are whole: what a full disk has cut off gets its end before the next line.
+2. Lines are whole: what a full disk or a crash has cut off gets its end before the next line.
 3. During a restart two processes write: one of them rotates, and the other one goes on in the new file.
 4. A file that somebody has moved or removed meanwhile (logrotate) is made anew.
 """
@@ -16,7 +16,7 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import Optional
 
-from ...accounts.config.atomic_write import make_private_directory
+from ...accounts.config.atomic_write import ends_whole, make_private_directory
 from ...errors import TeamClaudeError
 from .line_printer import WholeLines
 
@@ -131,10 +131,10 @@ class _Appended:
         # Not blocking: a FIFO that somebody has put there would be waited for, for ever.
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)
         self.descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o600)
-        self._lines = WholeLines()
         if not stat.S_ISREG(os.fstat(self.descriptor).st_mode):
             self.close()
             raise OSError(NOT_REGULAR)
+        self._lines = WholeLines(cut_off=not ends_whole(path))
 
     def write(self, data: bytes) -> None:
         self._lines.write(self.descriptor, data)

@@ -6,8 +6,9 @@ outcome.  Conversations and accounts are salted hashes.  There is no text, no na
 A request's thread only hands over a reference; a thread of the recorder makes and writes the rows.
 
 There is one file a day, a new one when it grows long; old ones are deleted.  A file is only appended to,
-whole lines at a time, with mode 0600 in a directory of mode 0700.  The salt of the hashes lies beside the
-files: without it they can't be linked to anything else.
+whole lines at a time, with mode 0600 in a directory of mode 0700; a line that a crash or a full disk has cut
+off gets its end before the next one.  The salt of the hashes lies beside the files: without it they can't be
+linked to anything else.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional
 
-from ...accounts.config.atomic_write import make_private_directory, write_private
+from ...accounts.config.atomic_write import ends_whole, make_private_directory, write_private
 from ...accounts.config.state_place import state_place
 from ...routing.quota.model_prices import family_of
 from ..http.path_kinds import PathKind
@@ -198,8 +199,12 @@ class TraceFile:
         if self._handle < 0 or day != self._day or self._size >= self._max_bytes:
             self._open(day)
         view = memoryview(lines)
-        while view:
-            view = view[os.write(self._handle, view) :]
+        try:
+            while view:
+                view = view[os.write(self._handle, view) :]
+        except OSError:
+            self.close()  # to be opened again, which ends the line that is cut off now
+            raise
         self._size += len(lines)
 
     def close(self) -> None:
@@ -226,6 +231,8 @@ class TraceFile:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
         self._handle = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o600)
         self._day, self._size = day, os.fstat(self._handle).st_size
+        if not ends_whole(str(path)):
+            self._size += os.write(self._handle, b"\n")
         self._prune(day)
 
     def _prune(self, today: str) -> None:

@@ -11,9 +11,23 @@ from typing import Any, Callable, Optional, TypeVar
 
 from .usage import Usage
 
-__all__ = ["LenientObject", "as_count", "as_counts", "as_flag", "as_number", "as_text", "as_usage"]
+__all__ = [
+    "MAX_FRACTION",
+    "LenientObject",
+    "as_amount",
+    "as_count",
+    "as_counts",
+    "as_flag",
+    "as_fraction",
+    "as_number",
+    "as_text",
+    "as_usage",
+]
 
 T = TypeVar("T")
+
+MAX_AMOUNT = 2.0**50  # far above what is ever counted, and exact as a float, also in sums
+MAX_FRACTION = 10.0
 
 
 class LenientObject:
@@ -84,12 +98,30 @@ def as_number(value: Any) -> float:
     return number
 
 
-def as_count(value: Any) -> int:
-    """Return a whole number that is not negative."""
+def as_amount(value: Any) -> float:
+    """Return a number of seconds, tokens or dollars: not negative, and MAX_AMOUNT at most."""
     number = as_number(value)
-    if number < 0 or number != int(number):
+    if number < 0:
+        raise ValueError("not an amount: it is negative")
+    if number > MAX_AMOUNT:
+        raise ValueError("too large")
+    return number
+
+
+def as_count(value: Any) -> int:
+    """Return a whole number that is not negative, and MAX_AMOUNT at most."""
+    number = as_amount(value)
+    if number != int(number):
         raise ValueError("not a count")
     return int(value)
+
+
+def as_fraction(value: Any) -> float:
+    """Return the used share of a window: it may be over 1 (1.13 has been seen)."""
+    number = as_amount(value)
+    if number > MAX_FRACTION:
+        raise ValueError("too large")
+    return number
 
 
 def as_flag(value: Any) -> bool:

@@ -178,6 +178,22 @@ def test_whatif_with_one_more_account(capsys, tmp_path, monkeypatch):
     assert capsys.readouterr().out.splitlines()[-1].startswith("3 times the work with 1 account would have ")
 
 
+def test_damaged_lines_of_a_recording_are_told_on_stderr_and_the_others_are_played(capsys, tmp_path):
+    place = recorded(tmp_path / "r")
+    words = ["--traffic", str(place)]
+    assert main(["lab", "whatif", *words]) == 0
+    whole = capsys.readouterr().out
+    file = next(place.glob("*.jsonl"))
+    file.write_bytes(file.read_bytes() + b'{"t":1800000000.0,"c')
+    told = f"1 line of {place} can't be read and left out ({file}, line 41: not JSON"
+    for command in (["lab", "whatif"], [*RUN, "--policy", "sticky", *SMALL]):
+        assert main([*command, *words]) == 0
+        found = capsys.readouterr()
+        assert found.err.startswith(told)
+        assert found.err.count("\n") == 1
+        assert found.out == whole or command != ["lab", "whatif"]
+
+
 def test_whatif_with_a_cap(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("TEAMCLAUDE_CONFIG", str(tmp_path / "teamclaude.json"))
     words = ["lab", "whatif", "--traffic", str(recorded(tmp_path / "r"))]

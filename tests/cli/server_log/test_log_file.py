@@ -52,6 +52,16 @@ def test_size_and_number_are_bounded_and_lines_stay_whole(
     assert lines == everything[-len(lines) :]
 
 
+def test_a_line_that_a_crash_has_cut_off_gets_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "server.log"
+    path.write_text('{"a":1}\n{"a":')
+    for _ in range(2):
+        made = opened(path, [])
+        made.write('{"a":2}\n')
+        made.close()
+    assert path.read_text() == '{"a":1}\n{"a":\n{"a":2}\n{"a":2}\n'
+
+
 @pytest.mark.skipif(os.name == "nt", reason="directories have no modes")
 def test_a_rotation_that_fails_loses_lines_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -145,6 +145,39 @@ def test_a_new_file_each_day_and_when_one_is_long_and_old_ones_go(tmp_path: Path
     assert [path.stat().st_size for path in again.files()] == [12, 6]
 
 
+def test_a_line_that_a_crash_has_cut_off_gets_its_end(tmp_path: Path) -> None:
+    file = TraceFile(tmp_path)
+    file.append(b'{"n":1}\n', DAY)
+    file.close()
+    (path,) = file.files()
+    path.write_bytes(path.read_bytes() + b'{"n":2')
+    for _ in range(2):
+        again = TraceFile(tmp_path)
+        again.append(b'{"n":3}\n', DAY)
+        again.close()
+    assert path.read_bytes() == b'{"n":1}\n{"n":2\n{"n":3}\n{"n":3}\n'
+
+
+def test_a_line_that_a_full_disk_has_cut_off_gets_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, write = TraceFile(tmp_path), os.write
+    left = [4]
+
+    def full(handle: int, data: bytes) -> int:
+        if not left:
+            raise OSError(28, "No space left on device")
+        return write(handle, bytes(data)[: left.pop()])
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.write", full)
+        with pytest.raises(OSError, match="No space"):
+            file.append(b'{"n":1}\n', DAY)
+    file.append(b'{"n":2}\n', DAY)
+    file.close()
+    assert file.files()[0].read_bytes() == b'{"n"\n{"n":2}\n'
+
+
 def test_a_directory_that_cant_be_written_is_one_warning_and_no_error(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     warnings: list[str] = []
