@@ -81,6 +81,8 @@ def apply_usage_report(account: Account, reading: QuotaReading, sent_at: float, 
 
 def record_success(account: Account, lease: Lease, reading: QuotaReading, rules: Rules, now: float) -> None:
     """Record a response below 400: the streak is over, and the caps are at least what was just served."""
+    if not lease.holds_slot and account.is_benched(now):
+        return  # what uses no quota does not tell whether the bench is right
     account.proven, account.streak = True, 0
     if not lease.holds_slot:
         return
@@ -164,8 +166,8 @@ def bench_for_login(account: Account, until: float, message: str, now: float) ->
     """Bench an account whose token is refused and cannot be renewed before `until`."""
     account.last_reading = None
     bench(account, now, message, until)
-    if account.bench_until == until:  # not a longer bench, which new credentials do not end
-        account.login_bench = until
+    # Less than a longer bench, which new credentials do not end.
+    account.login_bench = min(max(until, now + MIN_BENCH_SEC), account.bench_until)
 
 
 def mark_suspect(account: Account, now: float) -> None:

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from typing import Optional, Protocol
 
 from .candidates import Candidates, find_candidates
-from .eligible import ROUTE, exclusions, named_account_block
+from .eligible import ROUTE, TRIED, costless_block, exclusions, named_account_block
 from .policies.base import Placement, Policy
 from .quota.rules import Rules
 from .shared_choice import SharedChoices, find_once
@@ -188,6 +188,8 @@ class Choice:
         if not restricted and home.is_unrestricted(self.rules.full, self.now):
             return ""  # nearly always: with the reasons looked for one by one a decision took a third more
         block = self._block(home)
+        if block is not None and self.request.continues_thread and not self.request.uses_quota:
+            block = costless_block(home, block, self.request, self.now)
         if block is not None:
             if self.request.detour and block.rule == "tried":
                 return Reason.DETOUR
@@ -335,7 +337,7 @@ class Choice:
         scope = self.request.scope if account.scoped_refusals else None
         block = account.block(self.request.model, self.rules, self.now, scope)
         if block is None and account.key in self.request.tried:
-            block = Block("tried", "already refused this request", NEVER)
+            block = TRIED
         if shared is not None:
             shared.blocks[key] = block
         return block

@@ -4,10 +4,20 @@
 2. What is billed, a last-resort key or extra usage, serves when the request may be paid for, or when no other
    account comes back by a short wait: a key that a route names alone serves at once.
 3. Of the rest only the tier of the smallest priority number serves; a route may have tiers of its own.
-4. For a request that names its account (a client's pin, or a file that this account made) less is in the way.
-   One that takes no slot spends no quota: a bench or a full window does not keep it away.  Nor do refusals
-   that other accounts would have served: a client that insists on the account gets its message.  What the
-   owner of the account has limited stays limited.
+4. What uses no quota (`RoutingRequest.uses_quota`) goes to these accounts as well.  Where none is left, it
+   goes to those that are merely closed to work (`costless_block`), subscriptions first:
+
+       in the way of both                 in the way of work alone
+       the account is disabled            a full window, also of a model
+       its login is refused               maxUsage, reserve, maxSpend
+       its token can't be renewed         a bench after a 429, a 403 or another refusal
+       the request's route leaves it out  a refusal of this model with these betas
+       it has refused this request
+
+5. For a request that names its account (a client's pin, or a file that this account made) less is in the way.
+   What uses no quota goes there by the same table.  Refusals that other accounts would have served keep no
+   work away: a client that insists on the account gets its message.  What the owner of the account has
+   limited stays limited.
 """
 
 from __future__ import annotations
@@ -21,9 +31,19 @@ from .state.account import Account, Block
 from .state.decision import NEVER, Exclusion, RoutingRequest
 from .user_rules.routes import Route
 
-__all__ = ["ROUTE", "Eligible", "WhyNot", "exclusions", "find_eligible", "named_account_block"]
+__all__ = [
+    "ROUTE",
+    "TRIED",
+    "Eligible",
+    "WhyNot",
+    "costless_block",
+    "exclusions",
+    "find_eligible",
+    "named_account_block",
+]
 
 ROUTE = "route"  # the rule that excludes an account which the request's route leaves out
+TRIED = Block("tried", "already refused this request", NEVER)
 NEEDS_OWNER = frozenset({"disabled", "auth_failed"})  # rules whose end only the owner brings
 
 
@@ -82,15 +102,27 @@ def find_eligible(
             for account in blocked
         )
 
+    def block_here(account: Account) -> Optional[Block]:
+        block = block_of(account)
+        if block is None or request.uses_quota:
+            return block
+        return costless_block(account, block, request, now) or block
+
     def explain() -> WhyNot:
-        blocks = [(account, block) for account in blocked if (block := block_of(account)) is not None]
+        closed = (account for account in blocked if account not in left)
+        blocks = [(account, block) for account in closed if (block := block_here(account)) is not None]
         excluded = [Exclusion(account.key, block.rule, block.detail) for account, block in blocks]
         excluded.extend(Exclusion(a.key, *_paid_exclusion(a)) for a in usable if a not in left)
         paid = count_paid()
         soonest = min((block.until for a, block in blocks if paid or not a.spec.is_paid), default=NEVER)
         return WhyNot((*excluded, *other_tiers), soonest)
 
-    left = free or (usable if usable and count_paid() else [])
+    left = free
+    if not free:
+        if not request.uses_quota:
+            usable = _open_at_no_cost(accounts, request, block_of, now)
+            left = [account for account in usable if not account.spec.is_paid]
+        left = left or (usable if usable and count_paid() else [])
     best, other_tiers = _best_tier(left, not_full, request.route)
     return Eligible(best, explain)
 
@@ -99,14 +131,35 @@ def named_account_block(
     account: Account, block: Block, request: RoutingRequest, now: float
 ) -> Optional[Block]:
     """Return the block as it holds for a request that names this account; None: it may go there."""
+    if not request.uses_quota:
+        return costless_block(account, block, request, now)
     if block.rule == ROUTE:
         return block
-    spends_quota = request.needs_slot or account.key in request.tried
-    if not spends_quota and block.rule not in NEEDS_OWNER:
-        return None
     if block.rule == "refuses this" or account.is_benched_for_refusals(now):
-        return account.owner_block(request.model, now) if request.needs_slot else None
+        return account.owner_block(request.model, now)
     return block
+
+
+def costless_block(account: Account, block: Block, request: RoutingRequest, now: float) -> Optional[Block]:
+    """Return what keeps a request that uses no quota from an account with this block; None: nothing."""
+    if block.rule == ROUTE:
+        return block
+    if account.key in request.tried:
+        return TRIED
+    return account.login_block(now)
+
+
+def _open_at_no_cost(
+    accounts: Collection[Account],
+    request: RoutingRequest,
+    block_of: Callable[[Account], Optional[Block]],
+    now: float,
+) -> list[Account]:
+    return [
+        account
+        for account in accounts
+        if (block := block_of(account)) is None or costless_block(account, block, request, now) is None
+    ]
 
 
 def _justifies_paid(

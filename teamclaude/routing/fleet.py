@@ -114,6 +114,7 @@ class Fleet:
             account.auth_failed = ""
             if account.bench_until == account.login_bench:
                 account.bench_until = min(account.bench_until, now)
+            account.login_bench = 0.0
 
     def pin(self, account: Optional[str], session: Optional[str] = None) -> None:
         """Pin a session, or everything, to an account key; None removes the pin.

@@ -28,7 +28,7 @@ STATUSES = (200,) * 20 + (429, 429, 429, 401, 403, 400, 500, 529)
 KEPT = {Reason.KEPT, Reason.PINNED}
 
 
-OPEN_TO_ITS_OWN = ("active", "benched")
+WITH_LOGIN = ("active", "benched")
 
 
 class Walk:
@@ -100,6 +100,7 @@ class Walk:
             model=some(MODELS),
             cache_life=some((300.0, 3600.0)),
             needs_slot=self.random.random() > 0.1,
+            is_uncounted=self.random.random() < 0.05,
             pin=some((None,) * 60 + NAMES),
             tried=tuple(self.random.sample(NAMES, some((0, 0, 0, 1, 2)))),
             allow_paid=self.random.random() < 0.2,
@@ -180,14 +181,16 @@ class Walk:
     def check_decision(self, ask: RoutingRequest, decision: Decision, usable: list[Account]) -> None:
         fleet = self.fleet
         self.reasons.add(decision.reason)
+        free_of_charge = [a for a in usable if not a.is_costly(ask.model, self.rules, self.now)]
         if decision.account is None:
             free = [a for a in usable if not a.spec.is_paid or ask.allow_paid]
             assert not free or (ask.pin is not None and ask.pin not in [a.key for a in free])
         else:
             taken = fleet.accounts[decision.account]
-            # What takes no slot may go to its own account whatever its quota.
-            pinned = not ask.needs_slot and ask.pin == taken.key and taken.status(self.now) in OPEN_TO_ITS_OWN
-            assert taken in usable or (pinned and taken.key not in ask.tried)
+            # What uses no quota may go to an account that is merely closed to work.
+            has_login = taken.status(self.now) in WITH_LOGIN and taken.login_block(self.now) is None
+            costless = not ask.uses_quota and has_login and taken.key not in ask.tried
+            assert taken in usable or (costless and (ask.pin == taken.key or not free_of_charge))
             assert ask.pin in (None, decision.account)
         if decision.reason not in KEPT and ask.pin is None:
             named = [exclusion.account for exclusion in decision.excluded]

@@ -17,7 +17,7 @@ from ...errors import NotFoundError, UsageError
 from ...routing.state.decision import Lease, RoutingRequest
 from ..http.head import RequestHead
 from ..http.header_rewrite import own_header_text
-from ..http.path_kinds import PathKind
+from ..http.path_kinds import PathKind, works_uncounted
 from ..messages.body_scan import NO_FACTS, BodyFacts, cache_digests, leading_model, scan_body
 from ..messages.proxy_keys import CLIENT
 from ..net.bodies.spool import is_spooled
@@ -96,6 +96,7 @@ def _read_request(
         model=facts.model,
         cache_life=_cache_life(facts, context),
         needs_slot=inference,
+        is_uncounted=not inference and works_uncounted(exchange.route, exchange.head.method),
         pin=pin,
         pin_costs_nothing=pin is not None and exchange.caller is not None and exchange.caller.role == CLIENT,
         betas=ids.betas,

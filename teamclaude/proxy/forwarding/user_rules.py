@@ -25,7 +25,7 @@ from ...routing.user_rules.patterns import normalized_path
 from ...routing.user_rules.routes import RequestFacts, Route
 from ...routing.user_rules.spend import NO_SPEND_LIMITS, Period, periods_of
 from ..http.header_rewrite import own_header_text
-from ..http.path_kinds import PathKind, works_uncounted
+from ..http.path_kinds import PathKind
 from ..messages.named_models import model_of_message, models_of_batch
 from ..records.exchange import Exchange, RoutedRequest
 from .account_targets import local_calendar
@@ -90,7 +90,7 @@ def with_facts(request: RoutingRequest, exchange: Exchange, context: RequestCont
     project, known = _project(request, exchange, context), exchange.memo.routed
     if known is not None and known.request is request and known.routes is routes and known.project == project:
         return known.result
-    gives_work = works_uncounted(exchange.route, exchange.head.method)
+    gives_work = request.is_uncounted
     models = request.facts.models
     if routes.by_model and not models and (gives_work or exchange.route.kind in _OF_ONE_MODEL):
         models = _models(request, exchange, gives_work)

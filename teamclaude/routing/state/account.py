@@ -72,7 +72,8 @@ class Account(UsageTotals):
     bench_began: Optional[float] = None  # of the last bench, also when it is over
     bench_until: float = 0.0
     bench_reason: str = ""
-    login_bench: float = 0.0  # the bench_until that new credentials end
+    # Until when its token can't be renewed; new credentials end a bench that ends with it.
+    login_bench: float = 0.0
     auth_failed: str = ""  # why its credential is refused; empty while it is good
     streak: int = 0
     proven: bool = False
@@ -205,14 +206,23 @@ class Account(UsageTotals):
 
     def general_block(self, now: float) -> Optional[Block]:
         """Return the block for all work: disabled, its login refused, or benched."""
-        if not self.spec.enabled:
-            return Block("disabled", "disabled by its owner", NEVER)
-        if self.auth_failed:
-            return Block("auth_failed", self.auth_failed, NEVER)
+        if self.needs_owner:
+            return self.login_block(now)
         if self.is_benched(now) and not 0.0 < self.probe_at <= now:
             block = Block("account benched", self.bench_reason, self.bench_until)
             return later(self.spend_block(now), block)
         return self.spend_block(now)
+
+    def login_block(self, now: float) -> Optional[Block]:
+        """Return the block for whatever is sent there, also what uses no quota: there is no usable login."""
+        if not self.spec.enabled:
+            return Block("disabled", "disabled by its owner", NEVER)
+        if self.auth_failed:
+            return Block("auth_failed", self.auth_failed, NEVER)
+        until = min(self.login_bench, self.bench_until)  # that of a clock which was set back ends with both
+        if until <= now:
+            return None
+        return Block("account benched", self.bench_reason, until)
 
     def spend_block(self, now: float) -> Optional[Block]:
         """Return the block of an API key that has cost as much as it may."""

@@ -76,6 +76,7 @@ class RoutingRequest(NamedTuple):
     model: Optional[str] = None
     cache_life: float = 300.0  # seconds its prompt cache lives
     needs_slot: bool = True  # False off the inference path: no slot, no binding
+    is_uncounted: bool = False  # a batch or a completion: takes no slot, but uses quota
     pin: Optional[str] = None  # account key the client insists on
     pin_costs_nothing: bool = False  # the pin must not cost money: who sent it may not decide that
     tried: tuple[str, ...] = ()  # account keys that already refused this request
@@ -93,6 +94,11 @@ class RoutingRequest(NamedTuple):
     def with_hold(self, seconds: float) -> RoutingRequest:
         """Return the request with `hold_sec` replaced; `_replace` takes 1 us longer."""
         return RoutingRequest(*self[:-1], seconds)
+
+    @property
+    def uses_quota(self) -> bool:
+        """Whether serving it uses any of the account's quota; counting tokens, files and lists don't."""
+        return self.needs_slot or self.is_uncounted
 
     @property
     def conversation(self) -> Optional[str]:
