@@ -4,7 +4,7 @@
 2. A request that no account can serve is expected on the first of the excluded accounts that comes back by
    itself; an account that already refused it, or that needs its owner, does not.
 3. What costs money, a last-resort key or extra usage, is expected when the request has waited long enough to
-   be given it.
+   be given it and the account can serve.  By the same rule wait_queue.py lets a request wait for it.
 4. A request that the policy holds at the gate is expected nowhere.
 
 Nothing here changes state.
@@ -17,6 +17,7 @@ from typing import Optional
 
 from ..values import NamedTuple
 from .fleet import Fleet
+from .state.account import Account
 from .state.decision import NEVER, Reason, RoutingRequest
 from .state.waiter import Waiter
 
@@ -45,7 +46,8 @@ def expected_account(fleet: Fleet, waiter: Waiter, now: float) -> ExpectedAccoun
         return ExpectedAccount(wait.account if account is None else account.name)
     if wait.decision.reason == Reason.GATE:
         return NOT_EXPECTED
-    returns = [*_returning_accounts(fleet, waiter, now), *_paid_accounts(fleet, waiter, now)]
+    paid = (ExpectedAccount(account.name, at) for account, at in _paid_accounts(fleet, waiter, now))
+    returns = [*_returning_accounts(fleet, waiter, now), *paid]
     return min(returns, key=lambda expected: expected.back_at or 0.0, default=NOT_EXPECTED)
 
 
@@ -58,36 +60,32 @@ def _returning_accounts(fleet: Fleet, waiter: Waiter, now: float) -> Iterator[Ex
     for key in dict.fromkeys(excluded.account for excluded in decision.excluded):
         account = fleet.accounts.get(key)
         block = None if account is None else account.block(request.model, fleet.rules, now, request.scope)
-        if account is None or block is None or key in request.tried or not _is_allowed(request, key):
+        if account is None or block is None or not _may_serve(request, key):
             continue
         if earliest <= block.until < NEVER:
             yield ExpectedAccount(account.name, block.until)
 
 
-def _is_allowed(request: RoutingRequest, key: str) -> bool:
-    return not request.allowed or key in request.allowed
-
-
-def _paid_accounts(fleet: Fleet, waiter: Waiter, now: float) -> Iterator[ExpectedAccount]:
-    request, at = waiter.request, waiter.since + waiter.limits.paid_after
-    if request.allow_paid or request.pin is not None or at >= NEVER:
-        return
-    for account in fleet.accounts.values():
-        costly = _is_allowed(request, account.key) and account.is_costly(request.model, fleet.rules, now)
-        if costly and account.block(request.model, fleet.rules, at, request.scope) is None:
-            yield ExpectedAccount(account.name, at)
+def _may_serve(request: RoutingRequest, key: str) -> bool:
+    return key not in request.tried and (not request.allowed or key in request.allowed)
 
 
 def paid_at(fleet: Fleet, waiter: Waiter, now: float) -> float:
     """Return when an account that costs money may serve the waiter; NEVER: none will."""
+    return min((at for _, at in _paid_accounts(fleet, waiter, now)), default=NEVER)
+
+
+def _paid_accounts(fleet: Fleet, waiter: Waiter, now: float) -> Iterator[tuple[Account, float]]:
+    """Yield the accounts that may serve the waiter for money alone, and from when on (epoch seconds).
+
+    There are none for a request that names its account; nor once it may be paid for: then its decision counts
+    them like any other.
+    """
     request, at = waiter.request, max(now, waiter.since + waiter.limits.paid_after)
-    # Another account than the one that is named may not serve it.
-    if at >= NEVER or request.pin is not None or request.owner is not None:
-        return NEVER
-    found = NEVER
+    if at >= NEVER or request.allow_paid or request.pin is not None or request.owner in fleet.accounts:
+        return
     for account in fleet.accounts.values():
-        pays = account.spec.is_paid or (account.spec.allow_extra_usage and account.extra_usage)
-        if pays and (not request.allowed or account.key in request.allowed):
+        if _may_serve(request, account.key) and account.is_costly(request.model, fleet.rules, now):
             block = account.block(request.model, fleet.rules, at, request.scope)
-            found = min(found, at if block is None else max(at, block.until))
-    return found
+            if block is None or block.until < NEVER:
+                yield account, at if block is None else max(at, block.until)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
 from teamclaude.routing.expected_account import NOT_EXPECTED, ExpectedAccount, expected_account
 from teamclaude.routing.state.account import AccountSpec, ScopedRefusal
-from teamclaude.routing.state.decision import Decision, Reason, RoutingRequest, Wait
+from teamclaude.routing.state.decision import NEVER, Decision, Reason, RoutingRequest, Wait
 from teamclaude.routing.user_rules.caps import Caps
 from teamclaude.routing.wait_queue import Waiter, WaitLimits, WaitQueue
 
@@ -198,3 +198,28 @@ def test_what_costs_money_is_waited_for_if_it_may_serve_in_time(make_pool: Any, 
     queue, waiter = WaitQueue(pool.fleet), Waiter(request, WaitLimits(300.0, paid_after=290.0), pool.now)
     queue.enter(waiter, pool.now)
     assert queue.is_hopeless(waiter, pool.now) == (closed not in ("", "a while"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "closed_for", "expected"),
+    [
+        (RoutingRequest("s"), 0.0, 290.0),
+        (RoutingRequest("s"), 700.0, 700.0),
+        (RoutingRequest("s"), NEVER, None),
+        (RoutingRequest("s", tried=("paid",)), 0.0, None),
+        (RoutingRequest("s", allowed=("a",)), 0.0, None),
+        (RoutingRequest("s", owner="a"), 0.0, None),
+        (RoutingRequest("s", owner="gone"), 0.0, 290.0),
+        (RoutingRequest("s", pin="a"), 0.0, None),
+    ],
+)
+def test_what_is_waited_for_is_what_is_expected(
+    make_pool: Any, asked: RoutingRequest, closed_for: float, expected: Optional[float]
+) -> None:
+    pool = make_pool("a", PAID)
+    pool["a"].bench_until = pool.now + HOUR
+    pool["paid"].bench_until = pool.now + closed_for
+    waiter = stand(pool, asked, WaitLimits(2000.0, paid_after=290.0))
+    first = ("a", HOUR) if expected is None else ("paid", expected)
+    assert expected_account(pool.fleet, waiter, pool.now) == (first[0], pool.now + first[1])
+    assert WaitQueue(pool.fleet).is_hopeless(waiter, pool.now) is (expected is None)
