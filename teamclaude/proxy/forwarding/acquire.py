@@ -4,13 +4,11 @@ Rules that hold in this file:
 
 1. No slot is held while the request pauses between two attempts.
 2. An account whose login refused the request is not worth waiting for: others are looked for before holding.
-3. The error says when an account is back.  `Retry-After` adds up to 15 % at random, so that clients that
-   were told the same moment do not return all at once.
+3. The error says when an account is back, and so does `Retry-After` (`retry_after_sec`).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Optional
@@ -32,7 +30,7 @@ from ..records.wait_texts import clock_time, duration_text
 from .account_targets import UpstreamTarget
 from .context import RequestContext
 from .hold import Hold
-from .queued_request import QueuedRequest
+from .queued_request import QueuedRequest, retry_after_sec
 from .refusals import Refusals
 from .retry import Action, Failure, Step
 from .router import NO_WAIT, NoUsableAccountError, WaitLimits
@@ -41,7 +39,6 @@ from .user_rules import with_facts
 __all__ = ["AccountAcquirer", "no_account_error", "sleep_briefly"]
 
 BUSY_RETRY_AFTER_SEC = 5
-RETRY_AFTER_JITTER = 0.15
 # Rules that no waiting lifts.
 NEEDS_OPERATOR = frozenset({"auth_failed", "disabled", "tried", "costs money", ROUTE})
 API_KEY_WAITS = "API key waits"  # not throttled: kept as a last resort
@@ -242,5 +239,4 @@ def no_account_error(
     else:
         subject = f"All {len(throttled)} accounts are throttled; the first"
     back = f"back at {clock_time(decision.retry_at, now)} (in {duration_text(seconds)})"
-    retry_after = math.ceil(seconds * (1.0 + RETRY_AFTER_JITTER * jitter))
-    return NoAccountAvailableError(f"{subject} is {back}{routed}. {listed}", retry_after)
+    return NoAccountAvailableError(f"{subject} is {back}{routed}. {listed}", retry_after_sec(seconds, jitter))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 from ...routing.state.decision import Decision
 from ...routing.wait_queue import Waiter
 from ..net.coroutine import Sleep, WakeUp
 
-__all__ = ["CLIENT_CHECK_SEC", "NoUsableAccountError", "QueuedRequest"]
+__all__ = ["CLIENT_CHECK_SEC", "NoUsableAccountError", "QueuedRequest", "retry_after_sec"]
 
 # How often a waiter checks its client: a disconnect must be noticed within 1 s.
 CLIENT_CHECK_SEC = 0.4
 SHORTEST_SEC = 0.001  # of a sleep
+JITTER, MAX_JITTER_SEC = 0.1, 30.0
 
 
 class NoUsableAccountError(Exception):
@@ -20,6 +23,14 @@ class NoUsableAccountError(Exception):
         super().__init__(decision.reason)
         self.decision = decision
         self.waited = waited
+
+
+def retry_after_sec(seconds: float, jitter: float) -> int:
+    """Return `Retry-After` for a wait of so long: up to a tenth more, at most half a minute.
+
+    Clients that were told the same moment then do not return all at once.  `jitter`: 0-1, random.
+    """
+    return math.ceil(seconds + min(JITTER * seconds, MAX_JITTER_SEC) * jitter)
 
 
 class QueuedRequest(Waiter):

@@ -70,9 +70,22 @@ def test_what_an_account_said_to_this_request_is_preferred() -> None:
     assert "alice: hard cap" in str(error_for(("ka", "hard cap", ""))), "a rule without words is its own"
 
 
-@pytest.mark.parametrize(("jitter", "expected"), [(0.0, 1000), (0.5, 1075), (1.0, 1150)])
-def test_the_jitter_only_delays_and_at_most_by_15_percent(jitter: float, expected: int) -> None:
-    error = error_for(BENCHED_A, retry_in=1000.0, jitter=jitter)
+@pytest.mark.parametrize(
+    ("retry_in", "jitter", "expected"),
+    [
+        (100.0, 0.0, 100),
+        (100.0, 0.5, 105),
+        (100.0, 1.0, 110),
+        (300.0, 1.0, 330),
+        (301.0, 1.0, 331),
+        (200_000.0, 0.5, 200_015),
+        (200_000.0, 1.0, 200_030),
+    ],
+)
+def test_the_jitter_only_delays_by_a_tenth_and_by_30_s_at_most(
+    retry_in: float, jitter: float, expected: int
+) -> None:
+    error = error_for(BENCHED_A, retry_in=retry_in, jitter=jitter)
     assert isinstance(error, NoAccountAvailableError)
     assert error.retry_after == expected
 
