@@ -79,12 +79,12 @@ class LocalControls:
             return CommandResult(str(error), "bad")
 
     def _pin(self, command: Command) -> CommandResult:
-        self._service.runtime.switch(command.account, command.session or None)
+        self._service.runtime.controls.switch(command.account, command.session or None)
         what = "this session goes" if command.session else "all work goes"
         return CommandResult(f"{what} to {command.account} from now on", "good")
 
     def _unpin(self, command: Command) -> CommandResult:
-        self._service.runtime.switch(None, command.session or None)
+        self._service.runtime.controls.switch(None, command.session or None)
         what = "this session" if command.session else "all work"
         return CommandResult(f"{what} is routed automatically again", "good")
 
@@ -102,7 +102,7 @@ class LocalControls:
         return CommandResult(f"{command.account} is removed", "good")
 
     def _set_enabled(self, command: Command, enabled: bool) -> CommandResult:
-        self._service.runtime.set_enabled(command.account, enabled)
+        self._service.runtime.controls.set_enabled(command.account, enabled)
         return CommandResult(
             f"{command.account} {'serves again' if enabled else 'gets no more work'}", "good"
         )

@@ -20,6 +20,7 @@ What happens to one request lives in the folders below; nothing there imports a 
 - net: sockets, connection pools and the event loop
 - records: what is known and kept of each request
 - observed_state: what a server has observed, as one object for the state file and its successor
+- operator_controls: pins, accounts in service and the recording, as changed while it runs
 - own_requests: what the server asks the API by itself, if the config file wants it
 - page_endpoints: the paths of the web page: its document, signing in and out, its stream
 - replies: responses of the proxy's own, as bytes

@@ -184,13 +184,13 @@ class Endpoints:
             raise BadRequestError("Expected the whole path of a directory as project.")
         if session and not (len(session) <= MAX_ID_CHARS and session.isprintable()):
             raise BadRequestError(f"No session has such an id: at most {MAX_ID_CHARS} printable characters.")
-        return json_reply(self._runtime.switch(account or None, session or None, project or None))
+        return json_reply(self._runtime.controls.switch(account or None, session or None, project or None))
 
     def _switch_price(self, request: EndpointRequest) -> EndpointReply:
         account = request.query.get("account")
         if not account:
             raise BadRequestError("Expected account=NAME, with session=ID for one session.")
-        price = self._runtime.switch_price(account, request.query.get("session") or None)
+        price = self._runtime.controls.switch_price(account, request.query.get("session") or None)
         return json_reply(
             {
                 "account": account,
@@ -203,16 +203,16 @@ class Endpoints:
         )
 
     def _record(self, request: EndpointRequest) -> EndpointReply:
-        return json_reply(self._runtime.record(None))
+        return json_reply(self._runtime.controls.record(None))
 
     def _set_record(self, request: EndpointRequest) -> EndpointReply:
         on = json_object(request.body).get("on")
         if not isinstance(on, bool):
             raise BadRequestError('Expected {"on": true} or {"on": false}.')
-        return json_reply(self._runtime.record(on))
+        return json_reply(self._runtime.controls.record(on))
 
     def _set_enabled(self, request: EndpointRequest, name: str, verb: str) -> EndpointReply:
-        return json_reply(self._runtime.set_enabled(name, verb == "enable"))
+        return json_reply(self._runtime.controls.set_enabled(name, verb == "enable"))
 
 
 def _own_only(request: EndpointRequest) -> Optional[str]:

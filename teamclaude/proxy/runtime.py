@@ -1,4 +1,4 @@
-"""What lives as long as the server: the current configuration, routing, journal and controls.
+"""What lives as long as the server: the current configuration, routing and journal.
 
 A reload builds a new RequestContext and swaps it in one assignment: requests see the old one or the new one,
 never a mixture.
@@ -17,22 +17,16 @@ from .. import __version__
 from ..accounts.config.changes import changed_keys, keys_needing_restart
 from ..accounts.config.config import Config
 from ..accounts.config.config_file import ConfigFile
-from ..accounts.config.edits import edit_account
-from ..accounts.config.identity import find_name
 from ..accounts.tokens.last_good import LastGoodConfig
 from ..accounts.tokens.token_manager import TokenManager
-from ..errors import BadRequestError, ConfigError, NotFoundError, UsageError
+from ..errors import BadRequestError, ConfigError
 from ..forecast.views import PoolForecast, with_forecast
 from ..history.writer import HistoryWriter
 from ..request_views import AccountTrend
 from ..routing.pool.fair_share import PoolWindow, pool_windows
 from ..routing.quota.usage import Price
-from ..routing.switch_price import SwitchPrice, switch_price
-from ..routing.user_rules.patterns import normalized_path
-from ..routing.user_rules.route_notes import forbidding_route
 from ..snapshot import HeldView, NeedsYouView, ProbeView, Snapshot, SystemView
 from ..threads import Signal, WorkerThreads
-from ..typed_json import to_json
 from ..values import replace
 from .answers.page import Page
 from .clients.usage import ClientUsage
@@ -50,6 +44,7 @@ from .net.bodies.spool import Spool
 from .net.connections import Connections
 from .net.event_loop import EventLoop
 from .net.transport import UpstreamPool
+from .operator_controls import OperatorControls
 from .records.exchange import Exchange
 from .records.journal import Journal
 from .reporting.alerting import AlertCounts
@@ -70,7 +65,7 @@ class Reloads:
 
 
 class Runtime:
-    """What all connections share, and the controls of the operator."""
+    """What all connections share."""
 
     def __init__(
         self,
@@ -137,6 +132,7 @@ class Runtime:
         self._recently_refused = RecentlyRefused()
         self._event_loop = EventLoop()
         self._targets = CurrentTargets(targets)
+        self.controls = OperatorControls(self, config_file, self._targets)
         self.context = self._make_context(config, router, make_pool(config))
         check_proxies(config, self.context.pool)
         self._last_good = LastGoodConfig(config_file, config, self.token_manager.pairs, warn)
@@ -233,11 +229,6 @@ class Runtime:
         waiting = self.journal.waiting_exchanges() if self.router.waiting else []
         return [(exchange, held) for exchange in waiting if (held := exchange.held()) is not None]
 
-    def switch_price(self, account: str, session: Optional[str]) -> SwitchPrice:
-        """Return what a switch of all work, or of one session, to an account would write to its cache."""
-        snapshot = self.router.snapshot({})
-        return switch_price(snapshot, self._full_name(account), session, self.context.prices)
-
     def _system(self, held: int) -> SystemView:
         return SystemView(
             version=__version__,
@@ -256,7 +247,7 @@ class Runtime:
             other_servers=self.other_servers(),
         )
 
-    # --- controls ---------------------------------------------------------------------------------
+    # --- reloads ----------------------------------------------------------------------------------
 
     def reload(self, settled: bool = True, asked: bool = True) -> dict[str, Any]:
         """Read the config file again; raise BadRequestError and keep the old one if it is invalid.
@@ -314,64 +305,6 @@ class Runtime:
         check_proxies(config, pool)
         self.forward_proxy.configure(config)
         return config, targets, policy, pool
-
-    def switch(
-        self, account: Optional[str], session: Optional[str], project: Optional[str] = None
-    ) -> dict[str, Any]:
-        """Pin all traffic, one session or a project to an account; None removes the pin."""
-        name = self._full_name(account) if account is not None else None
-        key = self._targets.current.key_of(name) if name is not None else None
-        self.router.pin(key, session, project or "")
-        self.save_soon()
-        found = self.router.snapshot({})
-        return {
-            "account": name,
-            "session": session,
-            "project": project,
-            "forbiddenBy": self._forbidden_by(project, name),
-            "pins": [to_json(pin) for pin in found.pins],
-            "projectPins": [to_json(pin) for pin in found.project_pins],
-        }
-
-    def _forbidden_by(self, project: Optional[str], name: Optional[str]) -> Optional[str]:
-        """Return the place of the route for which a pin of a project has no effect, or None."""
-        config = self.context.config
-        account = next((each for each in config.accounts if each.name == name), None)
-        if not project or account is None:
-            return None
-        place = normalized_path(project)
-        return forbidding_route(place, account, config.route_specs(), config.accounts) or None
-
-    def set_enabled(self, account: str, enabled: bool) -> dict[str, Any]:
-        """Enable or disable an account, at once and in the config file."""
-        name = self._full_name(account)
-        try:
-            self._config_file.update(lambda raw: edit_account(raw, name, disabled=not enabled))
-        except (ConfigError, UsageError) as error:
-            raise BadRequestError(str(error)) from error
-        self.reload()
-        key = self._targets.current.key_of(name)
-        if enabled and key is not None:
-            self.router.reset_benches(key)
-        return {"account": name, "enabled": enabled}
-
-    def record(self, on: Optional[bool]) -> dict[str, Any]:
-        """Switch the recording of traffic, at once and in the config file; None only returns its state."""
-        recorder = self.journal.recorder
-        assert recorder is not None
-        if on is not None:
-            try:
-                self._config_file.update(lambda raw: raw.__setitem__("record", on))
-            except ConfigError as error:
-                raise BadRequestError(str(error)) from error
-            self.reload()
-        return recorder.status()
-
-    def _full_name(self, account: str) -> str:
-        try:
-            return find_name(list(self._targets.current.names().values()), account)
-        except UsageError as error:
-            raise NotFoundError(str(error)) from None
 
     def report_internal_error(self, request: str, error: BaseException) -> None:
         """Warn of an unforeseen error in one line; with TEAMCLAUDE_DEBUG also with its traceback."""

@@ -141,7 +141,7 @@ def test_the_version_changes_with_the_proxy_and_with_the_disk_only(service: Prox
     second = feed.version
     assert second != first
     assert feed.model().nodes[SID].label == "ENG-7"
-    service.runtime.switch("alice", None)
+    service.runtime.controls.switch("alice", None)
     assert feed.version != second
     third = feed.version
     service.runtime.draining = True
@@ -179,9 +179,9 @@ def test_every_snapshot_tells_who_waits_once_the_disk_is_attached(service: Proxy
 
 
 def test_the_price_of_a_switch_names_a_known_account(service: ProxyServer) -> None:
-    assert service.runtime.switch_price("alice", None) == NO_SWITCH_PRICE
+    assert service.runtime.controls.switch_price("alice", None) == NO_SWITCH_PRICE
     with pytest.raises(NotFoundError):
-        service.runtime.switch_price("nobody", None)
+        service.runtime.controls.switch_price("nobody", None)
 
 
 def test_the_last_hour_of_each_account_comes_with_both_feeds(service: ProxyServer, home: Path) -> None:
