@@ -119,7 +119,7 @@ def _of_machine(facts: Mapping[str, Any], subject: Subject, status: Optional[Sna
     if isinstance(clock, _Missing):
         clock = None
     return [
-        _group("records", facts["records"], "record_checks.check_records", limit, used),
+        _group("records", facts["records"], "record_checks.check_records", limit, used, subject.now),
         _group("machine", facts["machine"], "machine_checks.check_machine", clock, wanted),
     ]
 

@@ -176,7 +176,7 @@ class Router:
             self._queue.leave(waiter, now := self._clock())
             if waiter.lease is not None:  # granted in the same instant as its client disconnected
                 self._fleet.settle_lease(waiter.lease, now)
-            self._wake(self._queue.serve(now))
+            self._after_change(now)
 
     def _check_limits(self, waiter: QueuedRequest, now: float) -> None:
         assert waiter.wait is not None

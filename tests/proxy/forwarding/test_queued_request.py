@@ -99,7 +99,9 @@ def test_a_request_that_ends_while_it_sleeps_leaves_the_queue_and_passes_its_slo
     assert router.waiting == 2
     router.release(lease)
     assert served_but_gone.is_woken
+    before = router.changes
     served_but_gone.leave()
+    assert router.changes > before  # its conversation was used: that is saved
     assert third.is_woken
     assert isinstance(third.resume(), Lease)
 

@@ -34,14 +34,14 @@ LOCK = Kind("records.lock", Level.WARNING, "Nothing can change the config file m
 LOGS = Kind("records.logs", Level.WARNING, "Requests are not logged, or others can replace the logs.")
 ALERT = Kind("alerts.program", Level.WARNING, "Nobody is told when that happens.")
 
-SAVED_LATE_SEC = 120.0  # a server saves within 10 s of a change
+SAVED_LATE_SEC = 120.0  # a server saves within 10 s of a change, but for a slow disk
 SIZE_SLACK = 1.2  # upkeep runs once an hour
 
 
-def check_records(facts: RecordFacts, limit_mb: float, last_used: float = 0.0) -> Group:
+def check_records(facts: RecordFacts, limit_mb: float, last_used: float = 0.0, now: float = 0.0) -> Group:
     """Return what is wrong; `limit_mb`: historyMaxMB; `last_used`: the running server's last request."""
     found = [
-        *_state(facts.state, last_used),
+        *_state(facts.state, last_used, now),
         *_history(facts.history, limit_mb),
         *_modes(facts),
         *_left_over(facts),
@@ -67,12 +67,12 @@ def _summary(facts: RecordFacts) -> str:
     return f"history {facts.history.size / 1e6:.1f} MB{checked}, state {facts.state.size / 1e3:.0f} kB"
 
 
-def _state(state: StateFacts, last_used: float) -> Iterator[Finding]:
+def _state(state: StateFacts, last_used: float, now: float) -> Iterator[Finding]:
     if state.problem:
         yield STATE.found(f"{state.path} {state.problem}", f"rm {quote(state.path)}")
-    elif last_used and last_used - (state.saved_at or 0.0) > SAVED_LATE_SEC:
+    elif last_used > (state.saved_at or 0.0) and now - last_used > SAVED_LATE_SEC:
         yield UNSAVED.found(
-            f"{state.path} is older than the last request", "see the server's log for the reason"
+            f"{state.path} was not written after the last request", "see the server's log for the reason"
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 import pytest
 
 from teamclaude.cli.doctor.checks.record_checks import check_records
@@ -44,9 +46,25 @@ def test_all_may_be_kept() -> None:
     assert ids(check_records(GOOD._replace(history=HISTORY._replace(size=10**9)), 0.0)) == []
 
 
-@pytest.mark.parametrize(("last_used", "wanted"), [(5100.0, []), (5200.0, ["records.not-saved"]), (0.0, [])])
-def test_a_server_that_does_not_save(last_used: float, wanted: list[str]) -> None:
-    assert ids(check_records(GOOD, 100.0, last_used)) == wanted
+@pytest.mark.parametrize("saved_at", [5000.0, None])  # None: a new server has no file before the first save
+@pytest.mark.parametrize(
+    ("last_used", "now", "wanted"),
+    [
+        (9000.0, 9005.0, []),  # it saves within 10 s, however long it had nothing to save
+        (9000.0, 9200.0, ["records.not-saved"]),
+        (0.0, 9200.0, []),
+    ],
+)
+def test_a_server_that_does_not_save(
+    saved_at: Optional[float], last_used: float, now: float, wanted: list[str]
+) -> None:
+    facts = GOOD._replace(state=GOOD.state._replace(saved_at=saved_at))
+    assert ids(check_records(facts, 100.0, last_used, now)) == wanted
+
+
+def test_a_state_saved_since_the_last_request_is_none_that_is_late() -> None:
+    facts = GOOD._replace(state=GOOD.state._replace(saved_at=5000.0))
+    assert ids(check_records(facts, 100.0, 4990.0, 9000.0)) == []
 
 
 def test_modes_and_left_over_files_can_be_mended() -> None:
