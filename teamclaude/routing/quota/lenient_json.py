@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any, Callable, Optional, TypeVar
 
 from .usage import Usage
+from .windows import MAX_UTILIZATION
 
 __all__ = [
-    "MAX_FRACTION",
     "LenientObject",
     "as_amount",
     "as_count",
@@ -27,7 +27,6 @@ __all__ = [
 T = TypeVar("T")
 
 MAX_AMOUNT = 2.0**50  # far above what is ever counted, and exact as a float, also in sums
-MAX_FRACTION = 10.0
 
 
 class LenientObject:
@@ -117,9 +116,9 @@ def as_count(value: Any) -> int:
 
 
 def as_fraction(value: Any) -> float:
-    """Return the used share of a window: it may be over 1 (1.13 has been seen)."""
+    """Return the used share of a window: MAX_UTILIZATION at most."""
     number = as_amount(value)
-    if number > MAX_FRACTION:
+    if number > MAX_UTILIZATION:
         raise ValueError("too large")
     return number
 

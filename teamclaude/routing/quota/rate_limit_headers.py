@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Optional
 
 from .windows import (
+    MAX_UTILIZATION,
     MAX_WAIT_SEC,
     UNKNOWN_WINDOW,
     WHOLE_ACCOUNT,
@@ -168,8 +169,10 @@ def _number(text: Optional[str]) -> Optional[float]:
 
 def _fraction(text: Optional[str]) -> Optional[float]:
     value = _number(text)
-    # Headers carry fractions (1.13 has been seen); a value this large can only be a percentage.
-    return value / 100.0 if value is not None and value > 10.0 else value
+    # Headers carry fractions; a value this large can only be a percentage, and one far larger neither.
+    if value is not None and value > MAX_UTILIZATION:
+        value /= 100.0
+    return value if value is not None and value <= MAX_UTILIZATION else None
 
 
 def parse_instant(text: Optional[str], now: float) -> Optional[float]:

@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 from .model_prices import family_of
 from .rate_limit_headers import axis_of_claim, parse_instant
-from .windows import QuotaReading, Window, scope_of_family
+from .windows import MAX_UTILIZATION, QuotaReading, Window, scope_of_family
 
 __all__ = ["read_usage_report"]
 
@@ -31,7 +31,7 @@ def read_usage_report(document: Mapping[str, Any], now: float) -> QuotaReading:
     for axis, percent, resets_at in (*_fields(document), *_limits(document)):
         if isinstance(percent, bool) or not isinstance(percent, (int, float)) or len(axes) >= MAX_AXES:
             continue
-        if axis in axes or not 0 <= percent <= 1e6:  # NaN fails, too
+        if axis in axes or not 0 <= percent <= 100 * MAX_UTILIZATION:  # NaN fails, too
             continue
         at = parse_instant(resets_at, now) if isinstance(resets_at, str) else None
         axes[axis] = Window(percent / 100.0, at, None, now)

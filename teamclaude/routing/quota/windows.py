@@ -20,6 +20,7 @@ from .model_prices import FAMILIES, family_of
 
 __all__ = [
     "API_KEY_AXES",
+    "MAX_UTILIZATION",
     "MAX_WINDOW_SEC",
     "UNKNOWN_WINDOW",
     "WHOLE_ACCOUNT",
@@ -38,6 +39,7 @@ REPROBE_SEC = 60.0  # a full window whose reset nobody names is probed this ofte
 MAX_WAIT_SEC = 30 * 86400.0
 # No quota is refused for longer than its window, and no window is longer than a week.
 MAX_WINDOW_SEC = 7 * 86400.0
+MAX_UTILIZATION = 10.0  # it may exceed 1 (1.13 has been seen); what is larger is no share
 
 API_KEY_AXES = ("requests", "tokens", "input-tokens", "output-tokens")
 # Stands for the whole account where a refusal names no axis.

@@ -151,6 +151,10 @@ def test_resets_in_seconds_milliseconds_and_rfc_3339(text, expected):
         ("1.13", 1.13),
         ("35", 0.35),  # only a percentage is that large
         ("100", 1.0),
+        ("1000", 10.0),
+        ("1001", None),  # nothing that a window's use can be
+        ("1e300", None),
+        ("9" * 300, None),
         ("-0.1", None),
         ("nan", None),
         ("inf", None),

@@ -72,6 +72,7 @@ def test_the_newer_list_fills_in_what_the_fields_do_not_say() -> None:
         {"utilization": -1},
         {"utilization": float("nan")},
         {"utilization": 1e300},
+        {"utilization": 1001},
     ],
 )
 def test_what_cannot_be_read_is_absent(value: Any) -> None:
