@@ -353,3 +353,26 @@ def test_the_host_of_the_command_line_is_a_name_of_the_proxy_before_and_after_a_
     for _ in range(2):
         assert not runtime.access_policy.check_origin(asked).authenticated
         runtime.reload()
+
+
+def test_work_without_a_thread_is_done_once_there_is_one(
+    stage: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("teamclaude.proxy.server.CONFIG_POLL_SEC", 0.01)
+    s = stage("a")
+    start, done, tries = threading.Thread.start, threading.Event(), [0]
+
+    def none_left(self: Any) -> None:
+        if self.name == "connection":
+            tries[0] += 1
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", none_left)
+        s.service.runtime.threads.put(done.set)
+        s.until(lambda: tries[0] > 3)
+        assert not done.is_set()
+    assert done.wait(30)
+    s.service.stop(0)
+    assert "connection" not in [thread.name for thread in threading.enumerate()]
