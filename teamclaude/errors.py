@@ -310,7 +310,10 @@ class WaitQueueFullError(TeamClaudeError):
 
     status = 503
     kind = "overloaded_error"
-    retry_after = 5
+
+    def __init__(self, message: str, retry_after: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class OverloadedError(TeamClaudeError):

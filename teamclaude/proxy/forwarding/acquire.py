@@ -30,7 +30,7 @@ from ..records.wait_texts import clock_time, duration_text
 from .account_targets import UpstreamTarget
 from .context import RequestContext
 from .hold import Hold
-from .queued_request import QueuedRequest, retry_after_sec
+from .queued_request import BUSY_RETRY_AFTER_SEC, QueuedRequest, retry_after_sec
 from .refusals import Refusals
 from .retry import Action, Failure, Step
 from .router import NO_WAIT, NoUsableAccountError, WaitLimits
@@ -38,7 +38,6 @@ from .user_rules import with_facts
 
 __all__ = ["AccountAcquirer", "no_account_error", "sleep_briefly"]
 
-BUSY_RETRY_AFTER_SEC = 5
 # Rules that no waiting lifts.
 NEEDS_OPERATOR = frozenset({"auth_failed", "disabled", "tried", "costs money", ROUTE})
 API_KEY_WAITS = "API key waits"  # not throttled: kept as a last resort

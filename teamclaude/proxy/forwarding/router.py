@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Optional, TypeVar, Union
 
-from ...errors import DrainingError, WaitQueueFullError
+from ...errors import DrainingError
 from ...routing.expected_account import ExpectedAccount, expected_account
 from ...routing.fleet import Changes, Fleet
 from ...routing.persistence import dump_state
@@ -32,7 +32,7 @@ from ...routing.wait_queue import NO_WAIT, Waiter, WaitLimits, WaitQueue
 from ...snapshot import Snapshot, TokenView
 from ...threads import Signal
 from ..net.coroutine import RequestCoroutine, WakeUp, run_coroutine
-from .queued_request import NoUsableAccountError, QueuedRequest
+from .queued_request import NoUsableAccountError, QueuedRequest, queue_full_error
 
 __all__ = ["NO_WAIT", "NoUsableAccountError", "Router", "WaitLimits"]
 
@@ -100,7 +100,7 @@ class Router:
                 return waiter.lease
             if queued is None:
                 self._check_limits(waiter, now)
-                self._add(waiter)
+                self._add(waiter, now)
         try:
             on_wait(waiter)
             while True:
@@ -139,13 +139,13 @@ class Router:
             waiter = QueuedRequest(request, limits, now)
             waiter.is_brief = True
             queue.wait_for(waiter, found, now)
-            self._add(waiter)
+            self._add(waiter, now)
             return waiter
 
-    def _add(self, waiter: QueuedRequest) -> None:
+    def _add(self, waiter: QueuedRequest, now: float) -> None:
         waiting = len(self._queue.waiters)
         if waiting >= self._max_held:
-            raise WaitQueueFullError(f"{waiting} requests are already waiting for an account; try again.")
+            raise queue_full_error(waiting, expected_account(self._fleet, waiter, now), now, self._jitter())
         waiter.wake_up = WakeUp()
         self._queue.add(waiter)
         self._sleeping[waiter] = waiter

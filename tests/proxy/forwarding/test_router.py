@@ -176,8 +176,10 @@ def test_more_waiters_than_allowed_are_turned_away() -> None:
     router.release(_refused(router, "a", retry_after=120.0))
     Waiter(router, RoutingRequest("s1"))
     waiting(router, 1)
-    with pytest.raises(WaitQueueFullError):
+    with pytest.raises(WaitQueueFullError, match=r"^1 requests .*; a is back at .*\(in 2 min\)\.$") as full:
         router.acquire(RoutingRequest("s2"), HOUR, stays)
+    assert full.value.retry_after == 120
+    assert ("x-should-retry", "false") in full.value.headers()
     router.drain()
 
 
