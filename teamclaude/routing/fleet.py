@@ -148,10 +148,13 @@ class Fleet:
         home = home_to_stay(self, request, binding, now, waited)
         if home is None:
             return self._admit_by_choice(request, conversation, now, waited)
-        decision = decision_to_stay(home, now)
         if home.inflight and not has_slot(self.policy, self.rules, home, now, waited):
-            return Wait(decision, now + (self.rules.slot_wait - waited), home.key)
-        lease = self._grant(home, request, conversation, decision, now)
+            return Wait(decision_to_stay(home, now), now + (self.rules.slot_wait - waited), home.key)
+        return self.continue_at(home, binding, request, now)
+
+    def continue_at(self, home: Account, binding: Binding, request: RoutingRequest, now: float) -> Lease:
+        """Grant a slot of its account to a request whose conversation is known to stay there."""
+        lease = self._grant(home, request, binding.conversation, decision_to_stay(home, now), now)
         binding.continue_on(request, now)
         return lease
 

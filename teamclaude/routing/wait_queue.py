@@ -16,8 +16,7 @@ Rules that hold in this file:
 5. Nor are conversations that can do nothing but wait for a slot where their cache is (`Quiet`): while
    another account changes, and once one of them with the same constraints got the last one in the same walk,
    or none.  They are filed by account (state/waiter_groups.py).
-   With 49 waiters on three accounts a response cost 17 attempts, and takes 1 now.  Where all are quiet, the
-   first one gets the slot without a walk (`_serve_quiet`).
+   With 49 waiters on three accounts a response cost 17 attempts, and now takes none (`_serve_quiet`).
 6. Who is due next, and who is hopeless, is asked of those alone that the last walk looked at one by one, and
    of those that came since (`_apart`).  All others it held at the gate together: they are tried again at the
    same time, and their limits end later.
@@ -47,8 +46,8 @@ MOST_ALIKE = 1000  # that are remembered
 MARGIN_SEC = 1.0  # before a waiter's budget ends it is looked at itself
 
 
-# What a policy's answer at its gate depends on beside those ahead: the constraints, the account of the
-# conversation that started the waiter's, and whether the waiter has waited out `slotWaitSec`.
+# What the gate's answer depends on beside those ahead: constraints, the parent's account, whether the waiter
+# has waited out `slotWaitSec`.
 _GateKind = tuple[Hashable, Optional[str], bool]
 
 
@@ -90,10 +89,13 @@ class WaitQueue:
         `changed` is the only account to which something happened, and nothing bad: a warm conversation that
         waits for another account, its own, need not be tried.
         """
-        if changed is not None and (given := self._serve_quiet(changed, now)) is not None:
-            return given
-        tried: list[Waiter] = []
-        apart: list[Waiter] = []
+        served: list[Waiter] = []
+        if changed is None or not self._serve_quiet(changed, now, served):
+            served += self._serve_by_walk(changed, now)
+        return served
+
+    def _serve_by_walk(self, changed: Optional[str], now: float) -> list[Waiter]:
+        tried, apart = list[Waiter](), list[Waiter]()
         again = now + RECHECK_SEC
         shared = self._fleet.shared = SharedChoices()
         kept, bindings = self._fleet.gate_queue.kept, self._fleet.bindings
@@ -145,25 +147,25 @@ class WaitQueue:
         self._others_until = again
         return served
 
-    def _serve_quiet(self, changed: str, now: float) -> Optional[list[Waiter]]:
-        """Serve whom this account has slots for, where all waiters are quiet; None: it takes a walk."""
-        fleet, groups, served = self._fleet, self._groups, list[Waiter]()
+    def _serve_quiet(self, changed: str, now: float, served: list[Waiter]) -> bool:
+        """Serve whom this account has slots for, where all waiters are quiet; return whether that was all."""
+        fleet, groups = self._fleet, self._groups
         home, rules = fleet.accounts.get(changed), fleet.rules
-        if home is None or groups.others or not groups.is_known(now):
-            return None
+        if home is None or groups.others or fleet.gate_queue or not groups.is_known(now):
+            return False
+        if not home.is_unrestricted(rules.full, now):
+            return False
         slots = slot_count(fleet.policy, rules, home, now, 0.0)
-        if home.inflight >= slots and not home.is_unrestricted(rules.full, now):
-            return None
         while home.inflight < slots and (waiter := groups.first_quiet(changed)) is not None:
-            lease = fleet.admit(waiter.request, now, now - waiter.since)
-            if not isinstance(lease, Lease):
-                return served or None
-            waiter.lease, waiter.last_attempt_at = lease, now
+            binding, request = fleet.bindings[waiter.conversation or ""], waiter.request
+            if not request.is_plain or request.cache_life < binding.cache_life:
+                return False
+            waiter.lease, waiter.last_attempt_at = fleet.continue_at(home, binding, request, now), now
             self.waiters.remove(waiter)
             groups.remove(waiter)
             served.append(waiter)
         self._known_apart = None
-        return served
+        return True
 
     def _walk(self, changed: Optional[str], now: float) -> list[Waiter]:
         """Return the waiters in the order of their places; rule 5 leaves some out."""
@@ -253,10 +255,9 @@ class WaitQueue:
         self, request: RoutingRequest, asked: Hashable, shared: SharedChoices, has_waited_out: bool
     ) -> _GateKind:
         parent = self._fleet.bindings.get(request.parent or "")
-        beside = None if parent is None else parent.account
-        if beside is not None and shared.leaves_out(beside, (asked, has_waited_out)):
-            beside = None
-        return asked, beside, has_waited_out
+        if parent is None or shared.leaves_out(parent.account, (asked, has_waited_out)):
+            return asked, None, has_waited_out
+        return asked, parent.account, has_waited_out
 
     def _is_anonymous(self, waiter: Waiter, now: float) -> bool:
         """Return whether neither fleet nor policy know its conversation; policies learn what is bound."""

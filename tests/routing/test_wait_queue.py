@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -210,6 +211,31 @@ def test_a_released_slot_costs_one_attempt_however_many_wait_for_it(make_pool):
     for lease in leases[1:3]:
         pool.fleet.settle_lease(lease, pool.now)
     assert queue.serve(pool.now, "a") == at_a[1:3]
+
+
+@only(*KEEPING)
+def test_freed_slots_go_to_those_whose_turn_it_is_whatever_each_of_them_asks(make_pool):
+    pool = make_pool("a", "b")
+    queue = WaitQueue(pool.fleet)
+    pool["a"].proven = True
+    leases = [pool.fleet.admit(RoutingRequest(f"a{n}", pin="a"), pool.now) for n in range(5)]
+    asks: list[dict[str, Any]] = [
+        {},
+        {"continues_thread": True, "hold_sec": HOUR},
+        {},
+        {"cache_life": 60.0},
+        {"model": "m"},
+    ]
+    waiters = [
+        stand(queue, RoutingRequest(f"a{n}", **ask), pool.now, WaitLimits(HOUR)) for n, ask in enumerate(asks)
+    ]
+    for count in (2, 1, 2):
+        for lease in leases[:count]:
+            pool.fleet.settle_lease(lease, pool.now)
+        del leases[:count]
+        assert queue.serve(pool.now, "a") == waiters[:count]
+        del waiters[:count]
+    assert not queue.waiters
 
 
 @only(*KEEPING)
