@@ -7,5 +7,6 @@ No command but `completion` loads anything here.
 - fish: the script for fish
 - man_page: all commands as one page for man
 - names: names that only the config file or a server knows
+- shell_script: what the scripts of all shells have in common
 - zsh: the script for zsh
 """

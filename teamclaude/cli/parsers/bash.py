@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Sequence
 
 from .command_words import CommandWords, Value
+from .shell_script import completed_values, filled
 
 __all__ = ["bash_script"]
 
@@ -168,23 +169,17 @@ def bash_script(commands: Sequence[CommandWords], own_command: Sequence[str]) ->
             for name in option.names
         ]
         options.append(f"        {command.name}) options={shlex.quote(' '.join(names))} ;;")
-        named = [(name, option.value) for option in command.options for name in option.names if option.value]
-        placed = [(str(number), place.value) for number, place in enumerate(command.places, 1)]
-        for name, value in named + placed:
-            if value is not None and value.kind != "any":
-                text = " ".join((value.kind, *value.words))
-                values.append(f"        '{command.name} {name}') value={shlex.quote(text)} ;;")
-    parts = {
-        "@COMMANDS@": shlex.quote(" ".join(command.name for command in commands)),
-        "@OPTIONS@": "\n".join(options),
-        "@VALUES@": "\n".join(values),
-        "@PASSES_ON@": " ".join(command.name for command in commands if command.passes_on),
-        "@COMMAND@": " ".join(shlex.quote(word) for word in own_command),
-    }
-    script = _SCRIPT
-    for name, text in parts.items():
-        script = script.replace(name, text)
-    return script
+        for name, text in completed_values(command):
+            values.append(f"        '{command.name} {name}') value={shlex.quote(text)} ;;")
+    return filled(
+        _SCRIPT,
+        commands,
+        own_command,
+        shlex.quote,
+        COMMANDS=shlex.quote(" ".join(command.name for command in commands)),
+        OPTIONS="\n".join(options),
+        VALUES="\n".join(values),
+    )
 
 
 def _mark(value: Value | None, is_many: bool) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .command_words import CommandWords
+from .shell_script import completed_values, filled
 
 __all__ = ["fish_script"]
 
@@ -133,25 +134,19 @@ def fish_script(commands: Sequence[CommandWords], own_command: Sequence[str]) ->
             lines += [f"{_quoted(name + mark)} {_quoted(_line(option.help))}" for name in option.names]
         joined = " \\\n                ".join(lines)
         options.append(f"        case {command.name}\n            printf '%s\\t%s\\n' {joined}")
-        named = [(name, option.value) for option in command.options for name in option.names]
-        placed = [(str(number), place.value) for number, place in enumerate(command.places, 1)]
-        for name, value in [*named, *placed]:
-            if value is not None and value.kind != "any":
-                text = " ".join((value.kind, *value.words))
-                values.append(
-                    f"        case {_quoted(f'{command.name} {name}')}\n            echo {_quoted(text)}"
-                )
-    parts = {
-        "@COMMANDS@": " ".join(f"{command.name} {_quoted(_line(command.help))}" for command in commands),
-        "@OPTIONS@": "\n".join(options),
-        "@VALUES@": "\n".join(values),
-        "@PASSES_ON@": " ".join(command.name for command in commands if command.passes_on),
-        "@COMMAND@": " ".join(_quoted(word) for word in own_command),
-    }
-    script = _SCRIPT
-    for name, text in parts.items():
-        script = script.replace(name, text)
-    return script
+        for name, text in completed_values(command):
+            values.append(
+                f"        case {_quoted(f'{command.name} {name}')}\n            echo {_quoted(text)}"
+            )
+    return filled(
+        _SCRIPT,
+        commands,
+        own_command,
+        _quoted,
+        COMMANDS=" ".join(f"{command.name} {_quoted(_line(command.help))}" for command in commands),
+        OPTIONS="\n".join(options),
+        VALUES="\n".join(values),
+    )
 
 
 def _line(text: str) -> str:

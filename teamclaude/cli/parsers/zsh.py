@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Sequence
 
 from .command_words import CommandWords
+from .shell_script import completed_values, filled
 
 __all__ = ["zsh_script"]
 
@@ -133,23 +134,17 @@ def zsh_script(commands: Sequence[CommandWords], own_command: Sequence[str]) -> 
             f"        {command.name})\n            options=({' '.join(described)})\n"
             f"            takes=({' '.join(takes)}) ;;"
         )
-        named = [(name, option.value) for option in command.options for name in option.names]
-        placed = [(str(number), place.value) for number, place in enumerate(command.places, 1)]
-        for name, value in [*named, *placed]:
-            if value is not None and value.kind != "any":
-                text = " ".join((value.kind, *value.words))
-                values.append(f"        '{command.name} {name}') value={shlex.quote(text)} ;;")
-    parts = {
-        "@COMMANDS@": " ".join(_described(command.name, command.help) for command in commands),
-        "@OPTIONS@": "\n".join(options),
-        "@VALUES@": "\n".join(values),
-        "@PASSES_ON@": " ".join(command.name for command in commands if command.passes_on),
-        "@COMMAND@": " ".join(shlex.quote(word) for word in own_command),
-    }
-    script = _SCRIPT
-    for name, text in parts.items():
-        script = script.replace(name, text)
-    return script
+        for name, text in completed_values(command):
+            values.append(f"        '{command.name} {name}') value={shlex.quote(text)} ;;")
+    return filled(
+        _SCRIPT,
+        commands,
+        own_command,
+        shlex.quote,
+        COMMANDS=" ".join(_described(command.name, command.help) for command in commands),
+        OPTIONS="\n".join(options),
+        VALUES="\n".join(values),
+    )
 
 
 def _described(name: str, help: str) -> str:
