@@ -20,7 +20,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from email.utils import formatdate
-from types import TracebackType
 from typing import TypeVar
 
 from ..values import dataclass, replace
@@ -116,9 +115,7 @@ class FakeApi:
     def __enter__(self: _Api) -> _Api:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     def listen(self) -> None:

@@ -13,7 +13,6 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Callable, Optional
 
 from .atomic_write import make_private_directory
@@ -56,12 +55,7 @@ class FileLock:
         self._handle = handle  # only ever touched by the holder
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         handle, self._handle = self._handle, -1
         with contextlib.suppress(OSError):
             _unlock(handle)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import socketserver
 import threading
 from http.server import BaseHTTPRequestHandler
-from types import TracebackType
 from typing import Any, Optional
 from urllib.parse import urlsplit
 
@@ -84,12 +83,7 @@ class LoopbackServer:
     def __enter__(self) -> LoopbackServer:
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
