@@ -44,7 +44,6 @@ __all__ = [
 
 ROUTE = "route"  # the rule that excludes an account which the request's route leaves out
 TRIED = Block("tried", "already refused this request", NEVER)
-NEEDS_OWNER = frozenset({"disabled", "auth_failed"})  # rules whose end only the owner brings
 
 
 class Eligible(NamedTuple):
@@ -169,7 +168,7 @@ def _justifies_paid(
 
     That justifies spending a paid key at once.
     """
-    is_lasting = block is not None and (block.rule in NEEDS_OWNER or block.rule == ROUTE)
+    is_lasting = block is not None and block.until == NEVER and block.rule != TRIED.rule
     return is_lasting or account.quota_block(model, rules, now) is not None
 
 

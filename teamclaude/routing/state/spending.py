@@ -63,7 +63,7 @@ class Spending:
     def update(self, accounts: Collection[Account], now: float) -> None:
         """Close the accounts that may spend nothing more."""
         periods = self.periods(now)
-        everybody = spend_stop(self.limits, self.total(accounts, periods), periods, "all accounts together ")
+        everybody = spend_stop(self.limits, self.total(accounts, periods), periods, "all accounts together: ")
         for account in accounts:
             stops = [everybody, spend_stop(account.spec.max_spend, account.spent, periods)]
             account.spend_stop = max(

@@ -7,10 +7,12 @@
    (no answer at all) can't be counted; the output of an answer that broke off is estimated.
 3. A request is counted when it has ended, so those that run when the limit is reached go beyond it.
 4. Days and months are those of the calendar that is handed in.  With their end the count begins anew.
+5. A limit of 0 ends with no day: nothing waits for it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Callable, Optional
@@ -53,7 +55,7 @@ NO_SPEND_LIMITS = SpendLimits()
 
 
 class SpendStop(NamedTuple):
-    """Why nothing more may be spent, and until when (epoch seconds)."""
+    """Why nothing more may be spent, and until when (epoch seconds; inf: until the setting is changed)."""
 
     text: str
     until: float
@@ -82,6 +84,9 @@ def spend_stop(
 
     `spent`: dollars by the name of the period; `whose` begins the text.
     """
+    if 0 in limits:
+        name = "day" if limits.day == 0 else "month"
+        return SpendStop(f"{whose}maxSpend.{name} is 0", math.inf)
     stops = [
         SpendStop(f"{whose}~${dollars:.2f} of ${limit:g} {word}", period.ends)
         for word, limit, dollars, period in _sums(limits, spent, periods)

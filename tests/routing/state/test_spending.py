@@ -9,9 +9,11 @@ import pytest
 from teamclaude.routing.persistence import dump_state, restore_state
 from teamclaude.routing.quota.usage import Usage
 from teamclaude.routing.state.account import AccountSpec
-from teamclaude.routing.state.decision import Reason
+from teamclaude.routing.state.decision import NEVER, Reason
 from teamclaude.routing.state_merge import merge_states
 from teamclaude.routing.user_rules.spend import SpendLimits, utc_periods
+from teamclaude.routing.view import snapshot_of
+from teamclaude.routing.wait_queue import Waiter, WaitLimits, WaitQueue
 from tests.routing.conftest import HOUR
 
 EVERY_POLICY = True
@@ -77,7 +79,7 @@ def test_the_limit_of_all_together_closes_every_key(make_pool):
     serve(pool, pin="k2")
     for name in ("k1", "k2"):
         assert pool[name].block(OPUS, pool.fleet.rules, pool.now).detail == (
-            "max spend: all accounts together ~$20.00 of $20 today"
+            "max spend: all accounts together: ~$20.00 of $20 today"
         )
     assert pool["a"].block(OPUS, pool.fleet.rules, pool.now) is None
     assert pool.choose("t", model=OPUS).account == "a"
@@ -200,3 +202,18 @@ def test_tokens_that_no_answer_told_of_are_billed_too(make_pool):
     assert pool["key"].spent[today(pool).name] == pytest.approx(20)
     assert pool["key"].spend_until == today(pool).ends
     assert pool["key"].cost == pytest.approx(2.5), "what is shown stays what answers told"
+
+
+def test_nothing_waits_for_the_end_of_a_limit_of_nothing(make_pool):
+    pool = make_pool(key(max_spend=SpendLimits(day=0), last_resort=False), key("other", last_resort=True))
+    block = pool["key"].block(OPUS, pool.fleet.rules, pool.now)
+    assert (block.rule, block.detail, block.until) == ("max spend", "max spend: maxSpend.day is 0", NEVER)
+    assert pool.choose("s", model=OPUS).account == "other"  # which need not wait for it either
+    pool.fleet.mark_account_auth_failed("other", "revoked")
+    decision = pool.choose("s", model=OPUS)
+    assert (decision.account, decision.retry_at) == (None, None)
+    queue, waiter = WaitQueue(pool.fleet), Waiter(pool.ask("s", model=OPUS), WaitLimits(10 * HOUR), pool.now)
+    queue.enter(waiter, pool.now)
+    assert queue.is_hopeless(waiter, pool.now)
+    row = next(each for each in snapshot_of(pool.fleet, pool.now, {}).accounts if each.name == "key")
+    assert row.usable_in_sec is None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from datetime import datetime, timezone
 
 import pytest
@@ -30,13 +31,22 @@ def test_a_moment_without_a_zone_is_local():
         ((20, 200), 20.0, 20.0, "~$20.00 of $20 today"),
         ((None, 200), 500.0, 200.4, "~$200.40 of $200 this month"),
         ((None, None), 500.0, 500.0, ""),
-        ((0, None), 0.0, 0.0, "~$0.00 of $0 today"),
+        ((0, None), 0.0, 0.0, "maxSpend.day is 0"),
+        ((20, 0), 500.0, 500.0, "maxSpend.month is 0"),
+        ((0, 0), 0.0, 0.0, "maxSpend.day is 0"),
         ((2.5, None), 3.0, 3.0, "~$3.00 of $2.5 today"),
     ],
 )
 def test_a_limit_stops_when_it_is_reached(limits, day, month, text):
     stop = spend_stop(SpendLimits(*limits), {DAY.name: day, MONTH.name: month}, (DAY, MONTH))
     assert ("" if stop is None else stop.text) == text
+
+
+@pytest.mark.parametrize("limits", [(0, None), (None, 0), (0, 0), (0, 5)])
+def test_a_limit_of_nothing_ends_with_no_period(limits):
+    stop = spend_stop(SpendLimits(*limits), {}, (DAY, MONTH))
+    assert stop is not None
+    assert stop.until == math.inf
 
 
 def test_of_two_the_one_that_lasts_longer_is_told():
