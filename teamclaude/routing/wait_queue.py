@@ -45,7 +45,6 @@ TELL_AGAIN_SEC = 60.0  # until words are renewed
 MOST_ALIKE = 1000  # that are remembered
 MARGIN_SEC = 1.0  # before a waiter's budget ends it is looked at itself
 
-
 # What the gate's answer depends on beside those ahead: constraints, the parent's account, whether the waiter
 # has waited out `slotWaitSec`.
 _GateKind = tuple[Hashable, Optional[str], bool]
@@ -387,8 +386,9 @@ class WaitQueue:
         return min([others, *(waiter.due_at() for waiter in self._apart)])
 
     def hopeless(self, now: float) -> list[Waiter]:
-        """Return the waiters for whom waiting is hopeless."""
-        return [w for w in self._apart if not w.is_alike(w.until) and self.is_hopeless(w, now)]
+        """Return the waiters for whom waiting is hopeless, in the order of their places."""
+        asked = (w for w in self._apart if not w.is_alike(w.until))
+        return sorted((w for w in asked if self.is_hopeless(w, now)), key=PLACE)
 
     def is_hopeless(self, waiter: Waiter, now: float) -> bool:
         """Return whether nothing it waits for can come within its limits."""

@@ -17,6 +17,7 @@ from teamclaude.routing.shared_choice import SharedChoices
 from teamclaude.routing.state.conversations import Binding
 from teamclaude.routing.state.decision import Lease, Reason, RoutingRequest
 from teamclaude.routing.state.expiring_set import ExpiringSet
+from teamclaude.routing.state.waiter_groups import PLACE
 from teamclaude.routing.wait_queue import Waiter, WaitLimits, WaitQueue
 from tests.routing.conftest import Pool
 
@@ -333,7 +334,7 @@ def test_who_is_due_and_who_is_hopeless_is_found_without_looking_at_all(monkeypa
 
     def checked_hopeless(queue: WaitQueue, now: float) -> list[Waiter]:
         found = hopeless(queue, now)
-        assert found == [w for w in queue.waiters if queue.is_hopeless(w, now)]
+        assert found == sorted((w for w in queue.waiters if queue.is_hopeless(w, now)), key=PLACE)
         return found
 
     monkeypatch.setattr(WaitQueue, "next_due", checked_due)
