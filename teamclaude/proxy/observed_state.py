@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..brief import brief_lines
 from ..routing.persistence import adopt_changes, restore_state
 from ..routing.state_merge import CLIENTS, LateChanges
 from .reporting.forecaster import ForecastObserver
@@ -34,11 +35,10 @@ class ObservedState:
         runtime = self._runtime
         runtime.live_history.adopt(state)
         self._forecasting.saved = state.get(FORECAST)
-        for lost in (
-            *runtime.router.change(lambda fleet, now: restore_state(fleet, state, now)),
-            *runtime.clients.restore(state.get(CLIENTS)),
-        ):
-            self._warn(f"not restored from the state file: {lost}")
+        lost = runtime.router.change(lambda fleet, now: restore_state(fleet, state, now))
+        lost += runtime.clients.restore(state.get(CLIENTS))
+        for line in brief_lines(lost, _part_of):
+            self._warn(f"not restored from the state file: {line}")
         # Credentials may have changed since the state was saved: a refused login is tried again.
         runtime.router.credentials_changed([account.key for account in runtime.context.config.accounts])
 
@@ -50,3 +50,8 @@ class ObservedState:
             self._runtime.clients.add_late(*clients)
         except Exception as error:  # of another version
             self._warn(f"what the process before learned late is not counted ({type(error).__name__})")
+
+
+def _part_of(lost: str) -> str:
+    """Return the part of the state that a line is about; there may be thousands of one."""
+    return lost.removeprefix("saved state: ").partition(":")[0].partition("[")[0]

@@ -20,6 +20,7 @@ from ....accounts.config.config import Config
 from ....accounts.config.config_file import path_beside
 from ....accounts.config.json_file import json_object
 from ....accounts.config.state_place import state_path, state_place
+from ....brief import brief_lines
 from ....errors import HistoryError
 from ....history.database import SUFFIXES, file_bytes, open_to_read
 from ....history.schema import SCHEMA_VERSION, version_of
@@ -98,7 +99,7 @@ def record_facts(subject: Subject, config: Optional[Config]) -> RecordFacts:
         tuple(f for f in left if _is_temporary(f, (path.name, *bases), subject.now)),
         _held_lock(path),
         tuple(_log_dangers(config)),
-        tuple(_alert_problems(config)),
+        tuple(brief_lines(_alert_problems(config), lambda line: "alerts")),
     )
 
 

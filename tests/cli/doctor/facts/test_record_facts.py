@@ -175,3 +175,10 @@ def test_programs_of_alerts(path: Path) -> None:
         "no-such-program-here is not on the PATH (alert: benched)",
         f"{path} can't be run (alert: hold)",
     )
+
+
+def test_of_many_alerts_with_the_same_fault_there_are_a_few(path: Path) -> None:
+    alerts = [{"when": "hold", "run": [f"no-such-program-{number}"]} for number in range(15)]
+    problems = look(path, config_of(alerts=alerts)).alert_problems
+    assert len(problems) == 6
+    assert problems[-1] == "alerts: and 10 more like that"
