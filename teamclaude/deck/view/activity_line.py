@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Optional
 
 from ...snapshot import Activity
-from ..text.cells import ascii_text, clean
+from ..text.cells import ascii_text, clean, clip
 from ..text.format import UNKNOWN, format_seconds, format_tokens, session_emoji
 from ..text.spans import colored
 
@@ -15,11 +15,16 @@ __all__ = ["activity_line"]
 
 _UNMEASURED = f" {UNKNOWN} in {UNKNOWN} out"
 _HERE = ("127.0.0.1", "::1")  # not mentioned
+_NO_FAILURE = ("", "served", "client gone")  # a reason is then why that account was taken
+MAX_REASON_CELLS = 100
 MIN_WAIT_SEC = 0.05  # shorter waits are not mentioned
 
 
 def activity_line(activity: Activity, color: bool = False, ascii: bool = False) -> str:
-    """Return `14:03:20 POST /v1/messages opus·high 🦜 3f2a91c0 → alice 200 12.1s ...`."""
+    """Return `14:03:20 POST /v1/messages opus·high 🦜 3f2a91c0 → alice 200 12.1s ...`.
+
+    One that failed says why at its end: `→ alice 503 (upstream error) 0.5s: no connection to ...`.
+    """
     a = activity
     request = _repeated_part(
         a.method, a.path, a.model, a.effort, a.session, a.accounts, a.status, a.outcome, color, ascii
@@ -39,7 +44,10 @@ def activity_line(activity: Activity, color: bool = False, ascii: bool = False) 
         waited += f" ({clean(a.wait_reason)})" if a.wait_reason else ""
     at = _clock_time(round(a.at * 1000) // 1000)  # as the record's `at` in JSON: whole milliseconds
     came = "" if not a.client_ip or a.client_ip in _HERE else f" from {clean(a.client_ip)}"
-    line = f"{at} {request} {took}{ttfb}{used}{waited}{came}"
+    why = ""
+    if a.outcome not in _NO_FAILURE and a.reason and a.reason != str(a.status):
+        why = f": {clip(clean(a.reason), MAX_REASON_CELLS)}"
+    line = f"{at} {request} {took}{ttfb}{used}{waited}{came}{why}"
     return ascii_text(line) if ascii else line
 
 

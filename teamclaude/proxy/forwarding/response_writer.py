@@ -35,7 +35,13 @@ from ..http.header_rewrite import (
 from ..http.path_kinds import PathKind
 from ..messages.pool_headers import with_pool_limits
 from ..messages.redact import KNOWN_SECRETS, redact_text
-from ..messages.response_facts import error_document, is_api_error, partial_error, without_secrets
+from ..messages.response_facts import (
+    error_document,
+    error_message,
+    is_api_error,
+    partial_error,
+    without_secrets,
+)
 from ..messages.usage_tap import UsageTap
 from ..net.client_connection import ClientConnection
 from ..net.coroutine import RequestCoroutine
@@ -166,7 +172,7 @@ class ResponseWriter:
             refusal_head, body = self._kept_response(kept)
             self._exchange.response_started(head.status)
             self._client.send(refusal_head + body)
-        self._exchange.end(Outcome.UPSTREAM_ERROR, f"{kept.response.head.status}")
+        self._exchange.end(Outcome.UPSTREAM_ERROR, error_message(head, kept.body) or f"{head.status}")
 
     def _kept_response(self, kept: KeptResponse) -> tuple[bytes, bytes]:
         """Return head and body of a refusal, by rule 4; a decompressed body, or ours, has no coding."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from teamclaude.deck.text.format import session_emoji
-from teamclaude.deck.view.activity_line import activity_line
+from teamclaude.deck.view.activity_line import MAX_REASON_CELLS, activity_line
 from teamclaude.snapshot import Activity
 
 AT = 1_795_428_000.0
@@ -44,6 +44,28 @@ def test_a_wait_is_shown_with_its_reason() -> None:
     waited = FULL._replace(waited_sec=312.0, wait_reason="no account usable")
     assert activity_line(waited).endswith(" 8.4k out waited 5m (no account usable)")
     assert activity_line(FULL._replace(waited_sec=0.01, wait_reason="no slot")) == activity_line(FULL)
+
+
+def test_a_request_that_failed_says_why_at_its_end() -> None:
+    failed = FULL._replace(status=503, outcome="upstream error", reason="no connection to a:443: refused")
+    assert activity_line(failed).endswith(
+        "503 (upstream error) 12.1s ttfb 1.4s 1.2k in 8.4k out: no connection to a:443: refused"
+    )
+    long = activity_line(failed._replace(reason="x" * 500 + "\n"))
+    assert long.endswith(f"out: {'x' * (MAX_REASON_CELLS - 1)}…"), "one line of a bounded length"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        ("served", "kept warm"),
+        ("client gone", "the client left"),
+        ("", "kept warm"),
+        ("upstream error", "200"),
+    ],
+)
+def test_why_an_account_was_taken_is_no_reason_of_a_failure(outcome: str, reason: str) -> None:
+    assert reason not in activity_line(FULL._replace(outcome=outcome, reason=reason)).partition("out")[2]
 
 
 def test_what_is_not_known_is_left_out() -> None:
