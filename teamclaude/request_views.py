@@ -10,7 +10,16 @@ from typing import Optional
 from .typed_json import Dollars, Flat, Fraction, Moment, RoundedDown, Tenths
 from .values import NamedTuple, dataclass
 
-__all__ = ["AccountTrend", "Activity", "ClientView", "HeldView", "InflightView", "TunnelView", "WaitView"]
+__all__ = [
+    "AccountTrend",
+    "Activity",
+    "ClientView",
+    "HeldView",
+    "InflightView",
+    "OutageView",
+    "TunnelView",
+    "WaitView",
+]
 
 
 class Activity(NamedTuple):
@@ -121,6 +130,17 @@ class TunnelView(NamedTuple):
     bytes_down: int = 0
     last_at: Optional[Moment] = None  # when the last one was asked for
     problem: str = ""  # why the last one could not be made; empty if it was
+
+
+class OutageView(NamedTuple):
+    """An API that requests get no connection to; over with the first head of an answer."""
+
+    api: str = ""  # host, and port if it is not the usual one
+    accounts: tuple[str, ...] = ()  # those whose requests go there, by this way
+    since: Moment = 0.0  # the first request that failed
+    last_at: Moment = 0.0  # the last one
+    failed: int = 0  # requests
+    reason: str = ""  # of the last one
 
 
 class AccountTrend(NamedTuple):

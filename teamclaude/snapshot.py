@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from .outlook_views import BandPoint, ForecastView, NeedsYouView
-from .request_views import Activity, ClientView, HeldView, InflightView, TunnelView, WaitView
+from .request_views import Activity, ClientView, HeldView, InflightView, OutageView, TunnelView, WaitView
 from .typed_json import (
     Dollars,
     Flat,
@@ -53,6 +53,7 @@ __all__ = [
     "IssueView",
     "LastResort",
     "NeedsYouView",
+    "OutageView",
     "PinView",
     "ProbeView",
     "ProjectPinView",
@@ -368,6 +369,7 @@ class Snapshot:
     capacity: CapacityView = CapacityView()
     system: SystemView = SystemView()
     history: HistoryView = NO_HISTORY
+    outages: tuple[OutageView, ...] = ()  # the longest first
     pins: tuple[PinView, ...] = ()
     project_pins: tuple[ProjectPinView, ...] = ()
     routes: tuple[RouteView, ...] = ()  # the first that matches counts

@@ -176,6 +176,19 @@ def _hold(condition: Condition, snapshot: Snapshot, now: float) -> Iterator[Find
     yield Finding("pool", None, (title, f"{message}.", fields), now - longest.held_sec)
 
 
+def _api_unreachable(condition: Condition, snapshot: Snapshot, now: float) -> Iterator[Finding]:
+    for outage in snapshot.outages:
+        requests = "1 request" if outage.failed == 1 else f"{outage.failed} requests"
+        message = f"{outage.reason}. Since {day_text(outage.since, outage.since)}, {requests} failed."
+        fields = {
+            **{"api": outage.api, "accounts": list(outage.accounts), "reason": outage.reason},
+            **{"since": outage.since, "failed": outage.failed},
+        }
+        title = f"The API at {outage.api} can't be reached"
+        subject = "\n".join((outage.api, *outage.accounts))
+        yield Finding(subject, None, (title, message, fields), outage.since)
+
+
 _BY_KIND: dict[str, Callable[[Condition, Snapshot, float], Iterator[Finding]]] = {
     c.POOL_DRY: _pool_dry,
     c.WINDOW_ABOVE: _window_above,
@@ -185,4 +198,5 @@ _BY_KIND: dict[str, Callable[[Condition, Snapshot, float], Iterator[Finding]]] =
     c.LOGIN_ENDS: _login_ends,
     c.NEEDS_YOU: _needs_you,
     c.HOLD: _hold,
+    c.API_UNREACHABLE: _api_unreachable,
 }

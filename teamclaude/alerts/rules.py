@@ -35,13 +35,14 @@ _FORGET_SEC = {
     c.LOGIN_ENDS: 86400.0,
     c.NEEDS_YOU: 300.0,
     c.HOLD: 300.0,
+    c.API_UNREACHABLE: 300.0,
 }
 # Two marks of one episode differ by less: what the API tells of a reset moves by seconds, the end of a login
 # with each renewal.
 _SAME_SEC = {c.LOGIN_ENDS: 86400.0, c.LOGIN_LOST: 1.0, c.NEEDS_YOU: 1.0}
 SAME_WINDOW_SEC = 600.0
 _LATE = frozenset({c.POOL_DRY, c.NEEDS_YOU})
-_LASTS = frozenset({c.BENCHED, c.NEEDS_YOU, c.HOLD})  # their duration is that of the fact
+_LASTS = frozenset({c.BENCHED, c.NEEDS_YOU, c.HOLD, c.API_UNREACHABLE})  # their duration is that of the fact
 
 
 class Episode(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..accounts.config.alert_condition import EVERY_WINDOW, UNUSED, Condition
 from ..outlook_views import ForecastView, NeedsYouView
-from ..request_views import HeldView
+from ..request_views import HeldView, OutageView
 from ..snapshot import AccountView, QuotaView, Snapshot, TokenView, Window
 from .event import Event
 from .findings import findings
@@ -39,6 +39,9 @@ def _snapshot(condition: Condition, now: float) -> Snapshot:
         accounts=(account,),
         forecast=ForecastView(soon, soon, soon, now + 86400.0, 0.9),
         held=(HeldView("tc-0", held_sec=condition.seconds, reason="no account usable"),),
+        outages=(
+            OutageView("api.example", (ACCOUNT,), now - condition.seconds, now, 3, "no connection: a sample"),
+        ),
         needs_you=(
             NeedsYouView("00000000", "", "example session", "example", "a sample", now - condition.seconds),
         ),

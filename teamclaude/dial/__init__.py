@@ -9,6 +9,7 @@ account, a request or a client.
 - no_proxy: whether NO_PROXY names a host
 - proxies: the address of a proxy, and which one serves a target
 - race: connect to the first of several addresses that answers (RFC 8305)
+- reachability: which servers can't be connected to, as requests find out
 - socket_pair: a socket for TLS that can't be spoken on the connection itself
 - socks5: CONNECT, spoken to a SOCKS proxy (RFC 1928, RFC 1929)
 - trust: trust a certificate that a person names

@@ -139,6 +139,11 @@ ACCOUNT_STATE = _gauge(
 )
 ACCOUNT_USABLE = _gauge("teamclaude_account_usable", "Whether it would be given a request now.", _ACCOUNT)
 ACCOUNT_LIVE = _gauge("teamclaude_account_live", "Whether it can take new conversations.", _ACCOUNT)
+ACCOUNT_REACHABLE = _gauge(
+    "teamclaude_account_api_reachable",
+    "0 from a request that got no connection to its API until one is answered, else 1.",
+    _ACCOUNT,
+)
 ACCOUNT_INFLIGHT = _gauge("teamclaude_account_inflight_requests", "Requests that run on it.", _ACCOUNT)
 ACCOUNT_WARM = _gauge(
     "teamclaude_account_warm_conversations", "Conversations whose prompt cache lives there.", _ACCOUNT

@@ -40,8 +40,10 @@ def add_snapshot(to: Collection, snapshot: Snapshot) -> None:
     to.add(f.TUNNELS, sum(tunnel.open for tunnel in snapshot.tunnels))
     _add_history(to, snapshot.history)
     _add_forecast(to, snapshot.forecast, f.POOL_EXHAUSTION, f.POOL_CHANCE)
+    unreachable = {name for outage in snapshot.outages for name in outage.accounts}
     for account in snapshot.accounts[:MAX_ACCOUNTS]:
         _add_account(to, account)
+        to.add(f.ACCOUNT_REACHABLE, account.name not in unreachable, account.name)
     for client in [each for each in snapshot.clients if each.configured][:MAX_CLIENTS]:
         to.add(f.CLIENT_INFLIGHT, client.inflight, client.name)
         to.add(f.CLIENT_TODAY, client.tokens_today, client.name)

@@ -19,12 +19,14 @@ from ..accounts.config.config import Config
 from ..accounts.config.config_file import ConfigFile
 from ..accounts.tokens.last_good import LastGoodConfig
 from ..accounts.tokens.token_manager import TokenManager
+from ..dial.reachability import Reachability
 from ..errors import BadRequestError, ConfigError
 from ..forecast.views import PoolForecast, with_forecast
 from ..history.writer import HistoryWriter
 from ..request_views import AccountTrend
 from ..routing.pool.fair_share import PoolWindow, pool_windows
 from ..routing.quota.usage import Price
+from ..routing.view import snapshot_of
 from ..snapshot import HeldView, NeedsYouView, ProbeView, Snapshot, SystemView
 from ..threads import Signal, WorkerThreads
 from ..values import replace
@@ -47,6 +49,7 @@ from .net.transport import UpstreamPool
 from .operator_controls import OperatorControls
 from .records.exchange import Exchange
 from .records.journal import Journal
+from .records.outages import ApiUsers, cut_off, outage_views
 from .reporting.alerting import AlertCounts
 from .reporting.live_history import LiveHistory
 from .reporting.request_metrics import RequestMetrics
@@ -89,6 +92,7 @@ class Runtime:
         self.clients.configure(config.proxy.clients)
         self.request_metrics = RequestMetrics()
         self.reloads = Reloads()
+        self.reachability = Reachability(clock)
         self.alert_counts: Callable[[], AlertCounts] = AlertCounts
         self.forward_proxy = ForwardProxy(config_file.path, warn)
         self.forward_proxy.configure(config)
@@ -150,6 +154,7 @@ class Runtime:
             self._recently_refused,
             self.clock,
             project_of=lambda session: self.project_of(session),
+            reachability=self.reachability,
         )
 
     def _register_secrets(self) -> None:
@@ -199,7 +204,7 @@ class Runtime:
         """
         self.flush_reports()
         held = tuple(one for _, one in self.held())
-        found = self.router.snapshot(self.token_manager.statuses(), model)
+        found = self.pool(model)
         longest = max((one.held_sec for one in held), default=0.0)
         inflight = self.journal.inflight() if requests else ()
         found = with_forecast(replace(found, inflight=inflight), self.forecast)
@@ -219,6 +224,17 @@ class Runtime:
             needs_you=self.needs_you_of(found),
             activity=self.journal.recent() if requests else (),
         )
+
+    def pool(self, model: Optional[str] = None) -> Snapshot:
+        """Return what routing knows, and which APIs can't be reached; `model` as of `snapshot_of`."""
+        users, outages = self.api_users(), self.reachability.outages
+        tokens, unreachable = self.token_manager.statuses(), cut_off(outages, users, self.clock())
+        found = self.router.read(lambda fleet, now: snapshot_of(fleet, now, tokens, model, unreachable))
+        return replace(found, outages=outage_views(outages, users)) if outages else found
+
+    def api_users(self) -> Mapping[Hashable, ApiUsers]:
+        """Return the accounts by the API that their requests go to."""
+        return self._targets.current.api_users
 
     def _pool_windows(self) -> Mapping[str, Sequence[PoolWindow]]:
         """Return what is left of the accounts' windows, in tokens."""

@@ -17,7 +17,6 @@ from ..accounts.config.state_place import alert_state_path, state_path
 from ..accounts.tokens.hand_over import unfinished
 from ..dial.authority import authority
 from ..errors import ConfigError
-from ..routing.view import AccountState, states_of
 from ..snapshot import CapacityView, Snapshot
 from .lifecycle.config_check import ConfigCheck
 from .lifecycle.ending import DRAINING
@@ -32,10 +31,10 @@ from .observed_state import ObservedState
 from .own_requests.worker import OwnRequests
 from .records.exchange import Exchange
 from .records.journal import Journal
-from .records.login_notices import LoginNotices, login_states
-from .records.notices import SERVER, Notice, Notices
+from .records.notices import SERVER, Notice
 from .records.request_log import open_request_log
 from .records.traffic_recorder import TrafficRecorder, trace_directory
+from .reporting.notice_poll import notice_poll
 from .reporting.observers import add_observers
 from .reporting.reporter import Reporter
 from .restart.own_command import OwnCommand
@@ -120,7 +119,7 @@ class ProxyServer:
             self._observed.restore(self._state_file.claim(self._saver.name))
         self._emit = _both(self._reporter.put_notice, on_notice)
         self._clock = clock
-        self._notices = self._make_notices()
+        self._notices = notice_poll(self._runtime, clock, self._emit)
         self._presence = ServerPresence(config_file.path)
         self._runtime.save_soon = self._saver.save_soon
         self._runtime.other_servers = lambda: tuple(map(str, self._presence.others))
@@ -151,25 +150,6 @@ class ProxyServer:
             warn=self._warn,
             stop=self.stop,
             finish=self._finish,
-        )
-
-    def _read_accounts(self) -> Sequence[AccountState]:
-        return self._runtime.router.read(states_of)
-
-    def _make_notices(self) -> Notices:
-        runtime, logins = self._runtime, LoginNotices()
-        tunnels = runtime.forward_proxy.tunnels
-
-        def of_logins(now: float) -> list[Notice]:
-            return logins.update(login_states(self._read_accounts(), runtime.token_manager.statuses()), now)
-
-        return Notices(
-            self._read_accounts,
-            runtime.held,
-            lambda: runtime.router.changes,
-            self._clock,
-            self._emit,
-            (lambda now: tunnels.take_notices(), lambda now: runtime.clients.take_notices(), of_logins),
         )
 
     # --- life -------------------------------------------------------------------------------------
@@ -219,7 +199,7 @@ class ProxyServer:
 
         def look() -> tuple[CapacityView, str]:
             phase = DRAINING if runtime.draining else runtime.life.ending.phase
-            return runtime.router.snapshot({}).capacity, phase
+            return runtime.pool().capacity, phase
 
         try:
             agent = start_agent(hosts, port, look, self._warn, runtime.context.monotonic)
@@ -302,7 +282,7 @@ class ProxyServer:
     def _pool_status(self) -> str:
         if not self._manager.present:
             return ""
-        return pool_status(self.urls[0], self._runtime.router.snapshot({}).capacity)
+        return pool_status(self.urls[0], self._runtime.pool().capacity)
 
     def _tell_of_server(self, text: str) -> None:
         self._emit(Notice(SERVER, __version__, text), self._clock())

@@ -100,23 +100,31 @@ def burned_by_hour(fleet: Fleet, now: float) -> list[tuple[float, float]]:
 
 
 _NO_TOKENS: Mapping[str, TokenView] = {}
+_ALL_REACHABLE: Mapping[str, str] = {}
 
 
 def snapshot_of(
-    fleet: Fleet, now: float, tokens: Mapping[str, TokenView] = _NO_TOKENS, model: Optional[str] = None
+    fleet: Fleet,
+    now: float,
+    tokens: Mapping[str, TokenView] = _NO_TOKENS,
+    model: Optional[str] = None,
+    unreachable: Mapping[str, str] = _ALL_REACHABLE,
 ) -> Snapshot:
     """Copy what readers may see; call it under the lock that guards `fleet`.
 
     `tokens` are the states of the logins by account key.  With `model` an account is usable if it serves that
     model, and the capacity is that of the accounts that do; else the windows of single models do not count.
+    `unreachable`: why accounts' API can't be connected to, by account key.
     """
     names = {key: account.name for key, account in fleet.accounts.items()}
     accounts = [
-        _account(fleet, account, tokens.get(key), now, model) for key, account in fleet.accounts.items()
+        _account(fleet, account, tokens.get(key), now, model, unreachable.get(key, ""))
+        for key, account in fleet.accounts.items()
     ]
     shown = [binding for binding in fleet.bindings.values() if not binding.is_evicted(fleet.rules, now)]
     bindings = tuple(_binding(fleet, binding, names, now) for binding in shown)
-    capacity = capacity_of(accounts, bindings, fleet.rules, now)
+    out_of_reach = [names[key] for key in unreachable if key in names]
+    capacity = capacity_of(accounts, bindings, fleet.rules, now, out_of_reach)
     paid = capacity.last_resort.accounts if capacity.last_resort is not None else ()
     live = {row.name for row in (*capacity.accounts, *paid) if row.live}
     return Snapshot(
@@ -158,7 +166,12 @@ def _routes(fleet: Fleet, names: Mapping[str, str]) -> tuple[RouteView, ...]:
 
 
 def _account(
-    fleet: Fleet, account: Account, token: Optional[TokenView], now: float, model: Optional[str]
+    fleet: Fleet,
+    account: Account,
+    token: Optional[TokenView],
+    now: float,
+    model: Optional[str],
+    unreachable: str,
 ) -> AccountView:
     rules, spec = fleet.rules, account.spec
     block = account.block(model, rules, now)
@@ -172,7 +185,7 @@ def _account(
         rules=_rules(fleet, account, now),
         usable_parts=_usable_parts(account, now),
         status=account.status(now),
-        status_reason=(block.detail if block is not None else _partly(account, now)) or None,
+        status_reason=(block.detail if block is not None else unreachable or _partly(account, now)) or None,
         usable=block is None,
         usable_in_sec=max(0.0, block.until - now) if block is not None and block.until != NEVER else None,
         inflight=account.inflight,

@@ -77,6 +77,7 @@ def _about(snapshot: Snapshot) -> dict[str, Any]:
         "draining": system.draining,
         "ending": None if system.ending is None else system.ending.phase,
         "finishing": sum(each.requests for each in system.predecessors),
+        "outages": [to_json(each) for each in snapshot.outages],
         "forecast": None if snapshot.forecast is None else to_json(snapshot.forecast),
         "pins": [to_json(pin) for pin in snapshot.pins],
     }

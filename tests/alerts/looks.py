@@ -8,7 +8,7 @@ from teamclaude.accounts.config.alert_condition import parse_condition
 from teamclaude.alerts.event import Event
 from teamclaude.alerts.rules import ConditionState, advance
 from teamclaude.outlook_views import ForecastView, NeedsYouView
-from teamclaude.request_views import HeldView
+from teamclaude.request_views import HeldView, OutageView
 from teamclaude.snapshot import AccountView, QuotaView, Snapshot, TokenView, Window
 
 NOW = 1_795_428_000.0  # 2026-11-23 10:00:00 UTC
@@ -69,6 +69,12 @@ def needs(since: Optional[float], label: str = "fix-login", session: str = "s1")
 def held(seconds: float, count: int = 1) -> Snapshot:
     row = HeldView("tc-1", "s1", "", "opus", seconds, "no account usable", "", "alice", NOW + HOUR)
     return pool(account(), held=(row,) * count)
+
+
+def unreachable(seconds: float, failed: int = 3) -> Snapshot:
+    reason = "no connection to api.example:443: Connection refused"
+    outage = OutageView("api.example", ("alice", "bob"), NOW - seconds, NOW, failed, reason)
+    return Snapshot(at=NOW, outages=(outage,))
 
 
 def dry(p50_in: Optional[float]) -> Snapshot:

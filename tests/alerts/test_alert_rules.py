@@ -21,6 +21,7 @@ from tests.alerts.looks import (
     needs,
     pool,
     token,
+    unreachable,
     used,
 )
 
@@ -37,6 +38,7 @@ TRUE: list[tuple[str, Callable[[], Snapshot]]] = [
     ("login ends within 3d", lambda: token(ends_in=2 * DAY)),
     ("needs you for 10m", lambda: needs(NOW - 15 * MINUTE)),
     ("hold", lambda: held(5.0)),
+    ("api unreachable", lambda: unreachable(0.0)),
 ]
 
 
@@ -265,6 +267,24 @@ def test_many_held_requests_are_one_hold() -> None:
     assert looks.look(NOTHING, 5 * MINUTE) == 0
     assert looks.look(held(2), MINUTE) == 0
     assert looks.look(held(61), MINUTE) == 1
+
+
+def test_an_outage_is_told_once_it_has_lasted_and_again_when_it_comes_back_later() -> None:
+    looks = Looks("api unreachable for 2m")
+    looks.look(NOTHING)
+    assert looks.look(unreachable(0.0)) == 0
+    assert looks.look(unreachable(30.0, failed=12), 2 * MINUTE) == 1
+    assert looks.last[0].title == "The API at api.example can't be reached"
+    assert looks.last[0].message == (
+        "no connection to api.example:443: Connection refused. Since 09:59, 12 requests failed."
+    )
+    assert looks.last[0].fields["accounts"] == ["alice", "bob"]
+    assert looks.look(unreachable(30.0), HOUR) == 0
+    assert looks.look(NOTHING, MINUTE) == 0
+    assert looks.look(NOTHING, 6 * MINUTE) == 0
+    again = unreachable(NOW - looks.now)
+    assert looks.look(again, MINUTE) == 0
+    assert looks.look(again, 2 * MINUTE) == 1
 
 
 def test_a_short_hold_does_not_count_for_the_next_one() -> None:

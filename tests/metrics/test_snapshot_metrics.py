@@ -14,6 +14,7 @@ from teamclaude.snapshot import (
     ForecastView,
     HistoryView,
     NeedsYouView,
+    OutageView,
     QuotaView,
     SessionTotals,
     Snapshot,
@@ -60,6 +61,13 @@ SNAPSHOT = Snapshot(
     needs_you=(NeedsYouView("s1", since=NOW - 50), NeedsYouView("s2", since=NOW - 90), NeedsYouView("s3")),
     forecast=ForecastView(None, NOW + 7200, None, NOW + 9000, 0.25),
 )
+
+
+def test_an_account_whose_api_cannot_be_reached_is_told() -> None:
+    bob = replace(ALICE, name="bob")
+    snapshot = replace(SNAPSHOT, accounts=(ALICE, bob), outages=(OutageView("a:443", ("bob",)),))
+    assert value(snapshot, f.ACCOUNT_REACHABLE, "alice") == 1
+    assert value(snapshot, f.ACCOUNT_REACHABLE, "bob") == 0
 
 
 def samples(snapshot: Snapshot) -> Collection:

@@ -12,6 +12,7 @@ from ...values import NamedTuple
 from .value_types import safe_repr
 
 __all__ = [
+    "API_UNREACHABLE",
     "BENCHED",
     "EVERY_WINDOW",
     "FORMS",
@@ -28,6 +29,7 @@ __all__ = [
 
 POOL_DRY, WINDOW_ABOVE, BENCHED, LOGIN_LOST = "pool-dry", "window-above", "benched", "login-lost"
 LOGIN_ENDS, NEEDS_YOU, HOLD, UNUSED = "login-ends", "needs-you", "hold", "unused"
+API_UNREACHABLE = "api-unreachable"
 EVERY_WINDOW = "window"  # in place of an axis
 
 # For a person, in the order of the manual.
@@ -39,6 +41,7 @@ FORMS = (
     "login ends within 3d",
     "needs you for 10m",
     "hold (or hold for 2m)",
+    "api unreachable (or api unreachable for 2m)",
     "7d unused 30% within 12h",
 )
 
@@ -73,6 +76,7 @@ _PATTERNS = {
     LOGIN_ENDS: rf"login ends within {_DURATION}",
     NEEDS_YOU: rf"needs you for {_DURATION}",
     HOLD: rf"hold(?: for {_DURATION})?",
+    API_UNREACHABLE: rf"api unreachable(?: for {_DURATION})?",
     UNUSED: rf"{_AXIS} unused {_SHARE} within {_DURATION}",
 }
 

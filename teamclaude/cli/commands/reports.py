@@ -135,8 +135,8 @@ def capacity(args: argparse.Namespace) -> int:
     It prints a verdict, the number of sessions that can still be started, and each
     account.
 
-    Exit status: 0 green, 10 yellow (tight), 20 red (no account can serve) or no
-    proxy running. With --for: 0 it lasts in at least 90 of 100 cases, 10 maybe,
+    Exit status: 0 green, 10 yellow (tight), 20 red (no account can serve, or the
+    API can't be reached) or no proxy running. With --for: 0 it lasts in at least 90 of 100 cases, 10 maybe,
     20 it does not; the status without --for where that can't be told
     (teamclaude help forecast).
 

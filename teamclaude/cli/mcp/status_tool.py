@@ -7,6 +7,7 @@ from typing import Any, Optional
 
 from ...deck.text.cells import clean
 from ...deck.text.format import UNKNOWN, format_duration, format_percent
+from ...proxy.records.wait_texts import outage_text
 from ...snapshot import AccountView, HeldView, Snapshot, Window
 from .tool import (
     Ask,
@@ -67,6 +68,7 @@ OUTPUT = object_of(
         "headroom": nullable(integer("conversations that the pool has room for")),
         "policy": text("of routing"),
         "draining": truth("the proxy is stopping"),
+        "outages": list_of(text(), "APIs that can't be reached, of the accounts named there"),
         "sessions": integer("sessions it knows"),
         "inflight": integer("requests under way"),
         "heldRequests": integer("requests that wait for an account; the longest are in `held`"),
@@ -89,6 +91,7 @@ def status_result(seen: Snapshot) -> ToolResult:
         "headroom": capacity.headroom,
         "policy": clean(seen.policy),
         "draining": seen.system.draining,
+        "outages": [clean(f"{', '.join(each.accounts)}: {outage_text(each, now)}") for each in seen.outages],
         "sessions": seen.session_aggregate.sessions,
         "inflight": seen.session_aggregate.inflight,
         "heldRequests": len(seen.held),
@@ -148,6 +151,7 @@ def _lines(told: Json) -> list[str]:
     lines = [f"{told['verdict'] or 'unknown'}: room for {room} more conversations"]
     if told["draining"]:
         lines.append("the proxy is stopping")
+    lines += told["outages"]
     for account in told["accounts"]:
         lines.append(f"{account['name']}: {_state(account)}{_windows(account['windows'])}")
     for pin in told["pins"]:

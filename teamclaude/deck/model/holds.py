@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Optional, Union
 
-from ...proxy.records.wait_texts import HELD_AFTER_SEC, clock_time
+from ...proxy.records.wait_texts import HELD_AFTER_SEC, clock_time, outage_text
 from ...snapshot import AccountView, HeldView, Snapshot, WaitView
 from ..text.cells import clean, printable
 from ..text.format import UNKNOWN, format_duration
@@ -26,6 +26,9 @@ def obstacle_of(snapshot: Snapshot) -> tuple[str, ...]:
     `no account can serve: bob is back first, in 42m (23:22)`, `3 requests held, the longest 5m`.
     """
     held, at = snapshot.held, snapshot.at
+    unreachable = _unreachable(snapshot)
+    if unreachable:
+        return (*unreachable, _held(held)) if held else unreachable
     red = snapshot.capacity.verdict == "red"
     if not red and not held:
         return ()
@@ -36,6 +39,17 @@ def obstacle_of(snapshot: Snapshot) -> tuple[str, ...]:
     who = f"only {paid[0]}, a paid key, serves" if paid else "no account can serve"
     words = f"{who}: {_first_back(snapshot.accounts, at)}"
     return (words, _held(held)) if held else (words,)
+
+
+def _unreachable(snapshot: Snapshot) -> tuple[str, ...]:
+    """Return since when no usable account's API can be reached, and how many requests failed; or nothing."""
+    cut = {name for outage in snapshot.outages for name in outage.accounts}
+    usable = [one.name for one in snapshot.accounts if one.usable]
+    if not usable or not cut.issuperset(usable):
+        return ()
+    failed = sum(outage.failed for outage in snapshot.outages)
+    ago = format_duration(int(max(0.0, snapshot.at - max(outage.last_at for outage in snapshot.outages))))
+    return clean(outage_text(snapshot.outages[0], snapshot.at)), f"{failed} failed, the last {ago} ago"
 
 
 def _held(held: Sequence[HeldView]) -> str:

@@ -59,6 +59,7 @@ def merged_snapshot(parts: Sequence[ServerPart]) -> Snapshot:
             [Part(part.label, None if part.error else each.capacity) for each, part in zip(named, parts)]
         ),
         system=_system([part.snapshot.system for part in parts if not part.error], len(parts)),
+        outages=tuple(row for each in answering for row in each.outages),
         pins=tuple(pin for each in named for pin in each.pins),
         project_pins=tuple(pin for each in named for pin in each.project_pins),
         routes=tuple(route for each in named for route in each.routes),
@@ -118,6 +119,10 @@ def _labelled(part: ServerPart) -> Snapshot:
         shown,
         current_account=name(shown.current_account),
         capacity=labelled_capacity(label, shown.capacity),
+        outages=tuple(
+            row._replace(accounts=tuple(f"{label}/{account}" for account in row.accounts))
+            for row in shown.outages
+        ),
         pins=tuple(replace(pin, account=f"{label}/{pin.account}") for pin in shown.pins),
         project_pins=tuple(replace(pin, account=f"{label}/{pin.account}") for pin in shown.project_pins),
         routes=tuple(

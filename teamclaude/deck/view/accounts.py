@@ -121,10 +121,11 @@ def _details(account: AccountRow, bars: Sequence[QuotaBar], columns: AccountColu
 
 def _notes(account: AccountRow) -> Line:
     view, reason = account.view, account.view.status_reason
+    serves = account.status == "active" and view.usable and view.live
     probe, elsewhere = probe_problem(view.quota_probe), used_elsewhere(view.used_elsewhere_per_hour)
     return join_lines(
         [
-            line((reason, "warn")) if reason and (account.status != "active" or not view.usable) else (),
+            line((reason, "warn")) if reason and not serves else (),
             line((f"streak {view.streak}", "warn")) if view.streak > 1 else (),
             line((elsewhere, "warn")) if elsewhere else (),
             line((probe, "dim")) if probe else (),

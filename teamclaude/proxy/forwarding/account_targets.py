@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from functools import cached_property
 from typing import Optional, Union
 
 from ...accounts.config.config import AccountConfig, Config
@@ -22,6 +23,7 @@ from ..http.header_rewrite import Credential, render_request, upstream_request_h
 from ..http.origin import Origin, parse_origin
 from ..messages.body_scan import BodyFacts
 from ..records.exchange import SeriesMemo
+from ..records.outages import ApiUsers
 
 __all__ = ["AccountTargets", "CurrentTargets", "UpstreamTarget", "with_account_uuid"]
 
@@ -121,6 +123,15 @@ class AccountTargets:
     def names(self) -> dict[str, str]:
         """Return account names by key."""
         return {key: target.name for key, target in self._targets.items()}
+
+    @cached_property
+    def api_users(self) -> dict[Hashable, ApiUsers]:
+        """The accounts by the origin that their requests go to."""
+        found: dict[Hashable, ApiUsers] = {}
+        for key, target in self._targets.items():
+            users = found.setdefault(target.origin, ApiUsers(target.origin.authority, {}))
+            found[target.origin] = users._replace(accounts={**users.accounts, key: target.name})
+        return found
 
     def changed_api_keys(self, older: AccountTargets) -> list[str]:
         """Return the keys of accounts whose API key differs from `older`; logins are the token manager's."""

@@ -11,10 +11,11 @@ from typing import Optional
 
 from ...accounts.config.config import Config
 from ...accounts.tokens.token_manager import TokenManager
+from ...dial.reachability import Reachability
 from ...routing.pool.pool_limits import PoolLimits, pool_limits
 from ...routing.quota.model_prices import PriceTable
 from ...routing.wait_queue import NO_WAIT, WaitLimits
-from ...values import dataclass
+from ...values import dataclass, field
 from ..http.origin import Origin, parse_origin
 from ..http.path_kinds import PathKind
 from ..net.event_loop import EventLoop
@@ -80,6 +81,7 @@ class RequestContext:
     jitter: Callable[[], float] = random.random  # 0-1
     # The directory that a session works in, as far as it is known; does no I/O.
     project_of: Callable[[str], Optional[str]] = lambda session: None
+    reachability: Reachability = field(default_factory=Reachability)
 
     def wait_limits_of(self, exchange: Exchange) -> WaitLimits:
         """Return how long this request may wait for an account from now on."""
@@ -99,7 +101,7 @@ class RequestContext:
     @cached_property
     def transport(self) -> Transport:
         """What carries requests over the connections of the pool."""
-        return Transport(self.pool, self.config.head_timeout_sec)
+        return Transport(self.pool, self.config.head_timeout_sec, reachability=self.reachability)
 
     @cached_property
     def prices(self) -> PriceTable:

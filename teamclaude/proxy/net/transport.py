@@ -20,6 +20,7 @@ from typing import Any, Optional
 
 from ...dial.connector import Allow
 from ...dial.proxies import ProxyAddress
+from ...dial.reachability import Reachability
 from ...errors import (
     ClientGoneError,
     ConnectFailedError,
@@ -152,10 +153,12 @@ class Transport:
         pool: UpstreamPool,
         head_timeout: float,
         monotonic: Callable[[], float] = time.monotonic,
+        reachability: Optional[Reachability] = None,
     ) -> None:
         self._pool = pool
         self._monotonic = monotonic
         self._head_timeout = head_timeout  # seconds
+        self._reachability = reachability or Reachability()
 
     def exchange(
         self,
@@ -192,11 +195,15 @@ class Transport:
                 response = parse_whole_head(connection, method, first)
                 if response is None:
                     response = yield partial(read_response, connection, method, watch, timeout, first)
+                if self._reachability.outages:
+                    self._reachability.reached(origin)
                 return response
             except (ConnectFailedError, UpstreamLostError, ClientGoneError) as lost:
                 if connection is not None:
                     connection.close()
                 if isinstance(lost, _FINAL) or not (reused or attempts_left):
+                    if isinstance(lost, ConnectFailedError):
+                        self._reachability.failed(origin, str(lost))
                     raise
             connection = None
             if not reused:

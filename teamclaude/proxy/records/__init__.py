@@ -9,6 +9,7 @@ Nothing here sends or receives: request threads fill the records, readers and ba
 - login_notices: log lines about logins
 - notice: one log line as a value
 - notices: log lines about accounts, and the poll that finds all of them
+- outages: APIs that can't be connected to: rows of the snapshot, and log lines
 - request_log: one file per request, written by a background thread
 - request_record: what the request log writes of one request
 - request_wait: what a request waits for, and for how long

@@ -1,4 +1,4 @@
-"""One log line about an account, a held request, a login, a tunnel, a client key or the server."""
+"""One log line about an account, a held request, a login, an API, a tunnel, a client key or the server."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from ...values import NamedTuple
 
 __all__ = [
+    "API",
     "BENCH",
     "CLIENT",
     "HELD",
@@ -22,7 +23,7 @@ __all__ = [
 ]
 
 BENCH, HELD, LIMIT, LOGIN = "BENCH", "HELD", "LIMIT", "LOGIN"
-RESET, SERVER, TUNNEL, CLIENT = "RESET", "SERVER", "TUNNEL", "CLIENT"
+RESET, SERVER, TUNNEL, CLIENT, API = "RESET", "SERVER", "TUNNEL", "CLIENT", "API"
 MAX_REASON_CHARS = 300
 
 

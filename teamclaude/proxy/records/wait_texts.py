@@ -1,4 +1,7 @@
-"""How waits are worded: durations, times of day, what is expected.  The Deck uses them without the router."""
+"""How waits and outages are worded: durations, times of day, what is expected.
+
+The Deck uses them without the router.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import math
 import time
 from typing import Optional
 
-__all__ = ["HELD_AFTER_SEC", "clock_time", "duration_text", "expectation_text"]
+from ...request_views import OutageView
+
+__all__ = ["HELD_AFTER_SEC", "clock_time", "duration_text", "expectation_text", "outage_text"]
 
 HELD_AFTER_SEC = 1.0  # a shorter hold can't be observed
 SAME_DAY_SEC = 20 * 3600.0  # a time further away may be on another day
@@ -17,6 +22,12 @@ def expectation_text(account: Optional[str], back_at: Optional[float], reason: s
     if account is None or back_at is None:
         return reason
     return f"{account} back {clock_time(back_at, now)}"
+
+
+def outage_text(outage: OutageView, now: float) -> str:
+    """Return `API unreachable since 13:02: api.example:443: Connection refused`."""
+    reason = outage.reason.removeprefix("no connection to ")
+    return f"API unreachable since {clock_time(outage.since, now)}: {reason}"
 
 
 def clock_time(moment: float, now: float) -> str:

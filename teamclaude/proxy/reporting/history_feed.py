@@ -24,7 +24,7 @@ from ...routing.quota.windows import QuotaReading as Reading
 from ..http.header_rewrite import own_header_text
 from ..http.path_kinds import PathKind
 from ..records.exchange import Attempt, Exchange
-from ..records.notice import BENCH, CLIENT, HELD, LIMIT, LOGIN, RESET, SERVER, Notice
+from ..records.notice import API, BENCH, CLIENT, HELD, LIMIT, LOGIN, RESET, SERVER, Notice
 from .live_history import LiveHistory
 from .reporter import Observer
 
@@ -235,6 +235,7 @@ _KINDS: dict[str, Sequence[tuple[str, str]]] = {
     HELD: (("over after", "hold over"), ("", "hold")),
     LOGIN: (("lost", "login lost"), ("ends", "login ends"), ("", "login renewed")),
     CLIENT: (("", "client limit"),),
+    API: (("reachable", "api reachable"), ("", "api unreachable")),
     SERVER: (("started", "started"), ("stopped", "stopped")),
 }
 

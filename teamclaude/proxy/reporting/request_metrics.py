@@ -17,7 +17,7 @@ from ...routing.quota.usage import NO_USAGE
 from ...values import NamedTuple
 from ..http.path_kinds import PathKind
 from ..records.exchange import Exchange
-from ..records.notice import BENCH, CLIENT, HELD, LIMIT, RESET, TUNNEL, Notice
+from ..records.notice import API, BENCH, CLIENT, HELD, LIMIT, RESET, TUNNEL, Notice
 from .reporter import Observer
 
 __all__ = ["RequestMetrics", "model_label"]
@@ -65,7 +65,7 @@ class RequestMetrics(Observer):
     def __init__(self) -> None:
         self._counts = RequestCounts()
         self._lock = threading.Lock()  # guards _counts
-        for kind in (BENCH, HELD, LIMIT, RESET, TUNNEL, CLIENT):  # at 0: the first one is an increase
+        for kind in (BENCH, HELD, LIMIT, RESET, TUNNEL, CLIENT, API):  # at 0: the first one is an increase
             self._counts.events[kind.lower()] = 0
 
     def record_all(self, exchanges: Sequence[Exchange]) -> None:

@@ -3,7 +3,8 @@
 A launcher asks this before it starts more agents; it is computed from the views of a snapshot, so that it
 never contradicts the status shown beside it.
 
-1. The verdict is red if and only if no account of the pool would serve a request asked now.
+1. The verdict is red if and only if no account of the pool would serve a request asked now.  One whose API
+   can't be reached would not, although it is given requests.
 2. A learned cap keeps new work off an account only while another account is live: it is an estimate
    that only a response can correct, so on its own it closes nothing.
 3. Room is taken by active conversations: a request in flight, or one within `cacheAffinityWindowSec`.
@@ -12,7 +13,7 @@ never contradicts the status shown beside it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timezone
 
 from ...snapshot import AccountCapacity, AccountView, BindingView, CapacityView, LastResort
@@ -23,12 +24,20 @@ __all__ = ["capacity_of"]
 
 
 def capacity_of(
-    accounts: Sequence[AccountView], bindings: Sequence[BindingView], rules: Rules, now: float
+    accounts: Sequence[AccountView],
+    bindings: Sequence[BindingView],
+    rules: Rules,
+    now: float,
+    unreachable: Collection[str] = (),
 ) -> CapacityView:
-    """Return the capacity of the pool; paid last-resort keys are reported apart."""
+    """Return the capacity of the pool; paid last-resort keys are reported apart.
+
+    `unreachable`: the names of the accounts whose API can't be connected to.
+    """
     pool = [account for account in accounts if not account.last_resort]
-    rows = _ignore_caps_if_none_live(pool, [_account_capacity(account, rules) for account in pool])
-    paid = tuple(_account_capacity(account, rules) for account in accounts if account.last_resort)
+    rows = [_account_capacity(account, rules, unreachable) for account in pool]
+    rows = _ignore_caps_if_none_live(pool, rows, unreachable)
+    paid = tuple(_account_capacity(each, rules, unreachable) for each in accounts if each.last_resort)
     live = [row for row in rows if row.live]
     moment = datetime.fromtimestamp(now, timezone.utc)
     slots = sum(1 if row.constrained else rules.soft_concurrency_per_account for row in live)
@@ -56,22 +65,24 @@ def _active(accounts: Sequence[AccountView], bindings: Sequence[BindingView], ru
 
 
 def _ignore_caps_if_none_live(
-    pool: Sequence[AccountView], rows: list[AccountCapacity]
+    pool: Sequence[AccountView], rows: list[AccountCapacity], unreachable: Collection[str]
 ) -> list[AccountCapacity]:
     """Where learned caps alone leave no account live, make each usable one live, with one slot."""
     if any(row.live for row in rows):
         return rows
     return [
-        replace(row, live=True, constrained=True) if account.usable else row
+        replace(row, live=True, constrained=True)
+        if account.usable and account.name not in unreachable
+        else row
         for account, row in zip(pool, rows)
     ]
 
 
-def _account_capacity(account: AccountView, rules: Rules) -> AccountCapacity:
+def _account_capacity(account: AccountView, rules: Rules, unreachable: Collection[str]) -> AccountCapacity:
     used, cap = account.quota.unified_5h, account.cap_est_5h
     # Real utilization beats a learned cap; the cap speaks only for accounts without headers.
     over_learned = used is None and cap is not None and account.burn_5h >= rules.cap_soft_ceiling * cap
-    live = account.usable and not over_learned
+    live = account.usable and not over_learned and account.name not in unreachable
     return AccountCapacity(
         name=account.name,
         status=account.status,

@@ -56,6 +56,14 @@ const Now = (() => {
     .filter(([, row]) => row.waiting && row.waiting.kind === 'held')
     .sort(([, a], [, b]) => (a.waiting.at ?? 0) - (b.waiting.at ?? 0));
 
+  // The longest outage, if the API of no usable account can be reached.
+  const cutOff = (accounts) => {
+    const outages = Model.about().outages || [];
+    const cut = new Set(outages.flatMap((outage) => outage.accounts));
+    const usable = accounts.filter((account) => account.usable);
+    return usable.length && usable.every((account) => cut.has(account.name)) ? outages[0] : null;
+  };
+
   // One sentence: nothing runs, or what keeps it from running.
   const reason = () => {
     const about = Model.about();
@@ -71,6 +79,11 @@ const Now = (() => {
     const enabled = accounts.filter((account) => account.status !== 'disabled');
     if (!enabled.length) return 'Every account is disabled: enable one.';
     if (enabled.every((account) => account.status === 'auth_failed')) return 'Every account needs a login: teamclaude login';
+    const outage = cutOff(accounts);
+    if (outage) {
+      return `The API can't be reached since ${Format.moment(outage.since, now)}: ${Format.clean(outage.reason)}. `
+        + `${Format.plural(outage.failed, 'request')} failed, the last at ${Format.moment(outage.lastAt, now)}.`;
+    }
     if (about.verdict === 'red' && accounts.some((account) => account.lastResort && account.usable)) return `Only a paid key serves. ${back}`;
     if (about.verdict === 'red') return `No account can serve. ${back || 'No reset is known.'}`;
     const slots = waiting.filter((row) => row.waiting.kind !== 'held').length;

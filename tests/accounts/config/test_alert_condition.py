@@ -26,6 +26,8 @@ from teamclaude.errors import ConfigError
         ("needs you for 10 min", Condition(c.NEEDS_YOU, "", 600.0, axis="window")),
         ("hold", Condition(c.HOLD, "", axis="window")),
         ("hold for 2m", Condition(c.HOLD, "", 120.0, axis="window")),
+        ("api unreachable", Condition(c.API_UNREACHABLE, "", axis="window")),
+        ("API unreachable for 2m", Condition(c.API_UNREACHABLE, "", 120.0, axis="window")),
         ("7d unused 30% within 12h", Condition(c.UNUSED, "", 43200.0, 0.3, "7d")),
     ],
 )

@@ -10,6 +10,7 @@ from teamclaude.snapshot import (
     AccountView,
     CapacityView,
     HeldView,
+    OutageView,
     PinView,
     QuotaView,
     SessionTotals,
@@ -17,6 +18,7 @@ from teamclaude.snapshot import (
     SystemView,
     Window,
 )
+from teamclaude.values import replace
 from tests.cli.mcp.schema_check import faults
 from tests.cli.mcp.support import answers
 
@@ -48,6 +50,14 @@ def told(result: ToolResult) -> dict[str, Any]:
     assert result.structured is not None
     assert faults(result.structured, STATUS.output_schema) == []
     return result.structured
+
+
+def test_an_api_that_cannot_be_reached_comes_first() -> None:
+    outage = OutageView("a:443", ("alice", "paid"), NOW - 60, NOW, 3, "no connection to a:443: refused")
+    result = status_result(replace(SEEN, outages=(outage,)))
+    (line,) = told(result)["outages"]
+    assert line.startswith("alice, paid: API unreachable since ")
+    assert result.text.splitlines()[1] == line
 
 
 def test_the_text() -> None:

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from teamclaude.deck.model.build import deck_model
-from teamclaude.deck.model.holds import describe_wait, describe_waiting, holds_of
+from teamclaude.deck.model.holds import describe_wait, describe_waiting, holds_of, obstacle_of
 from teamclaude.deck.model.model import HeldRow
 from teamclaude.deck.text.cells import ascii_text
 from teamclaude.deck.text.spans import line_width, plain_text
 from teamclaude.deck.view.frame import render_frame, render_lines
 from teamclaude.deck.view.pages import explanation_lines
 from teamclaude.deck.view.ui_state import FrameOptions, UiState
-from teamclaude.snapshot import HeldView, Snapshot, WaitView
+from teamclaude.snapshot import AccountView, HeldView, OutageView, Snapshot, WaitView
 from teamclaude.typed_json import from_json
 from tests.deck.snapshot_json import NOW, binding, deck, request, sid
 
@@ -268,3 +268,23 @@ def test_explain_of_a_request_that_waits_says_until_when_and_why() -> None:
         "   because   no account usable",
         "   not taken bob  hard cap",
     ]
+
+
+# --- the API can't be reached ---------------------------------------------------------------------
+
+OUTAGE = OutageView("a:443", ("alice",), NOW - 240, NOW - 5, 12, "no connection to a:443: Connection refused")
+
+
+def cut_off(*usable: str) -> tuple[str, ...]:
+    accounts = tuple(AccountView(name, status="active", usable=name in usable) for name in ("alice", "bob"))
+    return obstacle_of(Snapshot(at=NOW, accounts=accounts, outages=(OUTAGE,)))
+
+
+def test_what_keeps_all_usable_accounts_from_the_api_is_the_reason() -> None:
+    why = "API unreachable since 09:56: a:443: Connection refused"
+    assert cut_off("alice") == (why, "12 failed, the last 5s ago")
+
+
+def test_while_another_account_serves_nothing_stands_still() -> None:
+    assert cut_off("alice", "bob") == ()
+    assert cut_off() == (), "without a usable account it is the accounts"

@@ -22,6 +22,7 @@ from teamclaude.snapshot import (
     CapacityView,
     ClientView,
     IssueView,
+    OutageView,
     PinView,
     SessionTotals,
     Snapshot,
@@ -49,6 +50,7 @@ def server(name: str, at: float = 1000.0, **more: Any) -> Snapshot:
         "session_aggregate": SessionTotals(2, 2, 1, 1, 10, UsageView(tokens=5, cost=1.0)),
         "usage_by_issue": (IssueView("X-1", 1, 2, UsageView(tokens=7), at),),
         "held": (HeldView("r1", account=name),),
+        "outages": (OutageView("api.example", (name,), at),),
         "clients": (ClientView("bob"),),
         "tunnels": (TunnelView("github.com:443"),),
         "activity": (Activity(f"r-{name}", at, accounts=(name,), client="bob"),),
@@ -75,6 +77,7 @@ def test_every_row_says_its_server() -> None:
     assert [row.request.accounts for row in found.inflight] == [("b/bob",), ("a/alice",)]
     assert [row.waiting and row.waiting.account for row in found.inflight] == ["b/bob", "a/alice"]
     assert [row.name for row in found.clients] == ["a/bob", "b/bob"]
+    assert [row.accounts for row in found.outages] == [("a/alice",), ("b/bob",)]
     assert [row.host for row in found.tunnels] == ["a/github.com:443", "b/github.com:443"]
     assert found.current_account == "a/alice"
 

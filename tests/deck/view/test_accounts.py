@@ -13,6 +13,7 @@ from teamclaude.deck.text.names import short_names
 from teamclaude.deck.text.spans import Line, line_width, plain_text
 from teamclaude.deck.view.accounts import AccountColumns, account_lines, bar_line, bars_line
 from teamclaude.snapshot import ProbeView
+from teamclaude.values import replace
 from tests.deck.example_model import ALICE, BOB, account, bare_account, example_model, spent
 
 
@@ -64,7 +65,10 @@ def test_the_lines_below_show_the_reason_and_what_did_not_fit() -> None:
     assert lines(opus, 80)[1:] == ["    Opus[███1h███ ]"]
     assert lines(opus, 40)[1:] == ["    Ses[██2h30m  ]→    Wk[██3d4h   ]↑", "    Opus[███1h███ ]"]
     assert lines(opus, 160)[1:] == [], "a wide screen has room for it"
-    assert lines(account(ALICE, status_reason="fine", usable=True))[1:] == [], "an active one needs no reason"
+    active = account(ALICE, status_reason="API unreachable", usable=True)
+    assert lines(active)[1:] == ["    API unreachable"], "it takes no new conversation"
+    live = replace(active, view=replace(active.view, live=True))
+    assert lines(live)[1:] == [], "one that serves needs no reason"
     limited = account(ALICE, status_reason="7d at 61%, maxUsage 60%", usable=False)
     assert lines(limited)[1:] == ["    7d at 61%, maxUsage 60%"], "its owner keeps it from work"
 

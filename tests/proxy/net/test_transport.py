@@ -10,6 +10,7 @@ from typing import Any, Optional
 
 import pytest
 
+from teamclaude.dial.reachability import Reachability
 from teamclaude.errors import ClientGoneError, ConnectFailedError, UpstreamLostError, UpstreamTimeoutError
 from teamclaude.fakeapi.api import FakeApi
 from teamclaude.fakeapi.fake_account import FakeAccount
@@ -353,3 +354,38 @@ def test_a_closed_pool_holds_nothing_open(tcp_pair: Pair) -> None:
     assert wire.far.recv(1) == b""
     pool.release(late.connection)
     assert late.far.recv(1) == b"", "also what comes back later"
+
+
+# --- whether the API can be reached ---------------------------------------------------------------
+
+
+def test_requests_without_a_connection_begin_an_outage_that_a_head_ends(wired: Wired) -> None:
+    seen = Reachability()
+    wired.transport = Transport(wired.pool, 2.0, reachability=seen)
+    wired.api.stop_listening()
+    for _ in range(2):
+        with pytest.raises(ConnectFailedError):
+            wired.ask()
+    assert seen.outages[wired.origin].failed == 2, "each request counts once, not each attempt"
+    assert "refused" in seen.outages[wired.origin].reason
+    wired.api.listen()
+    assert wired.whole() == 200
+    assert seen.outages == {}
+
+
+def test_a_connection_on_the_second_try_is_no_outage(wired: Wired, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = Reachability()
+    wired.transport = Transport(wired.pool, 2.0, reachability=seen)
+    wired.api.stop_listening()
+    monkeypatch.setattr(wired.watch, "sleep", lambda seconds: wired.api.listen())
+    assert wired.whole() == 200
+    assert (seen.outages, seen.restored) == ({}, {})
+
+
+def test_a_connection_that_breaks_is_no_outage(wired: Wired) -> None:
+    seen = Reachability()
+    wired.transport = Transport(wired.pool, 2.0, reachability=seen)
+    wired.api.script.times(2, Fault.no_head("rst"))
+    with pytest.raises(UpstreamLostError):
+        wired.ask()
+    assert seen.outages == {}, "the API may have got the request and refused that one alone"

@@ -13,7 +13,7 @@ from teamclaude.proxy.http.head import RequestHead
 from teamclaude.proxy.http.path_kinds import PathKind, Route
 from teamclaude.proxy.messages.body_scan import BodyFacts
 from teamclaude.proxy.records.exchange import Attempt, Exchange, Outcome
-from teamclaude.proxy.records.notice import BENCH, HELD, LIMIT, LOGIN, RESET, SERVER, TUNNEL, Notice
+from teamclaude.proxy.records.notice import API, BENCH, HELD, LIMIT, LOGIN, RESET, SERVER, TUNNEL, Notice
 from teamclaude.proxy.reporting import history_feed
 from teamclaude.proxy.reporting.history_feed import EventFilter, HistoryFeed, ReadingFilter, project_name
 from teamclaude.routing.quota import windows
@@ -313,6 +313,11 @@ def test_readings_of_every_attempt_are_kept(feed: HistoryFeed, history: History)
         (Notice(LOGIN, "bob", "ends in 2 days", "bob"), Event(NOW, "login ends", "bob", "ends in 2 days")),
         (Notice(SERVER, "1.0", "started on x"), Event(NOW, "started", "", "1.0: started on x")),
         (Notice(SERVER, "1.0", "stopped"), Event(NOW, "stopped", "", "1.0: stopped")),
+        (
+            Notice(API, "a:443", "unreachable: no"),
+            Event(NOW, "api unreachable", "", "a:443: unreachable: no"),
+        ),
+        (Notice(API, "a", "reachable again"), Event(NOW, "api reachable", "", "a: reachable again")),
         (Notice(TUNNEL, "host", "first"), None),
         (Notice("NEW", "x", "y"), None),
         (

@@ -89,7 +89,7 @@ def test_any_number_of_accounts_is_bounded() -> None:
 def test_lines_of_the_log_are_counted_and_known_kinds_begin_at_0() -> None:
     metrics = RequestMetrics()
     metrics.notice(Notice(BENCH, "a", "429"), 5.0)
-    others = dict.fromkeys(("held", "limit", "reset", "tunnel", "client"), 0)
+    others = dict.fromkeys(("held", "limit", "reset", "tunnel", "client", "api"), 0)
     assert metrics.counts().events == {"bench": 1, **others}
 
 

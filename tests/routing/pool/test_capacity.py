@@ -71,6 +71,24 @@ def test_any_sign_of_tightness_is_yellow(pool, trouble, headroom):
     assert (capacity(pool).verdict, capacity(pool).headroom) == ("yellow", headroom)
 
 
+def test_an_account_whose_api_cannot_be_reached_takes_no_new_work(pool):
+    pool.five_hours(a=0.1)
+    seen = snapshot_of(pool.fleet, pool.now, unreachable={"a": "API unreachable since 13:02"})
+    found = seen.capacity
+    assert (found.verdict, found.headroom, found.live_accounts, found.total) == ("green", 6, 2, 3)
+    first = found.accounts[0]
+    assert (first.live, first.reason) == (False, "API unreachable since 13:02")
+    assert [account.usable for account in seen.accounts] == [True] * 3, "it is given requests all the same"
+
+
+def test_without_an_api_that_can_be_reached_it_is_red_also_beside_learned_caps(pool):
+    for name in ("a", "b", "c"):
+        pool[name].cap_5h.ceiling = 1.0
+    why = dict.fromkeys(("a", "b", "c", "an account that is gone"), "API unreachable since 13:02")
+    found = snapshot_of(pool.fleet, pool.now, unreachable=why).capacity
+    assert (found.verdict, found.headroom, found.live_accounts) == ("red", 0, 0)
+
+
 def test_a_streak_of_one_two_free_places_and_the_band_below_the_warning_are_green(pool):
     pool["a"].streak = 1
     pool.five_hours(b=0.74)

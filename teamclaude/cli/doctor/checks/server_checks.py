@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ....dial.authority import authority
 from ....proxy.lifecycle.who_answers import Answerer, Presence
+from ....proxy.records.wait_texts import duration_text, outage_text
 from ..finding import RESTART, Action, Finding, Fix, Group, Kind, Level
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ NAMES = Kind("server.names", Level.ERROR, "A server refuses to start with it.")
 NOT_ALLOWED = Kind("server.host-not-allowed", Level.WARNING, "Requests without the key get a 421 there.")
 PLAIN = Kind("server.plain-http", Level.NOTE, "Keys and prompts can be read on the network.")
 DRAINING = Kind("server.draining", Level.NOTE, "It takes no new requests and will end.")
+API = Kind("server.api-unreachable", Level.ERROR, "Its requests fail, whatever the accounts have left.")
 FEW_FILES = Kind("server.open-files", Level.WARNING, "Beyond that, connections are refused with 503.")
 
 STARTED_EARLIER_SEC = 5.0  # clocks of files and of processes differ by less
@@ -50,7 +52,8 @@ def _summary(facts: ServerFacts) -> str:
     status = facts.status
     if status is None:
         return facts.url
-    live = sum(account.usable for account in status.accounts)
+    cut = {name for outage in status.outages for name in outage.accounts}
+    live = sum(account.usable and account.name not in cut for account in status.accounts)
     return f"{facts.url}, {status.system.version}, {live} of {len(status.accounts)} accounts can serve"
 
 
@@ -117,6 +120,14 @@ def _state(facts: ServerFacts, program: ProgramFacts) -> Iterator[Finding]:
         )
     elif _is_outdated(facts, program):
         yield OUTDATED.found("the server runs older files than these", RESTART, _restart(facts))
+    for outage in status.outages:
+        failed = "1 request" if outage.failed == 1 else f"{outage.failed} requests"
+        ago = duration_text(max(0.0, status.at - outage.last_at))
+        yield API.found(
+            f"{outage_text(outage, status.at)}; {failed} failed, the last {ago} ago "
+            f"(accounts: {', '.join(outage.accounts)})",
+            "ask it now: teamclaude doctor --online; the next request that is answered clears this",
+        )
     if status.system.draining:
         yield DRAINING.found(
             "the server is being shut down", "wait until it has ended, then: teamclaude server"

@@ -7,9 +7,9 @@ import pytest
 from teamclaude.cli.doctor.checks.server_checks import check_server
 from teamclaude.cli.doctor.facts.python_facts import ProgramFacts
 from teamclaude.cli.doctor.facts.server_facts import NamedUrl, ServerFacts
-from teamclaude.cli.doctor.finding import Action, Fix
+from teamclaude.cli.doctor.finding import Action, Fix, Level
 from teamclaude.proxy.lifecycle.who_answers import Answerer, Presence
-from teamclaude.snapshot import AccountView, Snapshot, SystemView
+from teamclaude.snapshot import AccountView, OutageView, Snapshot, SystemView
 from tests.cli.doctor.support import by_id, ids
 
 FILES = ProgramFacts("1.0", "/opt/tc", (), changed_at=1000.0)
@@ -33,6 +33,16 @@ def test_an_account_that_is_active_and_may_serve_nothing_more_is_not_counted() -
     spent = AccountView(name="key", status="active", usable=False)
     facts = UP._replace(status=Snapshot(system=SystemView(version="1.0"), accounts=(*STATUS.accounts, spent)))
     assert check_server(facts, FILES, 4192).summary == f"{URL}, 1.0, 1 of 2 accounts can serve"
+
+
+def test_an_api_that_its_requests_do_not_reach_is_an_error() -> None:
+    outage = OutageView("a:443", ("alice",), 1000.0, 1240.0, 12, "no connection to a:443: refused")
+    status = Snapshot(at=1300.0, system=SystemView(version="1.0"), accounts=(ALICE,), outages=(outage,))
+    group = check_server(UP._replace(status=status), FILES, 4192)
+    assert group.summary.endswith("0 of 1 accounts can serve")
+    found = by_id(group)["server.api-unreachable"]
+    assert found.kind.level is Level.ERROR
+    assert "a:443: refused; 12 requests failed, the last 60 s ago (accounts: alice)" in found.text
 
 
 def test_without_ipv6_one_address_is_all_there_is() -> None:
