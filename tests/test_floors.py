@@ -192,6 +192,7 @@ LONGER = {
     "accounts/config/config.py": "every setting but those of routing, declared once",
     "accounts/config/schema.py": "one walk over type hints: reading, writing and describing by it",
     "accounts/tokens/token_manager.py": "the one place that decides when which token is refreshed",
+    "cli/proxy_client.py": "one client: who answers, what it is asked, and each failure as one line",
     "demo/runner.py": "the story of the demo, from its start to its report",
     "errors.py": "one tree of all errors, sorted by whose fault they are",
     "fakeapi/api.py": "one handler of one connection: a request's way to its answer",

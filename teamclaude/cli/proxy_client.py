@@ -1,7 +1,8 @@
 """The HTTP client that commands use to talk to a running proxy.
 
 It connects directly: the environment's HTTP proxies are for outgoing traffic, not for this machine.  While
-our server is down another user of this machine may listen in its place: such a program gets no key.
+our server is down another program may listen in its place: before anything else is asked, and the key is
+sent, GET /health without a key tells who answers.  A program of another user gets not even that.
 Every failure becomes one line that says what to do.  An answer is bounded in size and in time.
 """
 
@@ -84,6 +85,7 @@ class ProxyClient:
     """
 
     _prefix = ""  # of every path
+    _is_verified = False  # a TeamClaude answered there, and since then no request has failed
 
     def __init__(
         self, config: Config, path: Path, port: Optional[int] = None, timeout_s: float = TIMEOUT_S
@@ -103,9 +105,10 @@ class ProxyClient:
 
     def get_text(self, path: str) -> str:
         """Return the body of an endpoint that answers something else than JSON."""
-        status, _, data = self._answer("GET", path, None)
-        if status >= 400:
-            self._check_status(status, path, _parsed(data))
+        with self.request("GET", path, deadline=time.monotonic() + self._timeout_s) as answer:
+            data = self._whole(answer)
+        if answer.status >= 400:
+            self._check_status(answer.status, path, _parsed(data))
         return data.decode("utf-8", "replace")
 
     def post(self, path: str, body: Optional[Mapping[str, Any]] = None) -> Any:
@@ -115,11 +118,9 @@ class ProxyClient:
     def is_up(self) -> bool:
         """Return False when nothing listens; raise ProxyUnreachableError if another program does."""
         try:
-            health = self._json("GET", "/health", None)
+            self._verify()
         except ProxyDownError:
             return False
-        if not isinstance(health, dict) or health.get("service") != "teamclaude":
-            raise self._other_program_error()
         return True
 
     def reload(self) -> bool:
@@ -143,14 +144,40 @@ class ProxyClient:
 
         `deadline`: of the whole response, on the monotonic clock; None: each part of it has the time limit.
         """
+        if not self._is_verified:
+            self._verify()
         sent = {"x-teamclaude-key": self.key} if self.key else {}
         if body is not None:
             sent["Content-Type"] = "application/json"
+        with self._send(method, path, body, {**sent, **(headers or {})}, deadline) as answer:
+            yield answer
+
+    @contextlib.contextmanager
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Optional[bytes],
+        headers: Mapping[str, str],
+        deadline: Optional[float],
+    ) -> Iterator[ProxyResponse]:
         with contextlib.closing(self._exchange(deadline)) as exchange:
             with self.translate_errors():
                 self._check_listener(exchange.connect())
-                answer = exchange.ask(method, self._prefix + path, body, {**sent, **(headers or {})})
+                answer = exchange.ask(method, self._prefix + path, body, headers)
             yield ProxyResponse(self, answer)
+
+    def _verify(self) -> None:
+        """Raise ProxyUnreachableError unless a TeamClaude answers; it is not told the key."""
+        self._is_verified = False
+        deadline = time.monotonic() + self._timeout_s
+        with self._send("GET", "/health", None, {}, deadline) as answer:
+            health = self._json_of(answer)
+        if answer.status in _REFUSALS and _error_message(health):  # a balancer, or a server that is full
+            self._check_status(answer.status, "/health", health)
+        if not isinstance(health, dict) or health.get("service") != "teamclaude":
+            raise self._other_program_error()
+        self._is_verified = True
 
     def _check_listener(self, sock: socket.socket) -> None:
         """Raise ProxyUnreachableError if another user's program listens there; root may be a service's."""
@@ -169,8 +196,10 @@ class ProxyClient:
     @contextlib.contextmanager
     def translate_errors(self) -> Iterator[None]:
         """Translate the exceptions of a connection into ProxyUnreachableError."""
+        was_verified, self._is_verified = self._is_verified, False
         try:
             yield
+            self._is_verified = was_verified
         except (ConnectionResetError, BrokenPipeError, BrokenOffError) as error:
             raise self.truncated_error() from error
         except NotHttpError as error:
@@ -190,28 +219,31 @@ class ProxyClient:
         return ProxyUnreachableError(f"the proxy at {self.url} broke off its answer")
 
     def _json(self, method: str, path: str, body: Optional[bytes]) -> Any:
-        status, location, data = self._answer(method, path, body)
-        if 300 <= status < 400 and location:
+        with self.request(method, path, body, deadline=time.monotonic() + self._timeout_s) as answer:
+            value = self._json_of(answer)
+        self._check_status(answer.status, path, value)
+        return value
+
+    def _json_of(self, answer: ProxyResponse) -> Any:
+        """Return the JSON of an answer; raise ProxyUnreachableError for another place, or no JSON."""
+        data = self._whole(answer)
+        location = next((value for name, value in answer.headers if name.lower() == "location"), "")
+        if 300 <= answer.status < 400 and location:
             raise ProxyUnreachableError(f"{self.url} is elsewhere: it leads to {location[:200]}")
         value = _parsed(data)
         if value is _NO_JSON:
+            self._is_verified = False
             raise self._other_program_error()
-        self._check_status(status, path, value)
         return value
 
-    def _answer(self, method: str, path: str, body: Optional[bytes]) -> tuple[int, str, bytes]:
-        """Return status, Location and body of an answer; raise ProxyUnreachableError for an endless one."""
-        deadline = time.monotonic() + self._timeout_s
-        with self.request(method, path, body, deadline=deadline) as answer:
-            data = bytearray()
-            for chunk in answer.chunks():
-                data += chunk
-                if len(data) > MAX_JSON_BYTES:
-                    raise ProxyUnreachableError(
-                        f"the answer of {self.url} is too long: it is not teamclaude's"
-                    )
-            location = next((value for name, value in answer.headers if name.lower() == "location"), "")
-            return answer.status, location, bytes(data)
+    def _whole(self, answer: ProxyResponse) -> bytes:
+        """Return the body of an answer; raise ProxyUnreachableError for an endless one."""
+        data = bytearray()
+        for chunk in answer.chunks():
+            data += chunk
+            if len(data) > MAX_JSON_BYTES:
+                raise ProxyUnreachableError(f"the answer of {self.url} is too long: it is not teamclaude's")
+        return bytes(data)
 
     def _check_status(self, status: int, path: str, value: Any) -> None:
         """Raise ProxyRefusedError for an error."""
@@ -282,6 +314,7 @@ def _tls_context(tls: TlsConfig) -> ssl.SSLContext:
 
 
 _NO_JSON = object()
+_REFUSALS = (403, 429, 500, 502, 503, 504)  # what may be said to one who asks for /health
 
 
 def _parsed(data: bytes) -> Any:

@@ -55,6 +55,7 @@ class Stub:
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
+        self.checks: list[Asked] = []  # of who answers, without a key
         self.answers: dict[str, tuple[int, Any]] = {
             "GET /health": (200, {"status": "ok", "service": "teamclaude", "version": "0.1.0"})
         }
@@ -65,7 +66,10 @@ class Stub:
                 size = int(self.headers.get("content-length") or 0)
                 body = self.rfile.read(size)
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                stub.asked.append(Asked(self.command, self.path, headers, body))
+                is_check = self.path == "/health" and "x-teamclaude-key" not in headers
+                (stub.checks if is_check else stub.asked).append(
+                    Asked(self.command, self.path, headers, body)
+                )
                 status, value = stub.answers.get(
                     f"{self.command} {self.path}", (404, {"error": {"message": f"no {self.path} here"}})
                 )

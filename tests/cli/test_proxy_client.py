@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import ssl
@@ -12,15 +13,18 @@ from pathlib import Path
 import pytest
 
 from teamclaude.proxy.lifecycle.server_presence import ServerPresence
-from tests.cli.support import ALICE, Ended, free_port
+from tests.cli.support import ALICE, Ended, Stub, free_port
 
 posix = pytest.mark.skipif(os.name == "nt", reason="there are no such files")
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"ok": "yes"}'
 
 
+HEALTH = b'HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\n{"service": "teamclaude"}'
+
+
 class Once:
-    """A listener that gives one connection the same bytes, whatever it asks."""
+    """A listener that says who it is, and gives the next connection the same bytes, whatever it asks."""
 
     def __init__(self, answer: bytes, tls: ssl.SSLContext | None = None) -> None:
         self._answer, self._tls = answer, tls
@@ -32,17 +36,23 @@ class Once:
 
     def _serve(self) -> None:
         try:
-            peer, _ = self._listener.accept()
-            with peer, self._tls.wrap_socket(peer, server_side=True) if self._tls else peer as talk:
-                talk.settimeout(30)
-                self.asked = talk.recv(65536)
-                talk.sendall(self._answer)
+            for answer in (HEALTH, self._answer):
+                peer, _ = self._listener.accept()
+                with peer, self._tls.wrap_socket(peer, server_side=True) if self._tls else peer as talk:
+                    talk.settimeout(30)
+                    asked = talk.recv(65536)
+                    if not asked:
+                        return
+                    self.asked = asked
+                    talk.sendall(answer)
         except OSError:
             pass  # only the client's side matters here
 
     def close(self) -> None:
-        self._listener.close()
+        with contextlib.suppress(OSError):  # a thread that waits in accept() takes what comes to its number
+            socket.create_connection(("127.0.0.1", self.port), 30).close()
         self._thread.join(30)
+        self._listener.close()
 
 
 @pytest.fixture
@@ -198,3 +208,37 @@ def test_another_user_s_program_gets_no_key(
         assert "a program of another user of this machine listens at" in ended.err
         server.close()
         assert server.asked == b""
+
+
+COMMANDS = [
+    *(["status"], ["status", "--json"], ["drain"], ["restart"], ["explain"], ["switch"], ["switch", "alice"]),
+    *(["api", "/v1/models"], ["web", "--no-browser"], ["watch"], ["version", "--port", "{port}"]),
+]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("answer", [{}, {"service": "other"}, []], ids=str)
+def test_another_program_is_asked_once_and_gets_no_key(
+    stub: Stub, cli: Callable[..., Ended], words: list[str], answer: object
+) -> None:
+    paths = ("GET /health", "GET /teamclaude/status", "GET /teamclaude/deck")
+    stub.answers = dict.fromkeys(paths, (200, answer))
+    ended = cli(*(word.replace("{port}", str(stub.port)) for word in words))
+    assert f"another program answers at http://127.0.0.1:{stub.port}, not teamclaude" in ended.err
+    assert (ended.status, ended.out, ended.err.count("\n")) == (1, "", 1)
+    assert (len(stub.checks), stub.asked) == (1, [])
+
+
+def test_it_is_asked_again_after_a_failure(stub: Stub) -> None:
+    from teamclaude.cli.proxy_client import ProxyUnreachableError, configured_proxy
+
+    proxy = configured_proxy()
+    stub.answers["GET /teamclaude/status"] = (200, {})
+    assert [proxy.get("/teamclaude/status") for _ in range(3)] == [{}, {}, {}]
+    assert len(stub.checks) == 1
+    stub.answers["GET /teamclaude/status"] = (200, b"no JSON")
+    stub.answers["GET /health"] = (200, {})
+    for _ in range(2):
+        with pytest.raises(ProxyUnreachableError, match="another program"):
+            proxy.get("/teamclaude/status")
+    assert (len(stub.checks), len(stub.asked)) == (2, 4)

@@ -34,7 +34,7 @@ def test_a_server_of_the_same_version(stub: Stub, cli: Callable[..., Ended]) -> 
     assert cli("version").out.splitlines()[4] == f"server:   {__version__} at http://127.0.0.1:{stub.port}"
 
 
-@pytest.mark.parametrize("health", [HEALTH, {**HEALTH, "version": ["\x1b"]}, []])
+@pytest.mark.parametrize("health", [HEALTH, {**HEALTH, "version": ["\x1b"]}, {"service": "teamclaude"}])
 def test_a_server_that_is_another_says_restart(stub: Stub, cli: Callable[..., Ended], health: object) -> None:
     stub.answers["GET /health"] = (200, health)
     (line,) = [line for line in cli("version").out.splitlines() if line.startswith("server:")]

@@ -36,6 +36,7 @@ def said_by(cli: Callable[..., Ended], url: str, *more: str) -> str:
 
 
 def test_paths_go_below_the_prefix_of_the_address(cli: Callable[..., Ended], stub: Stub) -> None:
+    stub.answers["GET /tc/health"] = stub.answers["GET /health"]
     stub.answers["GET /tc/teamclaude/status"] = (200, {"a": 1})
     ended = cli("status", "--json", "--url", f"http://127.0.0.1:{stub.port}/tc/")
     assert (ended.status, json.loads(ended.out), ended.err) == (0, {"schema": 1, "a": 1}, "")
@@ -60,7 +61,7 @@ def test_paths_go_below_the_prefix_of_the_address(cli: Callable[..., Ended], stu
         ((b"HTTP/1.1 301 Moved\r\nLocation: https://h/\x1b[2J\r\n\r\n",), "another program answers"),
         ((b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n",), "another program answers"),
         ((b'HTTP/1.0 403 No\r\n\r\n{"error":{"message":"not \\u001b[2Jyou"}}',), "not ?[2Jyou"),
-        ((b"HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\n[]",), "answered 500"),
+        ((b"HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\n[]",), "another program answers"),
     ],
 )
 def test_what_is_no_answer_of_ours(
@@ -148,7 +149,7 @@ def test_a_wrong_or_missing_key(
 
 # --- TLS ------------------------------------------------------------------------------------------------
 
-GOOD = HEAD + b'\r\n{"ok":"yes"}'
+GOOD = HEAD + b'\r\n{"service":"teamclaude"}'
 
 
 def test_a_certificate_is_trusted_by_its_file(

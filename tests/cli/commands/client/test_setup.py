@@ -225,6 +225,6 @@ def test_a_preview_hides_keys_and_print_is_exact(home: Path, cli: Cli) -> None:
 
 def test_a_running_server_is_told(home: Path, stub: Stub, cli: Cli) -> None:
     cli("setup", "--first-party")
-    assert stub.paths == ["GET /health"]
+    assert (len(stub.checks), stub.paths) == (1, [])
     cli("setup", "--first-party", "--write")
     assert "POST /teamclaude/accounts/reload" in stub.paths

@@ -31,7 +31,7 @@ def test_version_and_role(stub: Stub) -> None:
 
 @pytest.mark.parametrize("caller", [[], "x", None, {"role": 5}])
 def test_answers_of_another_kind(stub: Stub, caller: object) -> None:
-    stub.answers["GET /health"] = (200, [])
+    stub.answers["GET /health"] = (200, {"service": "teamclaude", "version": []})
     stub.answers["GET /teamclaude/caller"] = (200, caller)
     assert ask(stub.port).problem == ""
 
