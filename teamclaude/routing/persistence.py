@@ -16,7 +16,7 @@ from .fleet import Fleet
 from .quota.learned_caps import FOREIGN_RISE_5H, FOREIGN_RISE_7D, Burn, LearnedCap, ScopedCap
 from .quota.lenient_json import LenientObject, as_count, as_flag, as_number, as_text, as_usage
 from .quota.usage import NO_USAGE
-from .quota.windows import MAX_WINDOW_SEC, Window, is_plausible_reset
+from .quota.windows import MAX_WINDOW_SEC, NO_AXIS, Window, is_plausible_reset
 from .state.account import Account, ScopedRefusal
 from .state.conversations import Binding
 from .state.decision import NEVER
@@ -252,7 +252,7 @@ def _restore_windows(account: Account, saved: LenientObject, now: float) -> None
     resets = saved.inner("resets")
     for axis in resets.names():
         reset = resets.find(axis, as_number)
-        if reset is not None and is_plausible_reset(reset, now):
+        if reset is not None and is_plausible_reset(NO_AXIS, reset, now):
             account.windows.resets[axis] = reset
     for axis in scopes.names():
         account.windows.learned_scopes[axis] = set(scopes.each(axis, as_text))
@@ -286,7 +286,8 @@ def _as_window(value: Any, now: float) -> Window:
         status=None if status is None else as_text(status),
         seen_at=as_number(seen_at),
     )
-    if window.resets_at is not None and not is_plausible_reset(window.resets_at, now):
+    # It passed for its axis when it was read; the clock may have been set back since.
+    if window.resets_at is not None and not is_plausible_reset(NO_AXIS, window.resets_at, now):
         raise ValueError("resets too far away")
     return window
 

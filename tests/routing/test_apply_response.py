@@ -252,3 +252,20 @@ def test_bare_timed_and_scoped_refusals_teach_no_cap(pool, headers):
     pool.answer(lease, 429, *headers)
     pool.fleet.confirm_account_429(lease, pool.now)
     assert (pool["a"].cap_5h.ceiling, pool["a"].cap_7d.ceiling) == (None, None)
+
+
+@pytest.mark.parametrize("far", [30 * 86400, 6 * 3600 + 60])
+def test_a_reset_further_away_than_the_window_is_long_closes_nothing_till_then(make_pool, unified, far):
+    pool = make_pool("a")
+    refused = {"status": "rejected", "5h__status": "rejected", "5h__utilization": 1.0}
+    lease = pool.lease("s")
+    pool.answer(lease, 429, *unified(**refused, **{"5h__reset": pool.now + far}))
+    pool.settle(lease)
+    block = pool["a"].block(None, pool.fleet.rules, pool.now)
+    assert block.until <= pool.now + 60.0
+    pool.wait(61.0)
+    probe = pool.lease("s")  # one request finds out
+    assert pool.choose("t").account is None
+    pool.answer(probe, 200, *unified(**{"5h__utilization": 0.2, "5h__reset": pool.now + 3600}))
+    pool.settle(probe, served=True)
+    assert pool.choose("t").account == "a"

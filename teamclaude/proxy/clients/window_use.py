@@ -14,7 +14,7 @@ from typing import Any, Optional
 
 from ...routing.pool.fair_share import AXES, MEMORY, NO_USE, REST, ClientUse, Demand, PoolWindow
 from ...routing.quota.lenient_json import LenientObject, as_number
-from ...routing.quota.windows import SAME_WINDOW_SEC, QuotaReading, is_plausible_reset
+from ...routing.quota.windows import NO_AXIS, SAME_WINDOW_SEC, QuotaReading, is_plausible_reset
 from ...values import NamedTuple
 
 __all__ = ["WindowUse"]
@@ -124,7 +124,7 @@ def _as_window(value: Any, now: float) -> tuple[tuple[str, str], _Used]:
     if not isinstance(account, str) or axis not in AXES:
         raise ValueError("not a window")
     at = as_number(resets_at)
-    if not is_plausible_reset(at, now):
+    if not is_plausible_reset(NO_AXIS, at, now):
         raise ValueError("resets too far away")
     return (account, axis), _Used(at, as_number(tokens))
 

@@ -14,6 +14,7 @@ from ...request_views import OutageView
 __all__ = ["HELD_AFTER_SEC", "clock_time", "duration_text", "expectation_text", "outage_text"]
 
 HELD_AFTER_SEC = 1.0  # a shorter hold can't be observed
+SAME_WEEK_SEC = 6 * 86400.0  # a day of the week further away may be taken for the one before
 SAME_DAY_SEC = 20 * 3600.0  # a time further away may be on another day
 
 
@@ -31,8 +32,9 @@ def outage_text(outage: OutageView, now: float) -> str:
 
 
 def clock_time(moment: float, now: float) -> str:
-    """Return `23:22`; with the day if it may be another day: `Tue 23:22`."""
-    form = "%H:%M" if abs(moment - now) < SAME_DAY_SEC else "%a %H:%M"
+    """Return `23:22`; with the day if it may be another day, `Tue 23:22`; or its date: `2026-12-24 23:22`."""
+    away = abs(moment - now)
+    form = "%H:%M" if away < SAME_DAY_SEC else "%a %H:%M" if away < SAME_WEEK_SEC else "%Y-%m-%d %H:%M"
     return time.strftime(form, time.localtime(moment))
 
 

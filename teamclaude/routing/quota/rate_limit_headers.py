@@ -16,6 +16,7 @@ from typing import Optional
 from .windows import (
     MAX_UTILIZATION,
     MAX_WAIT_SEC,
+    NO_AXIS,
     UNKNOWN_WINDOW,
     WHOLE_ACCOUNT,
     Overage,
@@ -61,7 +62,7 @@ def read_windows(headers: Iterable[tuple[str, str]], now: float) -> QuotaReading
             retry_after = parse_retry_after(value, now)
     if not fields and not unified:
         return QuotaReading({}, None, retry_after)
-    axes = {axis: _window(values, now) for axis, values in fields.items()}
+    axes = {axis: _window(axis, values, now) for axis, values in fields.items()}
     status = _attribute_status(axes, unified, now)
     return QuotaReading(axes, status, retry_after, _overage(unified, now))
 
@@ -86,14 +87,14 @@ def _axis_and_field(name: str) -> tuple[str, str]:
     return WHOLE_ACCOUNT, rest[len("unified-") :] if rest.startswith("unified-") else ""
 
 
-def _window(values: dict[str, str], now: float) -> Window:
+def _window(axis: str, values: dict[str, str], now: float) -> Window:
     utilization = _fraction(values.get("utilization"))
     limit, remaining = _number(values.get("limit")), _number(values.get("remaining"))
     if limit and remaining is not None:
         utilization = min(1.0, max(0.0, 1.0 - remaining / limit))
     status = values.get("status") or None
     return Window(
-        utilization, parse_instant(values.get("reset"), now), status.lower() if status else None, now
+        utilization, parse_instant(axis, values.get("reset"), now), status.lower() if status else None, now
     )
 
 
@@ -122,7 +123,7 @@ def _attribute_status(axes: dict[str, Window], unified: dict[str, str], now: flo
             )
         known = axes.get(axis, UNKNOWN_WINDOW)
         resets_at = (
-            known.resets_at if known.resets_at is not None else parse_instant(unified.get("reset"), now)
+            known.resets_at if known.resets_at is not None else parse_instant(axis, unified.get("reset"), now)
         )
         axes[axis] = Window(known.utilization, resets_at, "rejected", now)
         rejected = [axis]
@@ -138,7 +139,7 @@ def _overage(unified: dict[str, str], now: float) -> Optional[Overage]:
         return None
     rejected = unified.get("status", "").lower() == "rejected"
     refuses = claimed or (rejected and (status == "rejected" or bool(reason)))
-    resets_at = parse_instant(unified.get("overage-reset") or unified.get("reset"), now)
+    resets_at = parse_instant(NO_AXIS, unified.get("overage-reset") or unified.get("reset"), now)
     return Overage(in_use or status.startswith("allowed"), refuses, reason, resets_at)
 
 
@@ -175,8 +176,11 @@ def _fraction(text: Optional[str]) -> Optional[float]:
     return value if value is not None and value <= MAX_UTILIZATION else None
 
 
-def parse_instant(text: Optional[str], now: float) -> Optional[float]:
-    """Return epoch seconds from epoch seconds, milliseconds or RFC 3339; None when implausibly far away."""
+def parse_instant(axis: str, text: Optional[str], now: float) -> Optional[float]:
+    """Return the reset of a window from epoch seconds, milliseconds or RFC 3339, as epoch seconds.
+
+    None when it can't be read, or is further away than the window of `axis` is long.
+    """
     if not text:
         return None
     value = _number(text)
@@ -184,7 +188,7 @@ def parse_instant(text: Optional[str], now: float) -> Optional[float]:
         value = _rfc_3339(text)
     elif value > 1e11:
         value /= 1000.0
-    return value if value is not None and is_plausible_reset(value, now) else None
+    return value if value is not None and is_plausible_reset(axis, value, now) else None
 
 
 def _rfc_3339(text: str) -> Optional[float]:

@@ -33,7 +33,7 @@ def read_usage_report(document: Mapping[str, Any], now: float) -> QuotaReading:
             continue
         if axis in axes or not 0 <= percent <= 100 * MAX_UTILIZATION:  # NaN fails, too
             continue
-        at = parse_instant(resets_at, now) if isinstance(resets_at, str) else None
+        at = parse_instant(axis, resets_at, now) if isinstance(resets_at, str) else None
         axes[axis] = Window(percent / 100.0, at, None, now)
     return QuotaReading(axes)
 

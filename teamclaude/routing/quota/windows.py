@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from typing import Callable, Optional
 
 from ...snapshot import Window
@@ -22,6 +23,7 @@ __all__ = [
     "API_KEY_AXES",
     "MAX_UTILIZATION",
     "MAX_WINDOW_SEC",
+    "NO_AXIS",
     "UNKNOWN_WINDOW",
     "WHOLE_ACCOUNT",
     "Overage",
@@ -32,6 +34,7 @@ __all__ = [
     "is_scoped",
     "is_used_up",
     "scope_of_family",
+    "span_sec",
 ]
 
 SAME_WINDOW_SEC = 5.0
@@ -39,11 +42,15 @@ REPROBE_SEC = 60.0  # a full window whose reset nobody names is probed this ofte
 MAX_WAIT_SEC = 30 * 86400.0
 # No quota is refused for longer than its window, and no window is longer than a week.
 MAX_WINDOW_SEC = 7 * 86400.0
+CLOCK_SKEW_SEC = 3600.0  # by which our clock may be behind the API's
+UNKNOWN_SPAN_SEC = 3600.0
 MAX_UTILIZATION = 10.0  # it may exceed 1 (1.13 has been seen); what is larger is no share
 
 API_KEY_AXES = ("requests", "tokens", "input-tokens", "output-tokens")
 # Stands for the whole account where a refusal names no axis.
 WHOLE_ACCOUNT = "unified"
+NO_AXIS = ""  # of what is no window, as extra usage
+_UNIT_SEC = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 # Scope suffix of an axis -> model families; other suffixes name their family themselves.
 _SCOPES = {"oi": ("fable", "mythos")}
 
@@ -210,7 +217,9 @@ def _merge(old: Window, new: Window) -> Window:
         or new.resets_at is None
         or abs(old.resets_at - new.resets_at) <= SAME_WINDOW_SEC
     )
-    if not same:
+    # One that refuses, and whose reset nobody has named: what names a reset and a use may be of another.
+    is_named_now = old.rejected and old.resets_at is None and None not in (new.resets_at, new.utilization)
+    if not same or is_named_now:
         return new
     resets_at = old.resets_at if old.resets_at is not None else new.resets_at
     utilization = new.utilization if new.utilization is not None else old.utilization
@@ -218,6 +227,23 @@ def _merge(old: Window, new: Window) -> Window:
     return Window(utilization, resets_at, status, new.seen_at)
 
 
-def is_plausible_reset(at: float, now: float) -> bool:
-    """Return whether a reset is less than a month away: one in years would lose the account."""
-    return at <= now + MAX_WAIT_SEC + 86400.0
+@lru_cache(maxsize=64)
+def named_span_sec(axis: str) -> Optional[float]:
+    """Return the length of a window as its axis names it: `5h`, `7d_opus`; None: it names none."""
+    found = re.match(r"(\d{1,3})([mhdw])(?:_|$)", axis)
+    return int(found[1]) * _UNIT_SEC[found[2]] if found else None
+
+
+def span_sec(axis: str) -> float:
+    """Return the length of a window, a guess where its axis names none (`tokens` of an API key)."""
+    return named_span_sec(axis) or UNKNOWN_SPAN_SEC
+
+
+def is_plausible_reset(axis: str, at: float, now: float) -> bool:
+    """Return whether a window can be reset as late as that: a later reset would lose the account till then.
+
+    None is further away than the window is long (the longest, a week, where the axis names no length), but
+    for clocks that differ.  NO_AXIS: up to a month.
+    """
+    length = named_span_sec(axis) or MAX_WINDOW_SEC if axis else MAX_WAIT_SEC
+    return at <= now + min(length, MAX_WAIT_SEC) + CLOCK_SKEW_SEC

@@ -15,14 +15,17 @@ from ..quota.learned_caps import FOREIGN_RISE_5H, FOREIGN_RISE_7D, Burn, Learned
 from ..quota.rules import Rules
 from ..quota.usage import NO_USAGE, Usage
 from ..quota.use_elsewhere import OwnUse, UseElsewhere
-from ..quota.windows import REPROBE_SEC, SAME_WINDOW_SEC, QuotaReading, Window, Windows, is_scoped, is_used_up
-from ..user_rules.caps import (
-    NO_LIMIT,
-    UsageLimits,
-    WindowLimit,
-    limits_of,
+from ..quota.windows import (
+    REPROBE_SEC,
+    SAME_WINDOW_SEC,
+    QuotaReading,
+    Window,
+    Windows,
+    is_scoped,
+    is_used_up,
     span_sec,
 )
+from ..user_rules.caps import NO_LIMIT, UsageLimits, WindowLimit, limits_of
 from ..user_rules.spend import MAX_SPEND, SpendStop
 from .account_spec import AccountSpec
 from .block import Block, describe_window, later

@@ -14,12 +14,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Any, Optional, Union
 
 from ...errors import ConfigError
 from ...values import NamedTuple
+from ..quota.windows import span_sec
 from .week_hours import Calendar, WeekHours, parse_week_hours, utc_calendar
 
 __all__ = [
@@ -34,13 +34,10 @@ __all__ = [
     "UsageLimits",
     "WindowLimit",
     "limits_of",
-    "span_sec",
 ]
 
 MAX_USAGE, RESERVE = "max usage", "reserve"  # the names of the rules wherever they exclude an account
-UNKNOWN_SPAN_SEC = 3600.0  # of an axis whose name says no length, as `tokens` of an API key
 ROUNDING = 1e-9  # 1 - 0.7 is not 0.3
-_UNIT_SEC = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 
 
 class Caps(NamedTuple):
@@ -212,12 +209,6 @@ class UsageLimits:
 def limits_of(caps: Caps, reserves: Reserves = NO_RESERVES) -> Optional[UsageLimits]:
     """Return the limits of an account; None when it has none."""
     return UsageLimits(caps, reserves) if caps != NO_CAPS or reserves.items else None
-
-
-def span_sec(axis: str) -> float:
-    """Return the length of a window as its axis names it: `5h`, `7d_opus`."""
-    found = re.match(r"(\d{1,3})([mhdw])(?:_|$)", axis)
-    return int(found[1]) * _UNIT_SEC[found[2]] if found else UNKNOWN_SPAN_SEC
 
 
 def _fraction(value: Any, path: str) -> float:

@@ -15,6 +15,9 @@ def test_words() -> None:
     )
     assert expectation_text(None, None, "waits for room", 0.0) == "waits for room"
     assert clock_time(86400.0 + 82920, 0.0) == "Fri 23:02", "another day's time has its day"
+    assert clock_time(6 * 86400.0 - 60, 0.0) == "Tue 23:59"
+    assert clock_time(6 * 86400.0, 0.0) == "1970-01-07 00:00", "the day of the week may be taken for today"
+    assert clock_time(30 * 86400.0, 0.0) == "1970-01-31 00:00"
 
 
 @pytest.mark.parametrize(

@@ -130,8 +130,8 @@ def test_the_top_level_status_of_a_served_answer_is_kept_as_it_is():
         ("1e400", None),
         ("nan", None),
         ("-5", None),
-        (str(NOW + 30.5 * 86400), NOW + 30.5 * 86400),
-        (str(NOW + 31.5 * 86400), None),
+        (str(NOW + 5.5 * 3600), NOW + 5.5 * 3600),
+        (str(NOW + 6.5 * 3600), None),  # longer than the window
         ("1.2.3", None),
         ("soon", None),
         ("", None),
@@ -141,6 +141,17 @@ def test_the_top_level_status_of_a_served_answer_is_kept_as_it_is():
 def test_resets_in_seconds_milliseconds_and_rfc_3339(text, expected):
     resets_at = read(**{"5h-utilization": "0.5", "5h-reset": text}).axes["5h"].resets_at
     assert resets_at == (pytest.approx(expected, abs=1e-3) if expected else None)
+
+
+def test_a_reset_that_its_window_cannot_have_is_unknown():
+    reading = read(
+        **{"7d-reset": NOW + 6 * 86400, "7d_opus-reset": NOW + 8 * 86400, "5h-reset": NOW + 6 * 86400},
+        **{"status": "rejected", "representative-claim": "five_hour", "reset": NOW + 30 * 86400},
+        **{"overage-status": "rejected", "overage-reset": NOW + 30 * 86400},
+    )
+    found = {axis: window.resets_at for axis, window in reading.axes.items()}
+    assert found == {"7d": NOW + 6 * 86400, "7d_opus": None, "5h": None}
+    assert reading.overage.resets_at == NOW + 30 * 86400
 
 
 @pytest.mark.parametrize(

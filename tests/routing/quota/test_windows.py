@@ -3,10 +3,14 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.routing.quota.windows import (
+    NO_AXIS,
     UNKNOWN_WINDOW,
+    WHOLE_ACCOUNT,
     Window,
     Windows,
+    is_plausible_reset,
     is_scoped,
+    span_sec,
 )
 
 NOW = 1_795_420_000.0  # 2026-11-23T07:46:40Z
@@ -131,3 +135,47 @@ def test_scoped_axes_are_listed_while_they_are_there():
     assert windows.scoped_use("claude-sonnet-4-6", 0.0) == 0.0
     windows.drop("7d_opus")
     assert list(windows.scoped) == ["7d_oi"]
+
+
+# --- lengths ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("axis", "seconds"),
+    [
+        ("5h", 18_000),
+        ("7d", 604_800),
+        ("7d_opus", 604_800),
+        ("30d", 30 * 86_400),
+        ("1w", 604_800),
+        ("10m", 600),
+        ("tokens", 3600),
+        ("unified", 3600),
+        ("5hx", 3600),
+    ],
+)
+def test_the_length_of_a_window_is_in_its_name(axis, seconds):
+    assert span_sec(axis) == seconds
+
+
+HOUR, DAY = 3600.0, 86400.0
+
+
+@pytest.mark.parametrize(
+    ("axis", "longest"),
+    [
+        ("5h", 5 * HOUR),
+        ("7d", 7 * DAY),
+        ("7d_opus", 7 * DAY),
+        ("1d", DAY),
+        ("30d", 30 * DAY),
+        ("999d", 30 * DAY),
+        ("tokens", 7 * DAY),
+        (WHOLE_ACCOUNT, 7 * DAY),
+        (NO_AXIS, 30 * DAY),
+    ],
+)
+def test_a_reset_is_no_further_away_than_its_window_is_long(axis, longest):
+    assert is_plausible_reset(axis, NOW + longest + 600, NOW)  # clocks differ
+    assert not is_plausible_reset(axis, NOW + longest + 2 * HOUR, NOW)
+    assert is_plausible_reset(axis, NOW - 30 * DAY, NOW)
