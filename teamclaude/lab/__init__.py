@@ -5,10 +5,11 @@ No thread, socket or clock lives here, and nothing of the proxy: routing is driv
 - api_model: what the API allows an account: windows, burst limit, prompt cache
 - clients: the event queue, and the sessions in progress as the clients' side drives them
 - forecasts: how well the server's forecasts do
+- foresight: the policy `price` with knowledge of what every conversation will use, for comparison
 - heatmap: how full the windows were, as lines for a terminal or as SVG
+- horizon: a policy that plans ahead, for comparison
 - known_lengths: how long requests wait if the length of every conversation is known, for comparison
 - other_use: what others use of the same accounts
-- receding_horizon: a policy that plans ahead, played in the lab only
 - recording: a scenario or sessions from recorded traffic
 - run: one policy in one scenario
 - scenario: a team, its accounts and what is wanted, before any policy acts
@@ -17,7 +18,6 @@ No thread, socket or clock lives here, and nothing of the proxy: routing is driv
 - study: many runs and their table, and the worlds of it
 - traffic: sessions, read from a file or synthetic
 - upper_bound: what is wanted without limits, and what no scheduler can exceed
-- water_filling: the plan of that policy
 - window_sizes: the sizes of recorded accounts' windows
 - workload: who works when, and which sessions each person plans
 """

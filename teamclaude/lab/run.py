@@ -14,10 +14,11 @@ from ..routing.state.account import AccountSpec
 from ..routing.user_rules.caps import NO_CAPS, NO_RESERVES, Caps, Reserves
 from ..values import NamedTuple, replace
 from .clients import ClientSessions, EventQueue
+from .foresight import ForesightPolicy
 from .heatmap import Heatmap
+from .horizon.receding_horizon import RecedingHorizonPolicy
 from .known_lengths import waits_with_known_lengths
 from .other_use import OtherUse, others_got
-from .receding_horizon import RecedingHorizonPolicy
 from .scenario import Scenario
 from .score import LONG_SEC, Score, ScoreCounter
 from .simulation import Simulation
@@ -28,6 +29,7 @@ __all__ = ["LAB_POLICIES", "NO_RULES", "AccountRules", "PolicyRun", "run_policy"
 LAB_POLICIES: Mapping[str, Callable[[], Policy]] = {
     **POLICIES,
     RecedingHorizonPolicy.name: RecedingHorizonPolicy,
+    ForesightPolicy.name: ForesightPolicy,
 }
 
 
@@ -65,6 +67,8 @@ class PolicyRun:
             EventQueue(), scenario.users, [plan for plan in scenario.plans if plan.at < scenario.end]
         )
         self.api_accounts = scenario.api_accounts()
+        if isinstance(chosen, ForesightPolicy):
+            chosen.foresee(self._clients.sessions, self.api_accounts, settings.weights)
         self.fleet = Fleet(replace(Rules(), backoff_jitter=False), chosen)
         self.fleet.configure([rules.get(key, OPEN).spec(key) for key in self.api_accounts])
         self._counter = ScoreCounter(scenario.demand, self.api_accounts, settings.cache_life, scenario.end)

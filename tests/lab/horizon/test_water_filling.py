@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.lab.water_filling import AccountQuota, HorizonTuning, Plan, make_plan
+from teamclaude.lab.horizon.water_filling import AccountQuota, HorizonTuning, Plan, make_plan
 
 HOUR, DAY = 3600.0, 86400.0
 WEEK = 7 * DAY

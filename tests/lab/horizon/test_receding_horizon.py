@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.lab.receding_horizon import RecedingHorizonPolicy
+from teamclaude.lab.horizon.receding_horizon import RecedingHorizonPolicy
+from teamclaude.lab.horizon.water_filling import HorizonTuning, make_plan
 from teamclaude.lab.run import LAB_POLICIES, PolicyRun, run_policy
-from teamclaude.lab.water_filling import HorizonTuning, make_plan
 from teamclaude.routing.fleet import Fleet
 from teamclaude.routing.policies.registry import POLICIES
 from teamclaude.routing.quota.rules import Rules
@@ -44,7 +44,7 @@ def test_it_plans_anew_after_a_minute_and_at_a_reset(monkeypatch):
         made.append(now)
         return make_plan(quotas, wanted, now, tuning)
 
-    monkeypatch.setattr("teamclaude.lab.receding_horizon.make_plan", counted)
+    monkeypatch.setattr("teamclaude.lab.horizon.receding_horizon.make_plan", counted)
     policy = RecedingHorizonPolicy(HorizonTuning(resolve_sec=60.0))
     accounts = SmallPool(policy).accounts
     for now in (1000.0, 1059.0, 1061.0, 1120.0, 1130.0, 1149.0, 1151.0, 1152.0):

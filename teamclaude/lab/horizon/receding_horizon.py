@@ -17,11 +17,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Optional
 
-from ..routing.policies.base import Placement, Policy, Pool
-from ..routing.policies.price import PricePolicy
-from ..routing.policies.price_estimates import WEEKS_IN_5H
-from ..routing.state.account import Account
-from ..routing.state.decision import NEVER, Exclusion, LazyExclusions, RoutingRequest
+from ...routing.policies.base import Placement, Policy, Pool
+from ...routing.policies.price import PricePolicy
+from ...routing.policies.price_estimates import WEEKS_IN_5H
+from ...routing.state.account import Account
+from ...routing.state.decision import NEVER, Exclusion, LazyExclusions, RoutingRequest
 from .water_filling import (
     EPSILON,
     FIVE_HOURS,

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from ..values import NamedTuple
+from ...values import NamedTuple
 
 __all__ = [
     "EPSILON",
