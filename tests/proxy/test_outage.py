@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -59,6 +60,25 @@ def test_a_load_balancer_keeps_a_server_that_cannot_reach_the_api(stage: MakeSta
     ready = s.send("GET", "/health/ready")
     assert (ready.status, ready.json()["verdict"]) == (200, "red")
     assert s.send("GET", "/health/ready?verdict=yellow").status == 503, "who asks for a verdict gets it"
+
+
+def test_the_log_has_a_line_when_it_begins_and_when_it_is_over(
+    stage: MakeStage, wait_for_polls: Callable[[Stage], None]
+) -> None:
+    s = stage("a")
+
+    def lines() -> bytes:
+        (found,) = re.findall(rb'teamclaude_events_total\{kind="api"\} (\d+)', s.send("GET", "/metrics").body)
+        return bytes(found)
+
+    s.api.stop_listening()
+    s.ask()
+    s.until(lambda: lines() == b"1")
+    s.api.listen()
+    s.ask()
+    s.until(lambda: lines() == b"2")
+    wait_for_polls(s)
+    assert lines() == b"2"
 
 
 def test_the_log_says_why_a_request_was_refused_by_the_api(stage: MakeStage) -> None:

@@ -142,6 +142,22 @@ def test_a_red_page_tells_that_a_paid_key_serves(server: StubServer, browser: Br
     browser.until_text("#why", "No account can serve. The first account is back at ")
 
 
+def test_an_api_that_cannot_be_reached_is_why(server: StubServer, browser: Browser) -> None:
+    about, accounts = server.state["about"][""], server.state["accounts"]
+    usable = [row["name"] for row in accounts.values() if row["usable"]]
+    outage = {
+        "accounts": usable,
+        "since": about["at"],
+        "lastAt": about["at"],
+        "failed": 12,
+        "reason": "refused",
+    }
+    server.put("about", "", {**about, "verdict": "red", "outages": [outage]})
+    browser.until_text("#why", ": refused. 12 requests failed, the last at ")
+    server.put("about", "", {**about, "outages": [{**outage, "accounts": usable[1:]}]})
+    browser.until(lambda: "refused" not in browser.text("#why"), "others serve")
+
+
 def test_a_phone_shows_the_facts_whole(server: StubServer, browser: Browser) -> None:
     browser.size(360, 800)
     browser.until_text("#facts", "2 of 5 live")

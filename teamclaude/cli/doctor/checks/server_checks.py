@@ -11,6 +11,7 @@ from ....proxy.records.wait_texts import duration_text, outage_text
 from ..finding import RESTART, Action, Finding, Fix, Group, Kind, Level
 
 if TYPE_CHECKING:
+    from ....snapshot import Snapshot
     from ..facts.python_facts import ProgramFacts
     from ..facts.server_facts import ServerFacts
 
@@ -32,6 +33,7 @@ NOT_ALLOWED = Kind("server.host-not-allowed", Level.WARNING, "Requests without t
 PLAIN = Kind("server.plain-http", Level.NOTE, "Keys and prompts can be read on the network.")
 DRAINING = Kind("server.draining", Level.NOTE, "It takes no new requests and will end.")
 API = Kind("server.api-unreachable", Level.ERROR, "Its requests fail, whatever the accounts have left.")
+OWN_WAY = Kind("server.account-unreachable", Level.WARNING, "Its requests go to other accounts.")
 FEW_FILES = Kind("server.open-files", Level.WARNING, "Beyond that, connections are refused with 503.")
 
 STARTED_EARLIER_SEC = 5.0  # clocks of files and of processes differ by less
@@ -52,8 +54,7 @@ def _summary(facts: ServerFacts) -> str:
     status = facts.status
     if status is None:
         return facts.url
-    cut = {name for outage in status.outages for name in outage.accounts}
-    live = sum(account.usable and account.name not in cut for account in status.accounts)
+    live = _serving(status)
     return f"{facts.url}, {status.system.version}, {live} of {len(status.accounts)} accounts can serve"
 
 
@@ -120,17 +121,28 @@ def _state(facts: ServerFacts, program: ProgramFacts) -> Iterator[Finding]:
         )
     elif _is_outdated(facts, program):
         yield OUTDATED.found("the server runs older files than these", RESTART, _restart(facts))
-    for outage in status.outages:
-        failed = "1 request" if outage.failed == 1 else f"{outage.failed} requests"
-        ago = duration_text(max(0.0, status.at - outage.last_at))
-        yield API.found(
-            f"{outage_text(outage, status.at)}; {failed} failed, the last {ago} ago "
-            f"(accounts: {', '.join(outage.accounts)})",
-            "ask it now: teamclaude doctor --online; the next request that is answered clears this",
-        )
+    yield from _outages(status)
     if status.system.draining:
         yield DRAINING.found(
             "the server is being shut down", "wait until it has ended, then: teamclaude server"
+        )
+
+
+def _serving(status: Snapshot) -> int:
+    """Return how many accounts would serve a request: usable, and their API can be reached."""
+    cut = {name for outage in status.outages for name in outage.accounts}
+    return sum(account.usable and account.name not in cut for account in status.accounts)
+
+
+def _outages(status: Snapshot) -> Iterator[Finding]:
+    kind = OWN_WAY if _serving(status) else API
+    for outage in status.outages:
+        failed = "1 request" if outage.failed == 1 else f"{outage.failed} requests"
+        ago = duration_text(max(0.0, status.at - outage.last_at))
+        yield kind.found(
+            f"{outage_text(outage, status.at)}; {failed} failed, the last {ago} ago "
+            f"(accounts: {', '.join(outage.accounts)})",
+            "ask it now: teamclaude doctor --online; the next request that is answered clears this",
         )
 
 
