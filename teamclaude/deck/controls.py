@@ -102,7 +102,9 @@ class LocalControls:
         return CommandResult(f"{command.account} is removed", "good")
 
     def _set_enabled(self, command: Command, enabled: bool) -> CommandResult:
-        self._service.runtime.controls.set_enabled(command.account, enabled)
+        done = self._service.runtime.controls.set_enabled(command.account, enabled)
+        if "note" in done:
+            return CommandResult(f"{command.account}: {done['note']}", "warn")
         return CommandResult(
             f"{command.account} {'serves again' if enabled else 'gets no more work'}", "good"
         )

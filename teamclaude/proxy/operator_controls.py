@@ -65,7 +65,11 @@ class OperatorControls:
         return forbidding_route(place, account, config.route_specs(), config.accounts) or None
 
     def set_enabled(self, account: str, enabled: bool) -> dict[str, Any]:
-        """Enable or disable an account, at once and in the config file."""
+        """Enable or disable an account, at once and in the config file.
+
+        What was held against one that is enabled is forgotten, also that its login was refused: "note" says
+        what becomes of that.
+        """
         name = self._full_name(account)
         try:
             self._config_file.update(lambda raw: edit_account(raw, name, disabled=not enabled))
@@ -73,9 +77,21 @@ class OperatorControls:
             raise BadRequestError(str(error)) from error
         self._runtime.reload()
         key = self._targets.current.key_of(name)
-        if enabled and key is not None:
-            self._runtime.router.reset_benches(key)
-        return {"account": name, "enabled": enabled}
+        done = {"account": name, "enabled": enabled}
+        return done if not enabled or key is None else {**done, **self._try_again(key)}
+
+    def _try_again(self, key: str) -> dict[str, str]:
+        router = self._runtime.router
+        account = router.read(lambda fleet, now: fleet.accounts.get(key))
+        refused = "" if account is None else account.auth_failed
+        router.reset_benches(key)
+        needs_login = self._runtime.token_manager.try_again(key)
+        if needs_login:
+            router.mark_account_auth_failed(key, needs_login)
+            return {"note": f"its login can't be used: {needs_login}"}
+        if refused:
+            return {"note": f"its login was refused ({refused}), and the next request tries it again"}
+        return {}
 
     def record(self, on: Optional[bool]) -> dict[str, Any]:
         """Switch the recording of traffic, at once and in the config file; None only returns its state."""

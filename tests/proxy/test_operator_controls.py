@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from teamclaude.errors import BadRequestError, NotFoundError
+from teamclaude.fakeapi.fault import Fault
 
 Build = Callable[..., Any]
+PAID = {"type": "apikey", "apiKey": "sk-ant-api03-FAKE-a", "lastResort": False}
 
 
 def test_controls_on_unknown_accounts_say_which_there_are(stage: Build) -> None:
@@ -41,3 +43,34 @@ def test_a_config_file_that_can_not_be_changed_is_an_error_and_nothing_changes(s
         with pytest.raises(BadRequestError, match="accounts"):
             act(s.service.runtime.controls)
     assert s.account("a")["status"] != "disabled"
+
+
+@pytest.mark.parametrize("entry", [{"accessToken": "sk-ant-oat01-FAKE-a"}, PAID])
+def test_a_refused_login_is_tried_again_when_its_owner_enables_the_account(
+    stage: Build, entry: dict[str, Any]
+) -> None:
+    s = stage("a", accounts=[{"name": "a", **entry}])
+    s.api.script.always(Fault.status(401, "invalid token"))
+    assert s.ask().status == 502
+    assert (s.account("a")["status"], s.ask().status, len(s.api.log)) == ("auth_failed", 502, 1)
+    done = s.service.runtime.controls.set_enabled("a", True)
+    assert done["note"].startswith("its login was refused (")
+    assert done["note"].endswith("), and the next request tries it again")
+    assert s.account("a")["status"] == "active"
+    assert (s.ask().status, len(s.api.log)) == (502, 2)
+    s.service.runtime.controls.set_enabled("a", True)
+    s.api.script.clear()
+    s.ask()
+    assert len(s.api.log) == 3
+    s.service.runtime.controls.set_enabled("a", True)
+    assert "note" not in s.service.runtime.controls.set_enabled("a", True)
+
+
+def test_where_the_login_itself_has_ended_that_is_said(stage: Build, clock: Any) -> None:
+    expired = int((clock.now - 60) * 1000)
+    s = stage("a", accounts=[{"name": "a", "accessToken": "sk-ant-oat01-FAKE-a", "expiresAt": expired}])
+    assert s.ask().status == 502
+    done = s.service.runtime.controls.set_enabled("a", True)
+    assert done["note"].startswith("its login can't be used: ")
+    assert s.account("a")["status"] == "auth_failed"
+    assert s.api.log == ()

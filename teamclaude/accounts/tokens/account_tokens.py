@@ -142,6 +142,16 @@ class AccountTokens:
             self._set_pair(self.pair._replace(ask_again_at=LONG_AGO))
             self.retry_at, self._refreshed_at = 0.0, LONG_AGO
 
+    def try_again(self) -> None:
+        """Let the token be used again that the API refused, and be renewed without a pause.
+
+        A login that the authorization server refused stays so: only a new one helps.
+        """
+        with self._lock:
+            self._rejected_token, self._auth_failure_reported = None, False
+            self.retry_at, self._failures = 0.0, 0
+            self._set_pair(self.pair)
+
     def close(self) -> None:
         """Discard an unsaved pair and release its lock: the account is gone, or the process ends."""
         with self._lock:

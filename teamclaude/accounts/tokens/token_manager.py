@@ -216,6 +216,17 @@ class TokenManager:
         self._refresh(key, tokens)
         return tokens.usability(self._clock())
 
+    # --- called by an operator ----------------------------------------------------------------------
+
+    def try_again(self, key: str) -> str:
+        """Forget that the API refused the account's token; return why it can't be used all the same."""
+        tokens = self.tokens.get(key)
+        if tokens is None:
+            return ""
+        tokens.try_again()
+        needs_login = tokens.login_error and tokens.need(self._clock()) is RefreshNeed.MANDATORY
+        return tokens.login_error if needs_login else ""
+
     # --- called by the timer ------------------------------------------------------------------------
 
     def _run(self) -> None:

@@ -17,9 +17,14 @@ from ...terminal import confirm, note
 from ...user_config import read_config
 
 
-def post_enabled(proxy: ProxyClient, name: str, enabled: bool) -> None:
-    """Have a running server enable or disable an account, which its config file then keeps."""
-    proxy.post(f"/teamclaude/accounts/{quote(name, safe='')}/{'enable' if enabled else 'disable'}")
+def post_enabled(proxy: ProxyClient, name: str, enabled: bool) -> str:
+    """Have a running server enable or disable an account, which its config file then keeps.
+
+    Return what it says of it; empty for nothing.
+    """
+    done = proxy.post(f"/teamclaude/accounts/{quote(name, safe='')}/{'enable' if enabled else 'disable'}")
+    said = done.get("note") if isinstance(done, dict) else None
+    return said if isinstance(said, str) else ""
 
 
 class AccountEdit:
@@ -36,14 +41,18 @@ class AccountEdit:
         self.file.update(change)
         self._proxy.reload()
 
-    def set_enabled(self, enabled: bool) -> None:
-        """Enable or disable through the proxy, which writes the file, or in the file if none answers."""
+    def set_enabled(self, enabled: bool) -> str:
+        """Enable or disable through the proxy, which writes the file, or in the file if none answers.
+
+        Return what the proxy says of it.
+        """
         try:
-            post_enabled(self._proxy, self.account.name, enabled)
+            return post_enabled(self._proxy, self.account.name, enabled)
         except ProxyUnreachableError:
             self.file.update(lambda raw: edit_account(raw, self.account.key, disabled=not enabled))
             if enabled:
                 self._clear_saved_blocks()
+            return ""
 
     def _clear_saved_blocks(self) -> None:
         """Remove the account's blocks from the state that the next proxy reads."""
@@ -65,7 +74,8 @@ def enable_arguments(parser: argparse.ArgumentParser) -> None:
 def enable(args: argparse.Namespace) -> int:
     """Let an account serve requests again.
 
-    A running proxy applies it at once; the config file keeps it.
+    A running proxy applies it at once; the config file keeps it. Benches, full
+    windows and a refused login are forgotten: the next request tries it.
     """
     return _set_enabled(args, True)
 
@@ -88,12 +98,12 @@ def _set_enabled(args: argparse.Namespace, enabled: bool) -> int:
         from ...remote.launching import account_there
 
         name = account_there(remote, args.name)
-        post_enabled(remote, name, enabled)
+        said = post_enabled(remote, name, enabled)
     else:
         edit = AccountEdit(args.name, args.port, or_url=True)
-        edit.set_enabled(enabled)
+        said = edit.set_enabled(enabled)
         name = edit.account.name
-    note(f"{name} is {'enabled' if enabled else 'disabled'}")
+    note(f"{name} is {'enabled' if enabled else 'disabled'}{': ' if said else ''}{said}")
     return 0
 
 

@@ -23,6 +23,15 @@ def test_a_running_proxy_is_asked_to_change_it(stub: Stub, cli: Callable[..., En
     assert stub.paths == [f"POST {path}"]
 
 
+def test_what_the_proxy_says_of_it_is_shown(stub: Stub, cli: Callable[..., Ended]) -> None:
+    stub.answers["POST /teamclaude/accounts/bob/enable"] = (200, {"note": "its login can't be used: x"})
+    assert cli("enable", "bob") == (0, "", "bob is enabled: its login can't be used: x\n")
+    odd_ones: list[Any] = [{"note": 5}, {"note": None}, [], "x"]
+    for odd in odd_ones:
+        stub.answers["POST /teamclaude/accounts/bob/enable"] = (200, odd)
+        assert cli("enable", "bob").err == "bob is enabled\n"
+
+
 def test_without_one_the_file_is_changed(down: Path, cli: Callable[..., Ended]) -> None:
     assert cli("disable", "bob").status == 0
     assert accounts_in(down)["bob"] == {**BOB, "disabled": True}
