@@ -7,7 +7,6 @@ epoch seconds.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Optional
@@ -18,6 +17,7 @@ from .rules import ConditionState, Episode
 __all__ = ["load_states", "save_states"]
 
 MAX_BYTES = 10_000_000
+LATEST_TIME = 4_102_444_800.0  # the year 2100: beyond it a number is no time
 
 
 def load_states(path: Path) -> dict[str, ConditionState]:
@@ -54,7 +54,7 @@ def _read_state(value: Mapping[str, Any]) -> ConditionState:
 
 def _time(value: Any) -> float:
     found = float(value)
-    if not math.isfinite(found):
+    if not 0.0 <= found <= LATEST_TIME:
         raise ValueError(value)
     return found
 

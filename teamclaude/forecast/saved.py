@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, Optional
 
 __all__ = ["saved_numbers", "saved_object"]
+
+MOST = 2.0**88  # a square of tokens; its own square is far from overflowing
 
 
 def saved_object(value: object, name: str) -> Mapping[str, Any]:
@@ -16,7 +17,7 @@ def saved_object(value: object, name: str) -> Mapping[str, Any]:
 
 
 def saved_numbers(value: object, count: int) -> Optional[list[float]]:
-    """Return a list of so many finite numbers; None when it is anything else."""
+    """Return a list of so many numbers of at most MOST; None when it is anything else."""
     if not isinstance(value, list) or len(value) != count:
         return None
     if any(isinstance(each, bool) or not isinstance(each, (int, float)) for each in value):
@@ -25,4 +26,4 @@ def saved_numbers(value: object, count: int) -> Optional[list[float]]:
         numbers = [float(each) for each in value]
     except OverflowError:
         return None
-    return numbers if all(map(math.isfinite, numbers)) else None
+    return numbers if all(abs(number) <= MOST for number in numbers) else None  # NaN fails, too

@@ -12,10 +12,10 @@ from typing import Any, Optional
 
 from ..routing.quota.lenient_json import (
     LenientObject,
+    as_amount,
     as_count,
     as_counts,
     as_flag,
-    as_number,
     as_text,
     as_usage,
 )
@@ -35,7 +35,8 @@ def import_ledger(store: Store, state: Mapping[str, Any]) -> int:
 
     Raise sqlite3.Error: then nothing is written, and the next start tries again.
     """
-    saved_at = LenientObject(state, "", []).get("savedAt", as_number, 0.0)
+    saved = LenientObject(state, "", [])
+    saved_at = saved.get("savedAt", saved.as_time, 0.0)
     database = store.database
     with store.changes():
         found = database.execute("SELECT value FROM meta WHERE name = ?", (IMPORTED,)).fetchone()
@@ -55,8 +56,8 @@ def ledger_rows(
     A row is of one day.  Its tokens are counted for the model that took the most of them.
     """
     for saved in LenientObject(state, "", []).rows("ledger"):
-        account, last_seen = saved.get("account", as_text, ""), saved.get("lastSeen", as_number, 0.0)
-        first_seen = saved.get("firstSeen", as_number, last_seen)
+        account, last_seen = saved.get("account", as_text, ""), saved.get("lastSeen", saved.as_time, 0.0)
+        first_seen = saved.get("firstSeen", saved.as_time, last_seen)
         if not account or last_seen <= 0 or (after is not None and first_seen <= after):
             continue
         models = saved.find("models", as_counts) or {}
@@ -72,7 +73,7 @@ def ledger_rows(
         totals = UsageTotals(
             requests=min(saved.get("requests", as_count, 0), MAX_COUNT),
             usage=saved.get("usage", as_usage, NO_USAGE),
-            cost=saved.get("cost", as_number, 0.0),
+            cost=saved.get("cost", as_amount, 0.0),
             cost_estimated=saved.get("costEstimated", as_flag, False),
             unpriced_tokens=saved.get("unpricedTokens", as_count, 0),
             first_at=max(0.0, min(first_seen, last_seen)),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from ..routing.quota.lenient_json import as_amount
+from ..routing.quota.lenient_json import LATEST_TIME, as_amount
 from ..values import NamedTuple
 
 __all__ = [
@@ -34,7 +34,6 @@ __all__ = [
 
 
 LONGEST_SEC = 366 * 86400.0  # of a session, a request or a wait: beyond it a number is none
-LATEST_TIME = 4_102_444_800.0  # the year 2100
 
 
 class RequestTrace(NamedTuple):

@@ -22,8 +22,9 @@ from .lifecycle.config_check import ConfigCheck
 from .lifecycle.ending import DRAINING
 from .lifecycle.server_presence import ServerPresence, warning_of
 from .lifecycle.service_manager import ServiceManager, pool_status
-from .lifecycle.state_file import StateFile, StateSaver
+from .lifecycle.state_file import StateFile
 from .lifecycle.state_move import answers_at, prepare_state_directory
+from .lifecycle.state_saver import StateSaver
 from .listener import Listener, is_loopback_name, open_listeners, server_context
 from .messages.redact import redact_text
 from .net.event_loop import STALLED_SEC

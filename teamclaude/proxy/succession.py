@@ -24,7 +24,8 @@ from ..values import NamedTuple
 from .lifecycle.ending import ANNOUNCED, DRAINING, HANDED_OVER, Ending
 from .lifecycle.server_presence import ServerPresence
 from .lifecycle.service_manager import ServiceManager
-from .lifecycle.state_file import StateFile, StateSaver
+from .lifecycle.state_file import StateFile
+from .lifecycle.state_saver import StateSaver
 from .observed_state import ObservedState
 from .reporting.alerting import Alerting
 from .reporting.forecaster import ForecastObserver

@@ -13,13 +13,21 @@ from typing import Any, Callable, TypeVar
 
 from .apply_response import PROBE_SEC
 from .fleet import Fleet
-from .quota.learned_caps import FOREIGN_RISE_5H, FOREIGN_RISE_7D, Burn, LearnedCap, ScopedCap
-from .quota.lenient_json import LenientObject, as_count, as_flag, as_number, as_text, as_usage
+from .quota.learned_caps import BUCKET_SEC, FOREIGN_RISE_5H, FOREIGN_RISE_7D, Burn, LearnedCap, ScopedCap
+from .quota.lenient_json import (
+    LenientObject,
+    as_amount,
+    as_count,
+    as_flag,
+    as_fraction,
+    as_number,
+    as_text,
+    as_usage,
+)
 from .quota.usage import NO_USAGE
-from .quota.windows import MAX_WINDOW_SEC, NO_AXIS, Window, is_plausible_reset
+from .quota.windows import MAX_WINDOW_SEC, Window, latest_time
 from .state.account import Account, ScopedRefusal
 from .state.conversations import Binding
-from .state.decision import NEVER
 from .state_merge import LateChanges, merge_states
 
 __all__ = ["STATE_VERSION", "LazyRows", "adopt_changes", "dump_state", "reset_saved_benches", "restore_state"]
@@ -65,7 +73,7 @@ def dump_state(fleet: Fleet, now: float) -> dict[str, Any]:
 def restore_state(fleet: Fleet, data: Mapping[str, Any], now: float) -> list[str]:
     """Put saved state back into a configured fleet; return messages about what could not be read."""
     lost: list[str] = []
-    saved = LenientObject(data, "saved state", lost)
+    saved = LenientObject(data, "saved state", lost, latest_time(now))
     accounts = {key: saved.inner("accounts").inner(key) for key in saved.inner("accounts").names()}
     keys = _current_keys(fleet, accounts)
     for old, key in keys.items():
@@ -110,7 +118,8 @@ def adopt_changes(fleet: Fleet, changes: LateChanges, now: float) -> list[str]:
         mine[name] = [row for row in rows() if row[id] in told] if told else []
     mine = json.loads(json.dumps(mine, default=list))  # equal to what came as JSON, where it is equal
     lost: list[str] = []
-    merged = LenientObject(merge_states(changes.base, mine, changes.late), "late state", lost)
+    late = merge_states(changes.base, mine, changes.late)
+    merged = LenientObject(late, "late state", lost, latest_time(now))
     keys = {key: key for key in fleet.accounts}
     for key, account in accounts.items():
         bench, probe_at = account.bench_until, account.probe_at
@@ -157,7 +166,7 @@ def reset_saved_benches(data: Mapping[str, Any], key: str, full: float) -> bool:
     for name in ("scoped", "sidelined", "benchUntil", "benchReason", "authFailed", "streak"):
         saved.pop(name, None)
     windows = LenientObject(saved, "", []).inner("windows")
-    kept = {axis: windows.find(axis, lambda value: _as_window(value, NEVER)) for axis in windows.names()}
+    kept = {axis: windows.find(axis, lambda value: _as_window(value, windows)) for axis in windows.names()}
     saved["windows"] = {
         axis: list(window)
         for axis, window in kept.items()
@@ -213,25 +222,26 @@ def _dump_account(account: Account, now: float) -> dict[str, Any]:
 def _restore_account(account: Account, saved: LenientObject, now: float) -> None:
     _restore_windows(account, saved, now)
     account.unified_status = saved.find("unifiedStatus", as_text)
-    account.bench_began = saved.find("benchBegan", as_number)
-    account.bench_until = min(saved.get("benchUntil", as_number, 0.0), now + MAX_WINDOW_SEC)
+    account.bench_began = saved.find("benchBegan", saved.as_time)
+    # Ends at once or after a week, whatever is saved: only the length of a bench is in doubt.
+    account.bench_until = min(max(0.0, saved.get("benchUntil", as_number, 0.0)), now + MAX_WINDOW_SEC)
     # A long bench is probed with the first request after a restart, and once an hour then.
     account.probe_at = now if account.bench_until > now + PROBE_SEC else 0.0
     account.refusals_in_row = saved.get("sidelined", as_count, 0)
     account.extra_usage = saved.get("extraUsage", as_flag, False)
-    account.scoped_refusals = dict(saved.each("scoped", _as_scoped))
+    account.scoped_refusals = dict(saved.each("scoped", lambda value: _as_scoped(value, saved)))
     account.bench_reason = saved.get("benchReason", as_text, "")
     account.auth_failed = saved.get("authFailed", as_text, "")
     account.streak = saved.get("streak", as_count, 0)
     account.proven = saved.get("proven", as_flag, False)
-    account.last_picked = saved.get("lastPicked", as_number, 0.0)
+    account.last_picked = saved.get("lastPicked", saved.as_time, 0.0)
     account.usage = saved.get("usage", as_usage, NO_USAGE)
     account.requests = saved.get("requests", as_count, 0)
-    account.cost = saved.get("cost", as_number, 0.0)
+    account.cost = saved.get("cost", as_amount, 0.0)
     account.unpriced_tokens = saved.get("unpricedTokens", as_count, 0)
     account.cost_estimated = saved.get("costEstimated", as_flag, False)
     account.spent = _spent(saved.inner("spent"))
-    account.burn = Burn(saved.each("burn", _as_bucket))
+    account.burn = Burn(saved.each("burn", lambda value: _as_bucket(value, saved)))
     account.cap_5h = LearnedCap.from_json(saved.inner("cap5h"), FOREIGN_RISE_5H)
     account.cap_7d = LearnedCap.from_json(saved.inner("cap7d"), FOREIGN_RISE_7D)
     caps = saved.inner("scopedCaps")
@@ -240,19 +250,19 @@ def _restore_account(account: Account, saved: LenientObject, now: float) -> None
 
 def _spent(saved: LenientObject) -> dict[str, float]:
     """Return dollars by the name of the period."""
-    return {name: saved.get(name, as_number, 0.0) for name in saved.names()}
+    return {name: saved.get(name, as_amount, 0.0) for name in saved.names()}
 
 
 def _restore_windows(account: Account, saved: LenientObject, now: float) -> None:
     windows, scopes = saved.inner("windows"), saved.inner("scopes")
     for axis in windows.names():
-        window = windows.find(axis, lambda value: _as_window(value, now))
+        window = windows.find(axis, lambda value: _as_window(value, windows))
         if window is not None:
             account.windows.update({axis: window}, now)
     resets = saved.inner("resets")
     for axis in resets.names():
-        reset = resets.find(axis, as_number)
-        if reset is not None and is_plausible_reset(NO_AXIS, reset, now):
+        reset = resets.find(axis, resets.as_time)
+        if reset is not None:
             account.windows.resets[axis] = reset
     for axis in scopes.names():
         account.windows.learned_scopes[axis] = set(scopes.each(axis, as_text))
@@ -275,35 +285,40 @@ def _restore_binding(
         fleet.restore_binding(binding)
 
 
-def _as_window(value: Any, now: float) -> Window:
+def _as_window(value: Any, saved: LenientObject) -> Window:
     try:
         used, resets_at, status, seen_at = value
     except TypeError:
         raise ValueError("not a window") from None
-    window = Window(
-        utilization=None if used is None else as_number(used),
-        resets_at=None if resets_at is None else as_number(resets_at),
+    return Window(
+        utilization=None if used is None else as_fraction(used),
+        resets_at=None if resets_at is None else _as_reset(resets_at, saved),
         status=None if status is None else as_text(status),
-        seen_at=as_number(seen_at),
+        seen_at=saved.as_time(seen_at),
     )
-    # It passed for its axis when it was read; the clock may have been set back since.
-    if window.resets_at is not None and not is_plausible_reset(NO_AXIS, window.resets_at, now):
-        raise ValueError("resets too far away")
-    return window
 
 
-def _as_scoped(value: Any) -> tuple[tuple[str, str], ScopedRefusal]:
+def _as_reset(value: Any, saved: LenientObject) -> float:
+    try:
+        return saved.as_time(value)
+    except ValueError as error:
+        raise ValueError(f"resets {error}") from None
+
+
+def _as_scoped(value: Any, saved: LenientObject) -> tuple[tuple[str, str], ScopedRefusal]:
     try:
         model, betas, until, message, began, times = value
     except TypeError:
         raise ValueError("not a refusal") from None
     scope = (as_text(model), as_text(betas))
-    return scope, ScopedRefusal(as_number(until), as_text(message), as_number(began), as_count(times))
+    began, until = saved.as_time(began), saved.as_time(until)
+    return scope, ScopedRefusal(until, as_text(message), began, as_count(times))
 
 
-def _as_bucket(value: Any) -> tuple[int, int]:
+def _as_bucket(value: Any, saved: LenientObject) -> tuple[int, int]:
     try:
         index, tokens = value
     except TypeError:
         raise ValueError("not a bucket") from None
+    saved.as_time(as_count(index) * BUCKET_SEC)
     return as_count(index), as_count(tokens)

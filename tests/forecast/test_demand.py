@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 
@@ -142,12 +143,23 @@ def test_bursts_and_what_a_conversation_burns_are_kept_over_a_restart() -> None:
     assert later.expected(now, [HOUR_SEC])[0] < after
 
 
-@pytest.mark.parametrize("pair", [None, [1], [-1.0, 5.0], ["a", 1], [1e999, 1]])
+@pytest.mark.parametrize("pair", [None, [1], [-1.0, 5.0], ["a", 1], [1e999, 1], [1e308, 1], [1, 1e40]])
 def test_what_was_saved_and_is_no_pair_is_learned_anew(pair: object) -> None:
     model, fresh = DemandModel(week_hour), DemandModel(week_hour)
     model.restore({"errors": pair, "conversation": pair, "recent": pair}, MONDAY)
     assert (model.burst, model.conversation_rate) == (fresh.burst, fresh.conversation_rate)
     assert model.expected(MONDAY, [HOUR_SEC]) == fresh.expected(MONDAY, [HOUR_SEC])
+
+
+@pytest.mark.parametrize("pair", [[2.0**88, 2.0**88], [2.0**88, 0.0], [0.0, 2.0**88], [1e-308, 1e-308]])
+def test_any_saved_pair_in_range_can_be_reckoned_with(pair: list[float]) -> None:
+    model = DemandModel(week_hour)
+    model.profile = observed(50_000, 72, active=2).profile
+    model.active = 2
+    model.restore({"errors": pair, "conversation": pair, "recent": pair}, MONDAY)
+    (expected,) = model.expected(MONDAY, [HOUR_SEC])
+    found = [expected, model.burst, model.conversation_rate, model.shape(expected)]
+    assert all(map(math.isfinite, found))
 
 
 # --- how far it strays -----------------------------------------------------------------------------

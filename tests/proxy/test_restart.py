@@ -214,6 +214,7 @@ def test_a_state_with_odd_parts_is_restored_as_far_as_it_goes(
     file.write_text(json.dumps(state))
     second = server()
     assert second.ask("s1") == home
-    said = second.kill()
+    newer, said = second.kill().split("\n", 1)
+    assert f"{file} is of a newer version (99)" in newer
     assert said.startswith("not restored from the state file: ")
     assert "benchUntil" in said

@@ -13,6 +13,8 @@ from teamclaude.routing.quota.usage import Usage
 from teamclaude.routing.state.account import AccountSpec
 from teamclaude.routing.state.decision import Lease, Reason, RoutingRequest
 from teamclaude.routing.view import snapshot_of
+from teamclaude.snapshot import Snapshot
+from teamclaude.typed_json import from_json, to_json
 from tests.routing.conftest import DEFAULT
 
 HOUR, DAY = 3600.0, 86400.0
@@ -231,7 +233,8 @@ def replaced(text, path, value):
 
 def use(fleet, now):
     """Whatever was restored must be usable: nothing may raise later either."""
-    snapshot_of(fleet, now)
+    shown = json.loads(json.dumps(to_json(snapshot_of(fleet, now)), allow_nan=False))
+    from_json(Snapshot, shown)  # as the Deck and `status` read it
     json.dumps(dump_state(fleet, now), allow_nan=False, default=list)
     for session in ("s", "t", "new", None):
         for model in (OPUS, None):
@@ -259,6 +262,46 @@ def test_garbage_in_any_place_never_raises_and_keeps_the_rest(pool, request):
                 assert path[2] == "requests" or kept == REQUESTS
             if path[0] != "bindings" or (len(path) > 2 and path[2] not in ("conversation", "lastUsed")):
                 assert bound == {"s", "t/x", "u", "v"}
+
+
+def numbers(value, path=()):
+    """The path of every number in a JSON value."""
+    for found in places(value):
+        inner = value
+        for key in found:
+            inner = inner[key]
+        if isinstance(inner, (int, float)) and not isinstance(inner, bool):
+            yield found
+
+
+# Of a damaged file, or of one that somebody has edited; 2**44 is still a count.
+ODD_NUMBERS = (1e308, -1e308, 1e15, 2**44, 2**50, 2**63, 10**400, -1, 0, 0.5, 1e-308, float("nan"), "NaN")
+
+
+def test_any_number_of_a_state_may_be_any_other(pool, request):
+    text = json.dumps(saved(pool))
+    rng = random.Random(request.node.name)
+    found = list(numbers(json.loads(text)))
+    if pool.policy != DEFAULT:
+        found = rng.sample(found, len(found) // 10)
+    for path in found:
+        for value in rng.sample(ODD_NUMBERS, 2 if pool.policy == DEFAULT else 1):
+            fleet, lost = restored(pool, replaced(text, path, value))
+            use(fleet, pool.now)
+            times = [binding.first_seen for binding in fleet.bindings.values()]
+            times += [binding.bound_at for binding in fleet.bindings.values()]
+            assert max(times, default=0.0) <= pool.now
+            if value in (1e308, 10**400) and path[-1] not in ("version", "savedAt", "benchUntil"):
+                assert lost, path
+
+
+def test_all_numbers_of_a_state_may_be_damaged(pool):
+    for value in ODD_NUMBERS:
+        data = saved(pool)
+        for path in numbers(data):
+            data = replaced(json.dumps(data), path, value)
+        fleet, _ = restored(pool, data)
+        use(fleet, pool.now)
 
 
 def test_unreadable_values_are_reported_with_their_path(pool):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from ...routing.quota.lenient_json import LenientObject, as_count, as_counts, as_flag, as_number, as_usage
+from ...routing.quota.lenient_json import LenientObject, as_amount, as_count, as_counts, as_flag, as_usage
 from ...routing.quota.usage import NO_USAGE, Usage
 from ...values import dataclass, field
 
@@ -90,14 +90,14 @@ class ClientTotals:
     def restored(cls, row: LenientObject, now: float) -> ClientTotals:
         """Return what was saved; a value that can't be read begins anew."""
         return cls(
-            since=row.get("since", as_number, now),
-            last_at=row.get("lastAt", as_number, now),
+            since=row.get("since", row.as_time, now),
+            last_at=row.get("lastAt", row.as_time, now),
             requests=row.get("requests", as_count, 0),
             usage=row.get("usage", as_usage, NO_USAGE),
-            cost=row.get("cost", as_number, 0.0),
+            cost=row.get("cost", as_amount, 0.0),
             unpriced_tokens=row.get("unpricedTokens", as_count, 0),
             cost_estimated=row.get("costEstimated", as_flag, False),
-            day=row.get("day", as_number, 0.0),
+            day=row.get("day", row.as_time, 0.0),
             tokens_today=row.get("tokensToday", as_count, 0),
             refused=row.get("refused", as_counts, {}),
         )

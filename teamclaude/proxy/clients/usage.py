@@ -32,6 +32,7 @@ from ...routing.pool.fair_share import (
 )
 from ...routing.quota.lenient_json import LenientObject
 from ...routing.quota.usage import NO_USAGE
+from ...routing.quota.windows import latest_time
 from ...routing.view import usage_view
 from ...snapshot import ClientView
 from ...values import NamedTuple
@@ -258,7 +259,8 @@ class ClientUsage:
         """
         lost: list[str] = []
         now = self._clock()
-        before, after = LenientObject(base, "", lost), LenientObject(late, "", lost)
+        latest = latest_time(now)
+        before, after = (LenientObject(each, "", lost, latest) for each in (base, late))
         for name in after.names():
             rows = before.inner(name), after.inner(name)
             was, ended = (ClientTotals.restored(row, now) for row in rows)
@@ -273,7 +275,8 @@ class ClientUsage:
     def restore(self, data: Any) -> list[str]:
         """Adopt what `dump` returned, before the first request; return what could not be read."""
         lost: list[str] = []
-        saved, now = LenientObject(data, "clients", lost), self._clock()
+        now = self._clock()
+        saved = LenientObject(data, "clients", lost, latest_time(now))
         with self._lock:
             for name in saved.names():
                 row = saved.inner(name)

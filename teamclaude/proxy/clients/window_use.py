@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional
 
 from ...routing.pool.fair_share import AXES, MEMORY, NO_USE, REST, ClientUse, Demand, PoolWindow
-from ...routing.quota.lenient_json import LenientObject, as_number
-from ...routing.quota.windows import NO_AXIS, SAME_WINDOW_SEC, QuotaReading, is_plausible_reset
+from ...routing.quota.lenient_json import LenientObject, as_amount
+from ...routing.quota.windows import SAME_WINDOW_SEC, QuotaReading
 from ...values import NamedTuple
 
 __all__ = ["WindowUse"]
@@ -95,10 +95,10 @@ class WindowUse:
 
     def restore(self, client: str, saved: LenientObject, now: float) -> None:
         """Put one client's saved use back."""
-        windows = saved.each("windows", lambda value: _as_window(value, now))
+        windows = saved.each("windows", lambda value: _as_window(value, saved))
         self._used[client] = dict(windows)
         demand = saved.inner("demand")
-        found = {axis: demand.find(axis, _as_demand) for axis in AXES}
+        found = {axis: demand.find(axis, lambda value: _as_demand(value, saved)) for axis in AXES}
         self._demand[client] = {axis: one for axis, one in found.items() if one is not None}
 
     def add_late(self, client: str, base: WindowUse, late: WindowUse, now: float) -> None:
@@ -116,20 +116,18 @@ def _same(a: float, b: float) -> bool:
     return abs(a - b) <= SAME_WINDOW_SEC
 
 
-def _as_window(value: Any, now: float) -> tuple[tuple[str, str], _Used]:
+def _as_window(value: Any, saved: LenientObject) -> tuple[tuple[str, str], _Used]:
     try:
         account, axis, resets_at, tokens = value
     except (TypeError, ValueError):
         raise ValueError("not a window") from None
     if not isinstance(account, str) or axis not in AXES:
         raise ValueError("not a window")
-    at = as_number(resets_at)
-    if not is_plausible_reset(NO_AXIS, at, now):
-        raise ValueError("resets too far away")
-    return (account, axis), _Used(at, as_number(tokens))
+    return (account, axis), _Used(saved.as_time(resets_at), as_amount(tokens))
 
 
-def _as_demand(value: Any) -> Demand:
+def _as_demand(value: Any, saved: LenientObject) -> Demand:
     if not isinstance(value, list) or len(value) != len(Demand._fields):
         raise ValueError("not a rate")
-    return Demand(*map(as_number, value))
+    tokens, at, since = value
+    return Demand(as_amount(tokens), saved.as_time(at), saved.as_time(since))

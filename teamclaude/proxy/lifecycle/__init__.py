@@ -10,7 +10,8 @@ No module here serves a request or changes an account.
 - readiness: whether a load balancer should send requests here
 - server_presence: which servers run with this config file
 - service_manager: what systemd is told of the server, and the listening sockets that it passes on
-- state_file: the observations that survive a restart, and the thread that saves them
+- state_file: the observations that survive a restart
+- state_saver: the thread that saves them
 - state_move: what earlier versions kept beside the config file, moved to the directory for state
 - who_answers: who answers at an address of this machine
 """

@@ -1,4 +1,4 @@
-"""What survives a restart: one JSON object in one file, and the thread that saves it.
+"""What survives a restart: one JSON object in one file.
 
 Windows, benches, bindings, burn and learned caps are observations: losing the last seconds of
 them costs accuracy, never a token.  So nothing here raises into a request: an error is one warning.
@@ -9,20 +9,20 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
+from pathlib import Path
 from typing import Any, Callable, Optional, TypeVar
 
 from ...accounts.config.atomic_write import make_private_directory, write_private
 from ...accounts.config.file_lock import FileLock
-from ...routing.persistence import LazyRows
+from ...routing.persistence import STATE_VERSION, LazyRows
+from ...routing.quota.lenient_json import LenientObject, as_number
 from ...routing.state_merge import LateChanges, late_changes, merge_states, plain_state
-from ...threads import Signal
 
-__all__ = ["StateFile", "StateSaver"]
+__all__ = ["StateFile"]
 
 T = TypeVar("T")
 
@@ -79,6 +79,8 @@ class StateFile:
             if known is not None:
                 return known
             state = self.load()
+            if _version(state) > STATE_VERSION:
+                self._keep_newer(state["version"])
         left = self.take_left()
         for changes in left:
             try:
@@ -162,13 +164,30 @@ class StateFile:
         self._failing = False
         return True
 
-    def _rename_corrupt(self) -> None:
+    def _keep_newer(self, version: Any) -> None:
+        """Copy a file that a newer version wrote: this one will replace it, without what it doesn't know."""
+        newer = f"the state file {self.path} is of a newer version ({version})"
+        aside = self._name_aside("newer")
+        try:
+            write_private(aside, Path(self.path).read_bytes())
+        except OSError as error:
+            self._warn(
+                f"{newer}; what this version knows of it is used, and no copy is kept ({error.strerror})"
+            )
+        else:
+            self._warn(f"{newer}; what this version knows of it is used, and it is kept as {aside}")
+
+    def _name_aside(self, why: str) -> str:
         stamp = time.strftime("%Y%m%d_%H%M%S", time.localtime(self._clock()))
-        aside = f"{self.path}.corrupt-{stamp}"
+        aside = f"{self.path}.{why}-{stamp}"
         number = 1
         while os.path.lexists(aside):
             number += 1
-            aside = f"{self.path}.corrupt-{stamp}-{number}"
+            aside = f"{self.path}.{why}-{stamp}-{number}"
+        return aside
+
+    def _rename_corrupt(self) -> None:
+        aside = self._name_aside("corrupt")
         try:
             os.rename(self.path, aside)
         except OSError as error:
@@ -178,6 +197,11 @@ class StateFile:
             )
         else:
             self._warn(f"the state file was corrupt; it is now {aside}; starting with an empty state")
+
+
+def _version(state: Mapping[str, Any]) -> float:
+    """Return the version of a state; 0 for one that names none."""
+    return LenientObject(state, "", []).get("version", as_number, 0.0)
 
 
 def _pieces(state: Mapping[str, Any]) -> Iterator[bytes]:
@@ -206,94 +230,3 @@ def _slices(begin: str, items: Iterable[T], of: Callable[[list[T]], Any], end: s
 
 
 _json = json.JSONEncoder(separators=(",", ":")).encode
-
-
-class StateSaver:
-    """Save what `collect` returns at most every `interval` seconds, only when something changed.
-
-    No polling: the thread sleeps until `changed` is set, then lets further changes gather for `interval`.
-    A crash loses the changes of that interval, but for what `save_soon` was called after.
-    """
-
-    def __init__(
-        self,
-        file: StateFile,
-        collect: Callable[[], dict[str, Any]],
-        warn: Callable[[str], None],
-        interval: float = 10.0,
-    ) -> None:
-        self._file = file
-        self._collect = collect
-        self._warn = warn
-        self._interval = interval
-        self.name = f"{os.getpid()}-{secrets.token_hex(4)}"  # of this server, in what it saves
-        self.changed = Signal()
-        self._saved: Optional[dict[str, Any]] = None  # when the end began
-        self._stopping = False
-        self._awake = threading.Event()  # the interval is over
-        self._broken = False
-        self._thread = threading.Thread(target=self._run, name="state-saver", daemon=True)
-
-    def start(self) -> None:
-        """Save in a background thread from now on."""
-        self._thread.start()
-
-    def save_soon(self) -> None:
-        """Save without waiting for more: what changed is the decision of a person."""
-        self._awake.set()
-        self.changed.set()
-
-    def begin_end(self) -> None:
-        """End the thread, and save what is known before what still runs has ended.
-
-        A server that is started now, while this one drains, begins with it.
-        """
-        self.end()
-        try:
-            state = plain_state(self._collect())
-        except Exception:  # `stop` tells of it
-            return
-        if self._file.save(state):
-            self._saved = state
-
-    def end(self) -> None:
-        """End the thread without saving; `changed` is set, for whoever takes the changes from now on."""
-        self._stopping = True
-        self.save_soon()
-        if self._thread.is_alive():
-            self._thread.join()
-        self.changed.set()
-
-    def stop(self) -> None:
-        """End the thread and save a last time; return when that is done.
-
-        Where another server has saved its state meanwhile, that one is left what was learned since.
-        """
-        self.end()
-        if self._saved is None:
-            self._save()
-            return
-        with suppress(Exception):  # `begin_end` has saved most of it
-            self._file.finish(self.name, self._saved, self._collect())
-
-    def _run(self) -> None:
-        while True:
-            self.changed.wait()
-            self._awake.wait(self._interval)
-            self._awake.clear()
-            self.changed.clear()  # before `collect`, which therefore sees every change made before it
-            if self._stopping:  # set before the two that were cleared
-                return
-            if not self._save():
-                self.changed.set()  # still unsaved: try again after the interval
-
-    def _save(self) -> bool:
-        try:
-            state = self._collect()
-        except Exception as error:  # a defect there must not end the saving
-            if not self._broken:
-                self._warn(f"can't collect the state to save ({type(error).__name__}: {error})")
-            self._broken = True
-            return False
-        self._broken = False
-        return self._file.save(state)

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Optional
 
-from ..quota.lenient_json import LenientObject, as_number
+from ..quota.lenient_json import LenientObject, as_amount
 from ..quota.model_prices import family_of
 from ..state.account import Account
 from ..state.expiring_set import ExpiringSet
@@ -88,4 +88,4 @@ class FamilyEstimates:
     def restore(self, saved: LenientObject) -> None:
         """Take back what `to_json` returned."""
         names = list(saved.names())[:MAX_FAMILIES]
-        self.tokens = {name: max(0.0, saved.get(name, as_number, 0.0)) for name in names}
+        self.tokens = {name: saved.get(name, as_amount, 0.0) for name in names}

@@ -10,7 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from typing import Any, Optional
 
-from ..quota.lenient_json import LenientObject, as_count, as_number
+from ..quota.lenient_json import LenientObject, as_amount, as_count
 from ..quota.usage import Usage
 from ..state.account import Account
 from ..state.expiring_set import ExpiringSet
@@ -175,8 +175,8 @@ class PriceEstimates:
         hours = saved.each("hours", _as_hour)
         known = [h if h >= 0 else None for h in hours] if len(hours) == HOURS else None
         self.demand = DemandTable(known, self.demand.calendar)
-        self.tokens = max(0.0, saved.get("tokens", as_number, 0.0))
-        self.seconds = max(0.0, saved.get("seconds", as_number, 0.0))
+        self.tokens = saved.get("tokens", as_amount, 0.0)
+        self.seconds = saved.get("seconds", as_amount, 0.0)
         self._record_cold(saved.each("cold", as_count))
         self.families.restore(saved.inner("families"))
         self._totals = ConversationTotals()
@@ -285,4 +285,4 @@ def _mean(values: Iterable[Optional[float]]) -> Optional[float]:
 
 def _as_hour(value: Any) -> float:
     """Return an hour's tokens; -1 stands for an hour that was not seen."""
-    return -1.0 if value is None else max(0.0, as_number(value))
+    return -1.0 if value is None else as_amount(value)

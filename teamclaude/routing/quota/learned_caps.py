@@ -27,7 +27,7 @@ from collections.abc import Iterable
 from typing import Any, Optional, TypeVar
 
 from ...values import dataclass, field
-from .lenient_json import LenientObject, as_number
+from .lenient_json import LenientObject, as_amount
 from .windows import SAME_WINDOW_SEC, Window, Windows
 
 __all__ = ["FOREIGN_RISE_5H", "FOREIGN_RISE_7D", "Burn", "LearnedCap", "ScopedCap", "observe_scoped"]
@@ -250,20 +250,20 @@ class LearnedCap:
     @classmethod
     def from_json(cls: type[_Cap], saved: LenientObject, foreign_rise: float) -> _Cap:
         """Read what was saved; a file from before `size` has `samples` of it."""
-        size = saved.find("size", as_number)
-        samples = sorted(saved.each("samples", as_number))
+        size = saved.find("size", as_amount)
+        samples = sorted(saved.each("samples", as_amount))
         if size is None and samples:
             size = samples[len(samples) // 2]
         size = size if size is not None and size > 0 else None
-        evidence = min(MAX_EVIDENCE, max(0.0, saved.get("evidence", as_number, SAVED_EVIDENCE)))
+        evidence = min(MAX_EVIDENCE, saved.get("evidence", as_amount, SAVED_EVIDENCE))
         return cls(
             foreign_rise,
             size=size,
             _evidence=evidence if size is not None else 0.0,
             _known=size,
-            ceiling=saved.find("ceiling", as_number),
-            ceiling_at=saved.get("ceilingAt", as_number, 0.0),
-            best=saved.get("best", as_number, 0.0),
+            ceiling=saved.find("ceiling", as_amount),
+            ceiling_at=saved.get("ceilingAt", saved.as_time, 0.0),
+            best=saved.get("best", as_amount, 0.0),
         )
 
 

@@ -1,6 +1,8 @@
-"""Read saved JSON leniently: a value of the wrong type reads as absent and is reported.
+"""Read saved JSON leniently: a value of the wrong type or out of range reads as absent and is reported.
 
-The `as_...` functions convert plain JSON data or raise ValueError.
+The `as_...` functions convert plain JSON data or raise ValueError.  `LenientObject.as_time` reads times,
+`as_count` counts, `as_amount` and `as_fraction` other numbers: without a bound 1e308 would be read, and make
+arithmetic raise long afterwards.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from .usage import Usage
 from .windows import MAX_UTILIZATION
 
 __all__ = [
+    "LATEST_TIME",
     "LenientObject",
     "as_amount",
     "as_count",
@@ -26,14 +29,19 @@ __all__ = [
 
 T = TypeVar("T")
 
-MAX_AMOUNT = 2.0**50  # far above what is ever counted, and exact as a float, also in sums
+LATEST_TIME = 4_102_444_800.0  # the year 2100, where nothing says more
+MAX_AMOUNT = 2.0**44  # decades of tokens; a sum of 50 of them can still be shown (typed_json.py)
 
 
 class LenientObject:
-    """One saved object; `where` names it in `lost`, the list of messages about what could not be read."""
+    """One saved object; `where` names it in `lost`, the list of messages about what could not be read.
 
-    def __init__(self, data: Any, where: str, lost: list[str]) -> None:
+    `latest` is the latest time that it can name (epoch seconds).
+    """
+
+    def __init__(self, data: Any, where: str, lost: list[str], latest: float = LATEST_TIME) -> None:
         self.path = where
+        self._latest = latest
         self._data: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
         self._problems = lost
         if data is not None and not isinstance(data, Mapping):
@@ -60,14 +68,23 @@ class LenientObject:
 
     def inner(self, name: str) -> LenientObject:
         """Return the object saved under `name`; an empty one when there is none."""
-        return LenientObject(self._data.get(name), f"{self.path}: {name}", self._problems)
+        return LenientObject(self._data.get(name), f"{self.path}: {name}", self._problems, self._latest)
 
     def rows(self, name: str) -> list[LenientObject]:
         """Return the objects in the list saved under `name`."""
         return [
-            LenientObject(value, f"{self.path}: {name}[{place}]", self._problems)
+            LenientObject(value, f"{self.path}: {name}[{place}]", self._problems, self._latest)
             for place, value in self._list(name)
         ]
+
+    def as_time(self, value: Any) -> float:
+        """Return epoch seconds; raise ValueError for what no clock has shown, or will in a month."""
+        number = as_number(value)
+        if number < 0:
+            raise ValueError("not a time")
+        if number > self._latest:
+            raise ValueError("too far away")
+        return number
 
     def report_lost(self, message: str) -> None:
         """Report what of this object could not be read."""

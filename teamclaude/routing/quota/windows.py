@@ -33,6 +33,7 @@ __all__ = [
     "is_plausible_reset",
     "is_scoped",
     "is_used_up",
+    "latest_time",
     "scope_of_family",
     "span_sec",
 ]
@@ -247,3 +248,8 @@ def is_plausible_reset(axis: str, at: float, now: float) -> bool:
     """
     length = named_span_sec(axis) or MAX_WINDOW_SEC if axis else MAX_WAIT_SEC
     return at <= now + min(length, MAX_WAIT_SEC) + CLOCK_SKEW_SEC
+
+
+def latest_time(now: float) -> float:
+    """Return the latest time (epoch seconds) that anything known `now` can name: a month away."""
+    return now + MAX_WAIT_SEC + CLOCK_SKEW_SEC

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
 from ...values import NamedTuple
-from ..quota.lenient_json import LenientObject, as_count, as_number, as_text
+from ..quota.lenient_json import LenientObject, as_count, as_text
 
 __all__ = ["CachedPrefix", "PrefixCaches", "ResourceOwners"]
 
@@ -73,7 +73,7 @@ class PrefixCaches:
         """Take back what was saved; `keys` maps saved account keys to those of now."""
         for row in rows:
             account = keys.get(row.get("account", as_text, ""))
-            digest, until = row.get("digest", as_text, ""), row.get("until", as_number, 0.0)
+            digest, until = row.get("digest", as_text, ""), row.get("until", row.as_time, 0.0)
             if account is not None and digest:
                 self._known[digest] = CachedPrefix(account, row.get("tokens", as_count, 0), until)
                 self._next_expiry = min(self._next_expiry, until)

@@ -10,7 +10,7 @@ from typing import Any, Optional
 
 from ...settings import camel_case
 from ...values import dataclass, fields
-from ..quota.lenient_json import LenientObject, as_count, as_flag, as_number, as_text, as_usage
+from ..quota.lenient_json import LenientObject, as_amount, as_count, as_flag, as_text, as_usage
 from ..quota.rules import Rules
 from ..quota.usage import NO_USAGE, Usage
 from .account import Account
@@ -82,7 +82,8 @@ class Binding(UsageTotals):
 
     def clock_moved_back(self, now: float) -> None:
         """Treat what happened after `now` as if it happened now: the clock moved back."""
-        self.last_used = min(self.last_used, now)
+        self.last_used, self.bound_at = min(self.last_used, now), min(self.bound_at, now)
+        self.first_seen = min(self.first_seen, now)
         if self.paced_at is not None:
             self.paced_at = min(self.paced_at, now)
 
@@ -109,20 +110,20 @@ class Binding(UsageTotals):
             agent=saved.find("agent", as_text),
             parent=saved.find("parent", as_text),
             account=saved.get("account", as_text, ""),
-            bound_at=saved.get("boundAt", as_number, 0.0),
-            first_seen=saved.get("firstSeen", as_number, 0.0),
-            last_used=saved.get("lastUsed", as_number, 0.0),
-            cache_life=min(MAX_CACHE_LIFE_SEC, saved.get("cacheLife", as_number, 300.0)),
+            bound_at=saved.get("boundAt", saved.as_time, 0.0),
+            first_seen=saved.get("firstSeen", saved.as_time, 0.0),
+            last_used=saved.get("lastUsed", saved.as_time, 0.0),
+            cache_life=min(MAX_CACHE_LIFE_SEC, saved.get("cacheLife", as_amount, 300.0)),
             reason=saved.get("reason", as_text, ""),
             requests=saved.get("requests", as_count, 0),
             usage=saved.get("usage", as_usage, NO_USAGE),
-            cost=saved.get("cost", as_number, 0.0),
+            cost=saved.get("cost", as_amount, 0.0),
             unpriced_tokens=saved.get("unpricedTokens", as_count, 0),
             cost_estimated=saved.get("costEstimated", as_flag, False),
             model=saved.find("model", as_text),
             prefix=saved.get("prefix", as_count, 0),
             moves=saved.get("moves", as_count, 0),
-            paced_at=saved.find("pacedAt", as_number),
+            paced_at=saved.find("pacedAt", saved.as_time),
         )
 
 

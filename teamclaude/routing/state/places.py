@@ -16,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any, Optional
 
-from ..quota.lenient_json import LenientObject, as_number, as_text
+from ..quota.lenient_json import LenientObject, as_text
 from .decision import Reason
 
 __all__ = ["KEEPS_PLACE", "MAX_PLACES", "Places"]
@@ -89,5 +89,5 @@ class Places:
         for row in rows:
             conversation = row.get("conversation", as_text, "")
             if conversation:
-                tried = row.get("tried", as_number, 0.0)
-                self.by_conversation[conversation] = row.get("since", as_number, tried), tried
+                tried = row.get("tried", row.as_time, 0.0)
+                self.by_conversation[conversation] = row.get("since", row.as_time, tried), tried

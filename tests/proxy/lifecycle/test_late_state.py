@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from teamclaude.proxy.lifecycle.state_file import StateFile, StateSaver
+from teamclaude.proxy.lifecycle.state_file import StateFile
+from teamclaude.proxy.lifecycle.state_saver import StateSaver
 from teamclaude.routing.state_merge import LateChanges
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from teamclaude.accounts.config.atomic_write import write_private
 from teamclaude.proxy.lifecycle import state_file
-from teamclaude.proxy.lifecycle.state_file import StateFile, StateSaver
+from teamclaude.proxy.lifecycle.state_file import StateFile
+from teamclaude.proxy.lifecycle.state_saver import StateSaver
 from teamclaude.routing.persistence import LazyRows
 
 NOON = 1_795_435_200.0
@@ -59,6 +60,41 @@ def test_a_corrupt_file_is_set_aside_with_one_warning(saved: StateDirectory, con
     assert aside.read_bytes() == content
     assert len(saved.warnings) == 1
     assert aside.name in saved.warnings[0]
+
+
+@pytest.mark.parametrize("version", [2, 999, 1e308])
+def test_the_file_of_a_newer_version_is_used_and_kept(saved: StateDirectory, version: float) -> None:
+    content = json.dumps({"version": version, "lastAccount": "a", "fromTheFuture": 1}).encode()
+    saved.path.write_bytes(content)
+    assert saved.file.claim("me")["lastAccount"] == "a"
+    saved.file.save({"version": 1})
+    (aside,) = saved.path.parent.glob("state.json.newer-2026*")
+    assert aside.read_bytes() == content
+    assert stat.S_IMODE(aside.stat().st_mode) == 0o600
+    (line,) = saved.warnings
+    assert f"is of a newer version ({version})" in line
+    assert str(aside) in line
+
+
+@pytest.mark.parametrize("version", [1, 0, None, "2", float("nan"), True])
+def test_a_file_of_this_version_or_of_none_is_not_kept(saved: StateDirectory, version: object) -> None:
+    saved.path.write_text(json.dumps({"version": version, "lastAccount": "a"}))
+    assert saved.file.claim("me")["lastAccount"] == "a"
+    assert saved.warnings == []
+
+
+def test_a_newer_file_that_can_not_be_kept_is_said(
+    saved: StateDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved.path.write_text('{"version": 2}')
+    monkeypatch.setattr("teamclaude.proxy.lifecycle.state_file.write_private", full_disk)
+    assert saved.file.claim("me") == {"version": 2}
+    (line,) = saved.warnings
+    assert line.endswith("and no copy is kept (No space left on device)")
+
+
+def full_disk(path: str, data: bytes) -> None:
+    raise OSError(28, "No space left on device")
 
 
 def test_a_second_corrupt_file_in_the_same_second_does_not_replace_the_first(saved: StateDirectory) -> None:

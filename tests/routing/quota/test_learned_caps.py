@@ -221,8 +221,9 @@ def test_the_samples_of_an_older_file_are_its_size() -> None:
     lost: list[str] = []
     old = LenientObject({"samples": [900.0, 1000.0, 5000.0], "anchor": [0.1, 2, 3]}, "x", lost)
     assert LearnedCap.from_json(old, FOREIGN_RISE_7D).size == 1000.0
-    assert LearnedCap.from_json(LenientObject({"size": -1}, "x", lost), FOREIGN_RISE_7D).size is None
     assert lost == []
+    assert LearnedCap.from_json(LenientObject({"size": -1}, "x", lost), FOREIGN_RISE_7D).size is None
+    assert lost == ["x: size: not an amount: it is negative"]
 
 
 # --- burned tokens ----------------------------------------------------------------------------

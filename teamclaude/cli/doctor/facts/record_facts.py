@@ -39,6 +39,8 @@ CHECK_S = 1.0
 PROGRESS_STEPS = 20_000  # of SQLite's virtual machine: a millisecond
 LEFT_OVER_SEC = 60.0  # a file that is being written is younger
 MOST_FILES = 2000  # looked at in one directory
+ASIDE = ("corrupt", "newer")  # why a state or a history was set aside, in its name
+REMAINS = (*ASIDE, "replaced")
 BESIDE = ("tokens", "tls", "undo", "run", "servers")  # directories beside the config file
 
 
@@ -94,7 +96,7 @@ def record_facts(subject: Subject, config: Optional[Config]) -> RecordFacts:
         _state_facts(state),
         _history_facts(history),
         tuple(_readable(path, state, history)),
-        tuple(f for f in left if any(_name(f).startswith(f"{base}.corrupt-") for base in bases)),
+        tuple(f for f in left if _name(f).startswith(tuple(f"{b}.{why}-" for b in bases for why in ASIDE))),
         tuple(f for f in left if _name(f).startswith(f"{stem}.replaced-")),
         tuple(f for f in left if _is_temporary(f, (path.name, *bases), subject.now)),
         _held_lock(path),
@@ -177,7 +179,7 @@ def _files_in(directory: str) -> list[str]:
             for entry in entries:
                 if len(found) == MOST_FILES:
                     break
-                if entry.name.startswith(".") or ".corrupt-" in entry.name or ".replaced-" in entry.name:
+                if entry.name.startswith(".") or any(f".{why}-" in entry.name for why in REMAINS):
                     found.append(entry.path)
     except OSError:
         pass

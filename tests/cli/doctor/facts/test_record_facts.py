@@ -122,10 +122,11 @@ def test_what_crashes_leave(path: Path) -> None:
     os.utime(path.parent / ".other.json.x.tmp", (old, old))
     (path.parent / ".t.json.link.tmp").symlink_to(path)
     corrupt = private(Path(f"{state_path(path)}.corrupt-20260101_000000"), b"x")
+    newer = private(Path(f"{state_path(path)}.newer-20260101_000000"), b"x")
     private(path.parent / "t.replaced-20260101.json", b"x")
     facts = look(path)
     assert [os.path.basename(each) for each in facts.temporary] == [".t.json.abc.tmp"]
-    assert facts.corrupt == (str(corrupt),)
+    assert facts.corrupt == (str(corrupt), str(newer))
     assert [os.path.basename(each) for each in facts.replaced] == ["t.replaced-20260101.json"]
 
 
