@@ -174,23 +174,25 @@ class Endpoints:
     def _switch(self, request: EndpointRequest) -> EndpointReply:
         wanted = json_object(request.body)
         account, session, project = (wanted.get(key) for key in ("account", "session", "project"))
-        texts = all(value is None or isinstance(value, str) for value in (account, session, project))
-        # A misspelt key must not remove the pin.
-        if "account" not in wanted or not texts or (session and project):
+        texts = [value for value in (account, session, project) if value is not None]
+        # A misspelt key must not remove the pin, and the empty text of an unset variable is not all work.
+        are_valid = all(isinstance(value, str) and value for value in texts)
+        if "account" not in wanted or not are_valid or (session and project):
             raise BadRequestError(
-                'Expected {"account": name or null}, with "session": id for one session, or "project": path.'
+                'Expected {"account": name or null}, with "session": id for one session, or "project": path; '
+                "none of them empty."
             )
         if project and not (len(project) <= MAX_PROJECT_CHARS and is_absolute(normalized_path(project))):
             raise BadRequestError("Expected the whole path of a directory as project.")
         if session and not (len(session) <= MAX_ID_CHARS and session.isprintable()):
             raise BadRequestError(f"No session has such an id: at most {MAX_ID_CHARS} printable characters.")
-        return json_reply(self._runtime.controls.switch(account or None, session or None, project or None))
+        return json_reply(self._runtime.controls.switch(account, session, project))
 
     def _switch_price(self, request: EndpointRequest) -> EndpointReply:
-        account = request.query.get("account")
-        if not account:
+        account, session = request.query.get("account"), request.query.get("session")
+        if not account or session == "":
             raise BadRequestError("Expected account=NAME, with session=ID for one session.")
-        price = self._runtime.controls.switch_price(account, request.query.get("session") or None)
+        price = self._runtime.controls.switch_price(account, session)
         return json_reply(
             {
                 "account": account,

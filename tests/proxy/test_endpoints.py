@@ -195,7 +195,12 @@ def test_a_switch_to_an_unknown_account_lists_the_names(stage: Build) -> None:
     assert switch(s, "ali").json()["account"] == "alice", "the beginning of a name is enough"
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"{", b'{"account": 1}', b'{"acount": "a"}', b"\xff"])
+EMPTY = [b'{"account": ""}', b'{"account": "a", "session": ""}', b'{"account": null, "project": ""}']
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b"[]", b"{", b'{"account": 1}', b'{"acount": "a"}', b"\xff", *EMPTY]
+)
 def test_a_switch_without_an_account_is_a_400(stage: Build, body: bytes) -> None:
     s = stage("a", "b")
     switch(s, "b")
