@@ -19,9 +19,12 @@ def main():  # type: () -> int
         here = os.path.dirname(os.path.abspath(__file__))
         # Not the directory itself: its modules would stand for others of the same name.
         sys.path[:] = [os.path.dirname(here)] + [entry for entry in sys.path if entry != here]
-    from teamclaude.cli import main as run
+    try:
+        from teamclaude.cli import main as run
 
-    return run()
+        return run()
+    except KeyboardInterrupt:  # while modules are imported, or an error is told
+        return 130
 
 
 if __name__ == "__main__":

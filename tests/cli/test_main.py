@@ -216,3 +216,35 @@ sys.exit(dispatch.run_guarded([]))
 """
     ended = python("-c", code, env=env)
     assert (ended.returncode, ended.stdout) == (0, "? GREEN\n")
+
+
+INTERRUPTED_AT = """
+import runpy, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "teamclaude.MODULE":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Finder())
+sys.argv[1:] = ["server"]
+runpy.run_module("teamclaude", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize(
+    "module", ["cli", "cli.streams", "cli.dispatch", "cli.terminal", "cli.commands.server.server"]
+)
+def test_ctrl_c_while_modules_are_imported_is_130_and_silent(module: str) -> None:
+    ended = python("-c", INTERRUPTED_AT.replace("MODULE", module))
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
+def test_ctrl_c_while_an_error_is_told_is_130(
+    failing: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(line: str) -> None:
+        raise KeyboardInterrupt
+
+    failing(ConfigError("c.json: bad"))
+    monkeypatch.setattr(dispatch, "note", interrupted)
+    monkeypatch.setattr(sys, "argv", ["teamclaude", "status"])
+    assert program() == 130
