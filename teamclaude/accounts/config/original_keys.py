@@ -142,16 +142,29 @@ def _is_ours(place: str, key: str, value: Any) -> bool:
         return isinstance(value, list) and all(isinstance(each, dict) and "match" in each for each in value)
     if key == "maxUsage" and place != "proxy":
         if isinstance(value, dict):
-            return is_usage_table(value)
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return is_number and (place != "" or value <= 1)
+            return not value or is_usage_table(value)
+        return value is True or (_is_number(value) and (place != "" or value <= 1))
     if key == "enabled":
         return value not in (False, "false")
     return key == "upstreamProxy" and not isinstance(value, bool)
 
 
 def original_keys_in(raw: dict[str, Any]) -> Iterator[FoundKey]:
-    """Yield the keys of the table that the file has and that are not off, in the file's order."""
+    """Yield the keys of the table that the file has and that are not off, in the file's order.
+
+    Percent in a number are of another program where another key is, too; else it is ours, and an error.
+    """
+    found = list(_all_keys_in(raw))
+    if len(found) == 1 and found[0].path == "maxUsage" and _is_number(found[0].value):
+        return
+    yield from found
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _all_keys_in(raw: dict[str, Any]) -> Iterator[FoundKey]:
     yield from _in_object("", "", raw)
     proxy = raw.get("proxy")
     if isinstance(proxy, dict):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Optional, Union
 
 from ...errors import ConfigError
+from ...routing.user_rules.caps import AMBIGUOUS
 from .value_types import MAX_SECONDS, one_line, read_text, safe_repr
 
 __all__ = [
@@ -50,7 +51,7 @@ _LONG_WORD = re.compile(r"[\w+/=.-]{20,}")
 def lowest_threshold(value: Any, path: str) -> Optional[float]:
     """Return the smallest fraction of a table by window, account or model, or of a number in quotes.
 
-    Numbers above 1 are percent.  None: there is no number in it.
+    Numbers from 5 on are percent, those between are an error.  None: there is no number in it.
     """
     found = list(_fractions(value, path, 0))
     return min(found, default=None)
@@ -59,8 +60,11 @@ def lowest_threshold(value: Any, path: str) -> Optional[float]:
 def usage_caps(value: Any, path: str) -> Union[float, dict[str, float], None]:
     """Return what may be used: a fraction of all windows, or one by window; None: there is no number in it.
 
-    Numbers above 1 are percent; of several that are of one window the smallest counts.
+    Numbers from 5 on are percent, those between are an error; of several that are of one window the smallest
+    counts.
     """
+    if value is True:
+        raise ConfigError(f"{path}: expected a fraction from 0 to 1, or one by window, got true")
     if not isinstance(value, dict):
         return min(_fractions(value, path, 0), default=None)
     caps: dict[str, float] = {}
@@ -93,7 +97,12 @@ def _fractions(value: Any, path: str, depth: int) -> Iterator[float]:
     number = _number(value)
     if number is None or not 0 < number <= 100:
         raise ConfigError(f"{path}: expected a fraction from 0 to 1, got {safe_repr(value)}")
-    yield number if number <= 1 else number / 100
+    is_percent = isinstance(value, str) and value.rstrip().endswith("%")
+    if not is_percent and 1 < number < AMBIGUOUS:
+        raise ConfigError(
+            f"{path}: expected a fraction from 0 to 1, got {safe_repr(value)}: write 0.6 for 60 %"
+        )
+    yield number / 100 if is_percent or number > 1 else number
 
 
 def _number(value: Any) -> Optional[float]:

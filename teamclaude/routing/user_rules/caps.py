@@ -23,6 +23,7 @@ from ..quota.windows import span_sec
 from .week_hours import Calendar, WeekHours, parse_week_hours, utc_calendar
 
 __all__ = [
+    "AMBIGUOUS",
     "MAX_USAGE",
     "NO_CAPS",
     "NO_LIMIT",
@@ -37,6 +38,7 @@ __all__ = [
 ]
 
 MAX_USAGE, RESERVE = "max usage", "reserve"  # the names of the rules wherever they exclude an account
+AMBIGUOUS = 5.0  # above 1 and below this a number is neither surely a fraction nor surely percent
 ROUNDING = 1e-9  # 1 - 0.7 is not 0.3
 
 
@@ -81,9 +83,9 @@ class Caps(NamedTuple):
     @classmethod
     def from_json(cls, value: Any, path: str) -> Caps:
         """Return the caps of a config value; raise ConfigError."""
-        if isinstance(value, dict):
-            return cls.of({axis.lower(): _fraction(cap, f"{path}.{axis}") for axis, cap in value.items()})
-        return cls.of(_fraction(value, path))
+        if value == {}:
+            raise ConfigError(f"{path}: expected {_EXPECTED}, got an empty object: leave the key out")
+        return _caps(value, path)
 
     def to_json(self) -> Any:
         """Return what `from_json` reads."""
@@ -124,7 +126,7 @@ class Reserves(NamedTuple):
                 raise ConfigError(
                     f'{path}: "{shown}" names no hours; write "Mon-Fri 9-17", "Sat,Sun" or "22-6"'
                 )
-            items.append(Reserve(hours, Caps.from_json(parts, f'{path}["{text}"]')))
+            items.append(Reserve(hours, _caps(parts, f'{path}["{text}"]')))
         return cls(tuple(items))
 
     def to_json(self) -> Any:
@@ -211,9 +213,20 @@ def limits_of(caps: Caps, reserves: Reserves = NO_RESERVES) -> Optional[UsageLim
     return UsageLimits(caps, reserves) if caps != NO_CAPS or reserves.items else None
 
 
+_EXPECTED = "a fraction from 0 to 1, or one by window"
+
+
+def _caps(value: Any, path: str) -> Caps:
+    if isinstance(value, dict):
+        return Caps.of({axis.lower(): _fraction(cap, f"{path}.{axis}") for axis, cap in value.items()})
+    return Caps.of(_fraction(value, path))
+
+
 def _fraction(value: Any, path: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ConfigError(f"{path}: expected a fraction from 0 to 1, or one by window")
+        raise ConfigError(f"{path}: expected {_EXPECTED}")
+    if 1 < value < AMBIGUOUS:
+        raise ConfigError(f"{path}: expected a fraction from 0 to 1, got {value:g}: write 0.6 for 60 %")
     if 1 < value <= 100:
         raise ConfigError(f"{path}: expected a fraction from 0 to 1, got {value:g}: write {value / 100:g}")
     if not 0 <= value <= 1:  # NaN fails, too

@@ -108,7 +108,6 @@ def test_a_table_without_fractions_is_an_error_with_its_path(table: Any) -> None
 @pytest.mark.parametrize(
     ("place", "key", "value", "general", "own"),
     [
-        ("", "maxUsage", 80, 0.8, None),
         ("", "maxUsage", "80%", 0.8, None),
         ("", "max_usage", 0.8, 0.8, None),
         ("", "maxUsage", {"session": "90%", "weekly": 60}, {"5h": 0.9, "7d": 0.6}, None),
@@ -144,6 +143,33 @@ def test_a_cap_is_one_of_ours(place: str, key: str, value: Any, general: Any, ow
 def test_a_cap_that_cannot_be_read_is_an_error_with_its_path(place: str, value: Any) -> None:
     where = "accounts[0]." if place == "accounts[]" else f"{place}." if place else ""
     assert fault(raw_with(place, "maxUsage", value)).startswith(f"{where}maxUsage")
+
+
+def test_a_number_of_percent_is_read_where_the_file_has_another_key_of_the_original() -> None:
+    assert read({**raw_with("", "maxUsage", 80), "holdSeconds": 5}).max_usage == Caps.of(0.8)
+    assert fault(raw_with("", "maxUsage", 80)).endswith(
+        "maxUsage: expected a fraction from 0 to 1, got 80: write 0.8"
+    )
+
+
+@pytest.mark.parametrize("other", [{}, {"holdSeconds": 5}])
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (1.5, "write 0.6 for 60 %"),
+        (4.9, "write 0.6 for 60 %"),
+        (True, "or one by window"),
+        ({}, "leave the key out"),
+    ],
+)
+@pytest.mark.parametrize("place", ["", "accounts[]"])
+def test_a_cap_that_may_mean_two_things_or_none_is_an_error(
+    place: str, value: Any, said: str, other: Any
+) -> None:
+    where = "accounts[0]." if place else ""
+    text = fault({**raw_with(place, "maxUsage", value), **other})
+    assert f"{where}maxUsage: expected a fraction from 0 to 1" in text
+    assert said in text
 
 
 def test_our_own_cap_beside_one_of_the_original_counts() -> None:

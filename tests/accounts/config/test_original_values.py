@@ -21,7 +21,9 @@ from teamclaude.errors import ConfigError
     [
         ("98%", 0.98),
         (1, 1),
-        (1.5, 0.015),
+        (5, 0.05),
+        ("1%", 0.01),
+        ("3 %", 0.03),
         (100, 1),
         ({"a": {"b": {"c": 0.5}}}, 0.5),
         (None, None),
@@ -30,6 +32,12 @@ from teamclaude.errors import ConfigError
 )
 def test_thresholds(value: Any, fraction: Any) -> None:
     assert lowest_threshold(value, "x") == (None if fraction is None else pytest.approx(fraction))
+
+
+@pytest.mark.parametrize("value", [1.5, 4.99, "1.5", {"5h": 2}])
+def test_what_may_be_a_fraction_or_percent_is_refused(value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"write 0\.6 for 60 %"):
+        lowest_threshold(value, "x")
 
 
 def test_tables_that_have_no_end_are_refused() -> None:

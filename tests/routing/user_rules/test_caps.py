@@ -63,10 +63,16 @@ def test_a_config_value_is_written_as_it_was_read(value):
     assert Caps.from_json(caps.to_json(), "") == caps
 
 
+ANY_FRACTION = "a fraction from 0 to 1, or one by window"
+
+
 @pytest.mark.parametrize(
     ("value", "error"),
     [
         (80, "maxUsage: expected a fraction from 0 to 1, got 80: write 0.8"),
+        (1.5, "maxUsage: expected a fraction from 0 to 1, got 1.5: write 0.6 for 60 %"),
+        ({"7d": 2}, "maxUsage.7d: expected a fraction from 0 to 1, got 2: write 0.6 for 60 %"),
+        ({}, f"maxUsage: expected {ANY_FRACTION}, got an empty object: leave the key out"),
         ({"7d": 60}, "maxUsage.7d: expected a fraction from 0 to 1, got 60: write 0.6"),
         ("0.8", "maxUsage: expected a fraction from 0 to 1, or one by window"),
         (True, "maxUsage: expected a fraction from 0 to 1, or one by window"),
