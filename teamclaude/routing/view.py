@@ -40,7 +40,7 @@ class WindowState(NamedTuple):
     resets_at: Optional[float]  # epoch seconds
     full: bool  # rejected, used up to the threshold, or as far as its owner allows
     limit: str = ""  # what its owner allows, where that is used up: `maxUsage 60%`
-    limit_until: Optional[float] = None  # when that ends before the window is reset (epoch seconds)
+    limit_until: Optional[float] = None  # epoch seconds, where that does not end with the window; inf: never
 
 
 class AccountState(NamedTuple):

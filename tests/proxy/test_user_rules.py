@@ -353,3 +353,22 @@ def test_a_batch_does_not_go_to_an_account_with_a_limit_of_dollars(stage: Build)
     assert s.send("POST", path, work).account == "key"
     reload(s, maxSpend={"month": 100})
     assert s.send("POST", path, work).status == 403
+
+
+# --- an account of which nothing may be used -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"), [(0, "maxUsage 0%"), ({"5h": 0, "7d": 0.5}, "maxUsage 0% of 5h, 50% of 7d")]
+)
+def test_maxusage_0_is_told_by_its_name(stage: Build, limit: Any, words: str) -> None:
+    account = {"name": "a", "accessToken": TOKEN.format("a"), "maxUsage": limit}
+    s = stage("a", accounts=[account])
+    for path in ("/v1/messages", "/v1/messages/count_tokens"):
+        reply = s.send("POST", path, message())
+        assert (reply.status, f"a: {words}." in reply.message) == (502, True)
+    assert explain(s)["attempts"][0]["decision"]["excluded"][0]["detail"] == words
+    assert (s.account("a")["status"], s.account("a")["statusReason"]) == ("disabled", words)
+    s.write({**s.document(), "accounts": [{**account, "disabled": True}]})
+    s.service.reload()
+    assert s.account("a")["statusReason"] == "disabled by its owner"

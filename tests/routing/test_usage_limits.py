@@ -157,6 +157,16 @@ def test_what_resets_a_bench_does_not_lift_the_cap(pool):
     assert block(pool).rule == "max usage"
 
 
+@pytest.mark.parametrize("used", [0.0, 0.2, 1.0])
+def test_where_nothing_may_be_used_no_reset_helps(make_pool, used):
+    pool = make_pool(spec("a", {"7d": 0}))
+    pool.week(a=used, resets_in=2 * DAY)
+    assert block(pool).until == NEVER
+    assert pool.choose("s").retry_at is None
+    told = states_of(pool.fleet, pool.now)[0].windows["7d"]
+    assert (told.full, told.limit, told.limit_until) == (True, "maxUsage 0%", NEVER)
+
+
 # --- one fact everywhere ------------------------------------------------------------------------------
 
 

@@ -159,12 +159,14 @@ def _spec(account: AccountConfig, config: Config) -> AccountSpec:
     own = account.allow_extra_usage
     caps = account.max_usage or config.max_usage or NO_CAPS
     reserves = (account.reserve if account.type == "oauth" else None) or NO_RESERVES
+    is_closed = not account.disabled and caps.lowest <= 0.0
     return AccountSpec(
         key=account.key,
         name=account.name,
         kind=account.type,
         priority=account.priority,
-        enabled=not account.disabled and caps.lowest > 0.0,
+        enabled=not account.disabled and not is_closed,
+        disabled_by=f"maxUsage {caps.describe()}" if is_closed else AccountSpec.disabled_by,
         last_resort=account.is_last_resort,
         allow_extra_usage=config.allow_extra_usage if own is None else own,
         caps=caps,

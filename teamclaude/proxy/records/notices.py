@@ -10,6 +10,7 @@ Rules that hold in this file:
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Optional
@@ -122,7 +123,7 @@ def limit_text(
     text = f"{_window(axis)} is full"
     if utilization is not None:
         text += f" ({100 * utilization:.0f}%{', ' if allowed else ''}{allowed})"
-    if back_at is None:
+    if back_at is None or back_at == math.inf:
         return text
     return f"{text}, back at {clock_text(back_at)} (in {duration_text(max(0.0, back_at - now))})"
 

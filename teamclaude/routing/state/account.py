@@ -219,7 +219,7 @@ class Account(UsageTotals):
     def login_block(self, now: float) -> Optional[Block]:
         """Return the block for whatever is sent there, also what uses no quota: there is no usable login."""
         if not self.spec.enabled:
-            return Block("disabled", "disabled by its owner", NEVER)
+            return Block("disabled", self.spec.disabled_by, NEVER)
         if self.auth_failed:
             return Block("auth_failed", self.auth_failed, NEVER)
         until = min(self.login_bench, self.bench_until)  # that of a clock which was set back ends with both

@@ -18,6 +18,7 @@ class AccountSpec:
     kind: str = "oauth"  # oauth | apikey
     priority: int = 0  # smaller = preferred
     enabled: bool = True
+    disabled_by: str = "disabled by its owner"  # why it is not enabled
     last_resort: bool = False  # a paid key that serves only when no other account can
     allow_extra_usage: bool = False  # once a window is full it goes on for money, as a last resort
     caps: Caps = NO_CAPS  # what may be used of its windows

@@ -147,7 +147,7 @@ class WindowLimit(NamedTuple):
     fraction: float = math.inf  # utilization from which on the window counts as full; inf: no limit
     rule: str = ""
     text: str = ""  # `maxUsage 60%`
-    # Epoch seconds at which it ends before the window's reset; None: it doesn't.
+    # Epoch seconds at which it ends, where that is not with the window's reset; inf: never.
     until: Optional[float] = None
 
 
@@ -182,7 +182,10 @@ class UsageLimits:
             if kept:
                 left = max(0.0, min(1.0, cap) - kept - ROUNDING)
                 return WindowLimit(left, RESERVE, f"{kept:.0%} reserved for {hours}", until)
-        return WindowLimit(cap, MAX_USAGE, f"maxUsage {cap:.0%}") if cap < math.inf else NO_LIMIT
+        if cap == math.inf:
+            return NO_LIMIT
+        # With nothing allowed, nothing is back with the reset either.
+        return WindowLimit(cap, MAX_USAGE, f"maxUsage {cap:.0%}", math.inf if cap <= 0 else None)
 
     def _kept(self, axis: str, end: float, now: float) -> tuple[float, float, str]:
         """Return the part that is kept for hours before `end`, when the first begin, and which they are."""

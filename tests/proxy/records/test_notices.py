@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any, Optional
@@ -70,6 +71,13 @@ def test_a_window_that_its_owner_limits_is_reported_with_the_rule(until: Optiona
     full = window(0.72, full=True)._replace(limit="maxUsage 70%", limit_until=ends)
     assert told(state(w7d=window(0.6)), state(w7d=full)) == [
         f"10:00:00 LIMIT alice: the 7d window is full (72%, maxUsage 70%), back at {back}"
+    ]
+
+
+def test_a_window_of_which_nothing_may_be_used_is_never_back() -> None:
+    full = window(0.2, full=True)._replace(limit="maxUsage 0%", limit_until=math.inf)
+    assert told(state(), state(w7d=full)) == [
+        "10:00:00 LIMIT alice: the 7d window is full (20%, maxUsage 0%)"
     ]
 
 

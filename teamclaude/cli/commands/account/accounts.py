@@ -189,7 +189,7 @@ def _failed_program(row: Mapping[str, Any], verbose: bool) -> list[str]:
 
 
 def _reason(row: Mapping[str, Any]) -> str:
-    return "" if row["status"] == "disabled" else row["statusReason"] or ""
+    return "" if row["disabled"] else row["statusReason"] or ""
 
 
 def _details(row: Mapping[str, Any]) -> list[str]:
