@@ -179,7 +179,9 @@ def _hold(condition: Condition, snapshot: Snapshot, now: float) -> Iterator[Find
 def _api_unreachable(condition: Condition, snapshot: Snapshot, now: float) -> Iterator[Finding]:
     for outage in snapshot.outages:
         requests = "1 request" if outage.failed == 1 else f"{outage.failed} requests"
-        message = f"{outage.reason}. Since {day_text(outage.since, outage.since)}, {requests} failed."
+        message = (
+            f"{outage.reason}. Since {day_text(outage.since, outage.since)}, {requests} got no connection."
+        )
         fields = {
             **{"api": outage.api, "accounts": list(outage.accounts), "reason": outage.reason},
             **{"since": outage.since, "failed": outage.failed},

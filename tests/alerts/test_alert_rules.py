@@ -276,7 +276,7 @@ def test_an_outage_is_told_once_it_has_lasted_and_again_when_it_comes_back_later
     assert looks.look(unreachable(30.0, failed=12), 2 * MINUTE) == 1
     assert looks.last[0].title == "The API at api.example can't be reached"
     assert looks.last[0].message == (
-        "no connection to api.example:443: Connection refused. Since 09:59, 12 requests failed."
+        "no connection to api.example:443: Connection refused. Since 09:59, 12 requests got no connection."
     )
     assert looks.last[0].fields["accounts"] == ["alice", "bob"]
     assert looks.look(unreachable(30.0), HOUR) == 0

@@ -70,7 +70,9 @@ class OutageNotices:
             if key in restored:
                 (since, _, failed, _), at = restored[key]
                 count = "1 request" if failed == 1 else f"{failed} requests"
-                text = f"reachable again after {duration_text(max(0.0, at - since))}; {count} failed"
+                text = (
+                    f"reachable again after {duration_text(max(0.0, at - since))}; {count} got no connection"
+                )
                 found.append(_notice(users[key], text))
         for key, outage in outages.items():
             if key in users and key not in self._announced:

@@ -58,7 +58,7 @@ def test_an_outage_has_a_line_at_its_begin_and_one_at_its_end() -> None:
         told.seen.failed("a", REFUSED)
     assert told.lines(200.0) == []
     told.seen.reached("a")
-    assert told.lines() == ["API api.example: reachable again after 4 min; 12 requests failed"]
+    assert told.lines() == ["API api.example: reachable again after 4 min; 12 requests got no connection"]
     assert told.lines() == []
 
 

@@ -140,7 +140,7 @@ def _outages(status: Snapshot) -> Iterator[Finding]:
         failed = "1 request" if outage.failed == 1 else f"{outage.failed} requests"
         ago = duration_text(max(0.0, status.at - outage.last_at))
         yield kind.found(
-            f"{outage_text(outage, status.at)}; {failed} failed, the last {ago} ago "
+            f"{outage_text(outage, status.at)}; {failed} got no connection, the last {ago} ago "
             f"(accounts: {', '.join(outage.accounts)})",
             "ask it now: teamclaude doctor --online; the next request that is answered clears this",
         )

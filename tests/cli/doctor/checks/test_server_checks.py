@@ -42,7 +42,7 @@ def test_an_api_that_its_requests_do_not_reach_is_an_error() -> None:
     assert group.summary.endswith("0 of 1 accounts can serve")
     found = by_id(group)["server.api-unreachable"]
     assert found.kind.level is Level.ERROR
-    assert "a:443: refused; 12 requests failed, the last 60 s ago (accounts: alice)" in found.text
+    assert "a:443: refused; 12 requests got no connection, the last 60 s ago (accounts: alice)" in found.text
     bob = AccountView(name="bob", status="active", usable=True)
     others = Snapshot(system=status.system, accounts=(ALICE, bob), outages=(outage,))
     assert ids(check_server(UP._replace(status=others), FILES, 4192)) == ["server.account-unreachable"]
