@@ -136,9 +136,9 @@ def capacity(args: argparse.Namespace) -> int:
     account.
 
     Exit status: 0 green, 10 yellow (tight), 20 red (no account can serve, or the
-    API can't be reached) or no proxy running. With --for: 0 it lasts in at least 90 of 100 cases, 10 maybe,
-    20 it does not; the status without --for where that can't be told
-    (teamclaude help forecast).
+    API can't be reached) or no proxy running. With --for: 0 it lasts in at least
+    90 of 100 cases, 10 maybe, 20 it does not; the status without --for where that
+    can't be told (teamclaude help forecast).
 
     Of several servers (--url A --url B) it is the verdict of all of them together:
     rooms and live accounts are added up, and one that does not answer makes it
