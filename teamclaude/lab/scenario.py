@@ -41,6 +41,11 @@ class ScenarioSettings:
     other_use: float = 0.0  # of the weekly quotas somebody else uses so much (0-1); `load` counts the rest
     resets_within_sec: float = 0.0  # all weekly resets fall into so many seconds; 0: spread over the week
 
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The windows of each account."""
+        return ("5h", "7d", OPUS_AXIS) if self.opus_window else ("5h", "7d")
+
 
 class AccountSetup(NamedTuple):
     """One account at the API: its windows in weighted tokens, and its first weekly reset (s)."""

@@ -14,6 +14,7 @@ from ..terminal import did_you_mean
 
 __all__ = [
     "check_accounts",
+    "check_caps",
     "parse_cap",
     "parse_reserve",
     "parse_values",
@@ -96,6 +97,19 @@ def variants_of(names: Sequence[str], values: Sequence[tuple[tuple[str, Any], ..
         if name == "price":
             variants += [Variant(name, each) for each in dict.fromkeys(values)]
     return variants
+
+
+def check_caps(caps: Sequence[AccountCap], axes: Iterable[str]) -> None:
+    """Raise UsageError for a cap of a window that no account has, and for a second one of the same window."""
+    known, seen = sorted(set(axes)), set()
+    for account, axis, _ in caps:
+        if axis and axis not in known:
+            raise UsageError(
+                f'--cap {account}:{axis}: no window "{axis}", the accounts have {", ".join(known)}'
+            )
+        if (account, axis) in seen:
+            raise UsageError(f"--cap: {account}{axis and ':'}{axis} is capped twice")
+        seen.add((account, axis))
 
 
 def check_accounts(names: Iterable[str], worlds: Sequence[World]) -> None:

@@ -13,7 +13,7 @@ from ...lab.study.table import align_columns
 from ...routing.state.decision import Decision, RoutingRequest
 from ...values import replace
 from ..terminal import json_text
-from .changes import check_accounts
+from .changes import check_accounts, check_caps
 from .options import first_seed_of, format_moment, one_world_of, only_policy, played_half, traffic_of
 from .progress import Progress
 
@@ -37,6 +37,7 @@ def explain(args: argparse.Namespace) -> int:
     at = max(args.at, 1.0)  # nothing can have happened at 0
     caps, reserves = args.cap or (), args.reserve or ()
     check_accounts([rule.account for rule in (*caps, *reserves)], [world])
+    check_caps(caps, world.settings.axes)
     run = PolicyRun(scenario, name, rules=rules_of(caps, reserves))
     progress = Progress(1)
     run.advance(at, progress.update)

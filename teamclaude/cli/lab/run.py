@@ -12,7 +12,7 @@ from ...lab.study.jobs import Job, Played, play_jobs
 from ...lab.study.table import TableRow, table_lines
 from ...lab.study.worlds import World
 from ..terminal import json_text
-from .changes import check_accounts, variants_of
+from .changes import check_accounts, check_caps, variants_of
 from .charts import check_svg_path, show_charts
 from .options import default_policy, first_seed_of, parse_policies, played_half, traffic_of, worlds_of
 from .progress import Progress
@@ -28,6 +28,7 @@ def run_policies(args: argparse.Namespace) -> int:
     # In many worlds the default alone: all policies would take seven times as long.
     names = parse_policies(args.policy or ([default_policy()] if worlds[0].name else ["all"]))
     check_accounts([rule.account for rule in (*(args.cap or ()), *(args.reserve or ()))], worlds)
+    check_caps(args.cap or (), [axis for world in worlds for axis in world.settings.axes])
     values = [*(args.tuning or ()), *(args.without or ())]
     jobs = _jobs(args, worlds, variants_of(names, values))
     check_svg_path(args)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Optional
 
+from ...brief import brief_list
 from ...errors import UsageError
 from ...lab.heatmap import Heatmap
 from ...lab.recording import Recording, read_recording, recorded_scenario
 from ...lab.run import NO_RULES, AccountRules, run_policy
+from ...lab.scenario import ScenarioSettings
 from ...lab.score import Score
 from ...lab.study.changes import rules_of
 from ...lab.study.table import align_columns, waiting_text
 from ..terminal import json_text, note, plural
+from .changes import check_caps
 from .charts import check_svg_path, show_charts
 from .options import only_policy
 from .progress import Progress
@@ -98,10 +100,10 @@ def _lines(
         row += [waiting_text(score.waiting_p95), waiting_text(score.waiting_p99)]
         row += [str(score.visible_429s), f"{score.switches:.2f}"]
         table.append([str(accounts), f"{load:g}", *row])
-    return [*lines, *align_columns(table), "", _conclusion(cases, scores, rules)]
+    return [*lines, *align_columns(table), "", _conclusion(recording, cases, scores, rules)]
 
 
-def _conclusion(cases: list[tuple[int, float]], scores: list[Score], rules: str) -> str:
+def _conclusion(recording: Recording, cases: list[tuple[int, float]], scores: list[Score], rules: str) -> str:
     before, after = scores
     hours = before.stall_hours - after.stall_hours
     errors = before.visible_429s - after.visible_429s
@@ -118,6 +120,13 @@ def _conclusion(cases: list[tuple[int, float]], scores: list[Score], rules: str)
         what += f", with {rules},"
     if hours < 0.05 and hours > -0.05 and errors == 0:
         return f"{what} would have changed nothing that people notice."
+    waited = recording.waited / 3600.0
+    if hours > waited + 0.05:  # nothing can save more than was waited
+        much = (
+            f"at most the {waited:.1f} h that were waited" if waited >= 0.05 else "no waiting: there was none"
+        )
+        replayed = f"waits {before.stall_hours:.1f} h as it was, and saves {hours:.1f} h"
+        return f"{what} would have saved {much}. The replay, whose accounts seem too small, {replayed}."
     saved = "saved" if hours >= 0 else "cost"
     more = f" and {plural(abs(errors), 'error')}" if errors * hours >= 0 and errors else ""
     return f"{what} would have {saved} {abs(hours):.1f} h of waiting{more}."
@@ -146,10 +155,13 @@ def _rules(args: argparse.Namespace, recording: Recording) -> dict[str, AccountR
     def calendar(at: float) -> tuple[int, int]:
         return local_calendar(recording.began + at)
 
+    axes = ScenarioSettings().axes
+    check_caps(args.cap or (), axes)
     caps, reserves = (
         [each._replace(account=f"acct{_place(each.account, args, recording)}") for each in given or ()]
         for given in (args.cap, args.reserve)
     )
+    check_caps(caps, axes)  # once more: an account has several names
     return rules_of(caps, reserves, calendar)
 
 
@@ -159,22 +171,25 @@ def _place(account: str, args: argparse.Namespace, recording: Recording) -> int:
     for known in (places, hashes):
         if account in known:
             return known.index(account) + 1
-    hashed = _recorded_as(account, _recording_path(args))
-    if hashed in hashes:
-        return hashes.index(hashed) + 1
-    raise UsageError(f'no account "{account}" is recorded, but {", ".join(places)}')
+    named = _hashes_by_name(_recording_path(args))
+    if named.get(account) in hashes:
+        return hashes.index(named[account]) + 1
+    shown = [
+        f"{place} ({', '.join(names)})" if (names := [n for n, h in named.items() if h == hashed]) else place
+        for place, hashed in zip(places, hashes)
+    ]
+    raise UsageError(f'no account "{account}" is recorded, but {brief_list(shown)}')
 
 
-def _recorded_as(account: str, path: Path) -> Optional[str]:
-    """Return the hash of an account of the config file; None if there is no such account, or no salt."""
+def _hashes_by_name(path: Path) -> dict[str, str]:
+    """Return the hashes of the config file's accounts in the recording there; none without its salt."""
     from ...proxy.records.traffic_recorder import hash_of_account
     from ..user_config import open_config
 
-    file = open_config()
-    for each in file.load().accounts if Path(file.path).exists() else ():
-        if each.name == account:
-            return hash_of_account(path if path.is_dir() else path.parent, each.key)
-    return None
+    file, directory = open_config(), path if path.is_dir() else path.parent
+    accounts = file.load().accounts if Path(file.path).exists() else ()
+    hashed = {each.name: hash_of_account(directory, each.key) for each in accounts}
+    return {name: found for name, found in hashed.items() if found is not None}
 
 
 def _sizes_known(recording: Recording) -> bool:

@@ -6,9 +6,12 @@ import pytest
 
 from teamclaude.cli import main
 from teamclaude.cli.lab.options import parse_policies
+from teamclaude.lab.score import Score
 from teamclaude.proxy.records.traffic_recorder import hash_of_account
+from teamclaude.values import fields, replace
 from tests.cli.support import short_sessions
 
+NO_SCORE = Score(*([0] * len(fields(Score))))
 RUN = ["lab", "run", "--jobs", "1"]  # starting a process takes longer than such a run
 SMALL = ["--weeks", "1", "--users", "1", "--accounts", "2"]
 
@@ -194,6 +197,35 @@ def test_damaged_lines_of_a_recording_are_told_on_stderr_and_the_others_are_play
         assert found.out == whole or command != ["lab", "whatif"]
 
 
+def test_whatif_saves_no_more_than_was_waited(capsys, tmp_path, monkeypatch):
+    """The replay guesses how large the accounts are: where it waits more than people did it says so."""
+    place = recorded(tmp_path / "r")
+    scores = [replace(NO_SCORE, stall_hours=hours) for hours in (8.0, 1.5)]
+    for waited, told in (
+        (0.0, "One more account would have saved no waiting: there was none. The replay, "),
+        (180.0, "One more account would have saved at most the 2.0 h that were waited. The replay, "),
+        (900.0, "One more account would have saved 6.5 h of waiting."),
+    ):
+        file = place / "20270115-001.jsonl"
+        rows = [json.loads(line) for line in file.read_text().splitlines()]
+        file.write_text("".join(json.dumps({**row, "wait": waited}) + "\n" for row in rows))
+        played = iter(scores)
+        monkeypatch.setattr("teamclaude.cli.lab.whatif.run_policy", lambda *words, runs=played: next(runs))
+        assert main(["lab", "whatif", "--traffic", str(place)]) == 0
+        last = capsys.readouterr().out.splitlines()[-1]
+        assert last.startswith(told)
+        assert last.endswith("waits 8.0 h as it was, and saves 6.5 h.") or waited == 900.0
+
+
+def test_whatif_refuses_a_cap_without_effect(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("TEAMCLAUDE_CONFIG", str(tmp_path / "teamclaude.json"))
+    words = ["lab", "whatif", "--traffic", str(recorded(tmp_path / "r"))]
+    assert main([*words, "--cap", "x:9h=0.5"]) == 2
+    assert '--cap x:9h: no window "9h", the accounts have 5h, 7d' in capsys.readouterr().err
+    assert main([*words, "--cap", "x=0.5", "--cap", "acct1=0.4"]) == 2
+    assert "--cap: acct1 is capped twice" in capsys.readouterr().err
+
+
 def test_whatif_with_a_cap(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("TEAMCLAUDE_CONFIG", str(tmp_path / "teamclaude.json"))
     words = ["lab", "whatif", "--traffic", str(recorded(tmp_path / "r"))]
@@ -225,6 +257,8 @@ def test_whatif_knows_the_accounts_of_the_config_file_by_the_salt_of_the_recordi
     hashed = hash_of_account(directory, "bob")
     file = next(directory.glob("*.jsonl"))
     file.write_text(file.read_text().replace('"a": "x"', f'"a": "{hashed}"'))
+    assert main(["lab", "whatif", "--cap", "nobody=0.2"]) == 2
+    assert 'no account "nobody" is recorded, but acct1 (bob)' in capsys.readouterr().err
     assert main(["lab", "whatif", "--cap", "bob=0.2"]) == 0
     assert "A cap of 20 % on bob would have" in capsys.readouterr().out
 

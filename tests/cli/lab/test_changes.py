@@ -8,6 +8,7 @@ import pytest
 
 from teamclaude.cli.lab.changes import (
     check_accounts,
+    check_caps,
     parse_cap,
     parse_reserve,
     parse_values,
@@ -48,6 +49,25 @@ def test_a_cap_is_of_all_windows_or_of_one(text, cap):
 def test_a_wrong_cap_is_one_line(text, told):
     with pytest.raises(argparse.ArgumentTypeError, match=told):
         parse_cap(text)
+
+
+@pytest.mark.parametrize(
+    ("caps", "told"),
+    [
+        (["alice:9h=0.5"], '--cap alice:9h: no window "9h", the accounts have 5h, 7d'),
+        (["alice:7d_opus=0.5"], 'no window "7d_opus"'),
+        (["alice=0.5", "bob=0.5", "alice=0.4"], "--cap: alice is capped twice"),
+        (["alice:5h=0.5", "alice:5h=0.5"], "--cap: alice:5h is capped twice"),
+    ],
+)
+def test_a_cap_without_effect_is_one_line(caps, told):
+    with pytest.raises(UsageError, match=told):
+        check_caps([parse_cap(text) for text in caps], ScenarioSettings().axes)
+
+
+def test_an_account_may_have_a_cap_for_each_window_of_its_own():
+    caps = [parse_cap(text) for text in ("alice=0.5", "alice:5h=0.5", "bob:7d_opus=0.5")]
+    check_caps(caps, ScenarioSettings(opus_window=0.3).axes)
 
 
 def test_values_are_of_the_kind_of_the_default():
