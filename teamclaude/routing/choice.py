@@ -119,14 +119,12 @@ class Choice:
         # An operator's pin gives way while its account cannot serve.
         pins, project = self._fleet.pins, self.request.facts.project
         of_project = self._fleet.user_rules.project_pins.find(project)
-        for key, detail in (
-            (pins.get(self.request.session), ""),
-            (of_project, f"project {name_of(project)}"),
-            (pins.get(None), ""),
-        ):
+        of_session, of_all = pins.get(self.request.session), pins.get(None)
+        for key, by_project in ((of_session, False), (of_project, True), (of_all, False)):
             account = self._fleet.accounts.get(key or "")
             if account is not None and self._block(account) is None:
-                return self._decision(account, Reason.PINNED, detail)
+                place = self._fleet.user_rules.project_pins.place(project) if by_project else ""
+                return self._decision(account, Reason.PINNED, f"project {name_of(place)}" if place else "")
         return None
 
     def _on_named_account(self, key: str, reason: str) -> Decision:

@@ -259,6 +259,7 @@ def test_a_project_pin_moves_the_work_in_its_directory_and_survives_a_restart(st
     place = {"x-teamclaude-project": "/work/acme/src"}
     assert s.ask(session="s1").account == home
     assert s.ask(session="s1", headers=place).account == other
+    assert explain(s)["attempts"][0]["decision"]["detail"] == "project acme", "the pin's, not src"
     assert [row["pinned"] for row in s.status()["sessionBindings"]] == [True]
     s.restart()
     assert s.status()["projectPins"] == pins

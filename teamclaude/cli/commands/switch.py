@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 from ...errors import UsageError
+from ...routing.user_rules.patterns import normalized_path
 from ...routing.user_rules.routes import route_line
 from ...typed_json import to_json
 from ..remote.chosen import add_proxy_arguments, chosen_proxy
@@ -72,13 +73,25 @@ def switch(args: argparse.Namespace) -> int:
     of = {"session": session} if session else {"project": project} if project else {}
     changed = proxy.post("/teamclaude/switch", {"account": account, **of})
     what = f"session {session}" if session else f"project {project}" if project else "all work"
-    note(clean(f"{what} is pinned to {account}" if account else f"{what} is routed automatically again"))
+    if account or _is_pinned(status, session, project):
+        note(clean(f"{what} is pinned to {account}" if account else f"{what} is routed automatically again"))
+    else:
+        note(clean(f"{what} was not pinned: nothing has changed"))
+    if account and session and session not in _known_sessions(status):
+        note(clean(f"no session with this id is known yet: {session} goes to {account} when it comes"))
     forbidden_by = changed.get("forbiddenBy") if isinstance(changed, dict) else None
     if account and isinstance(forbidden_by, str):
         note(f"without effect: {forbidden_by} of the config file does not allow {account} there")
     if project and not account:
         _note_configured(Snapshot.from_json(changed), project)
     return 0
+
+
+def _is_pinned(status: Snapshot, session: Optional[str], project: Optional[str]) -> bool:
+    """Return whether there is a pin of the session, of the project, or else of all work."""
+    if project is not None:
+        return any(pin.project == normalized_path(project) for pin in status.project_pins)
+    return any(pin.session == session for pin in status.pins)
 
 
 def _note_configured(status: Snapshot, project: str) -> None:
@@ -109,11 +122,17 @@ def _names(status: Snapshot) -> list[str]:
 
 def _session(status: Snapshot, wanted: str) -> str:
     """Return the whole id; one that the proxy does not know (yet) is pinned as it is."""
-    known = {row.sid for row in status.session_bindings if row.sid.isprintable()}
+    known = _known_sessions(status)
     matches = sorted(sid for sid in known if sid.startswith(wanted))
     if len(matches) > 1 and wanted not in matches:
         raise UsageError(f'session "{wanted}" could be any of: {", ".join(matches)}')
     return matches[0] if len(matches) == 1 else wanted
+
+
+def _known_sessions(status: Snapshot) -> set[str]:
+    """Return the ids of the sessions that it serves, and of those that are pinned."""
+    ids = [row.sid for row in status.session_bindings] + [pin.session for pin in status.pins if pin.session]
+    return {sid for sid in ids if sid.isprintable()}
 
 
 def _lines(status: Snapshot) -> list[str]:

@@ -31,9 +31,8 @@ from .notice import (
     TUNNEL,
     Notice,
     clock_line,
-    clock_text,
 )
-from .wait_texts import duration_text
+from .wait_texts import clock_time, duration_text
 
 __all__ = [
     "BENCH",
@@ -125,7 +124,8 @@ def limit_text(
         text += f" ({100 * utilization:.0f}%{', ' if allowed else ''}{allowed})"
     if back_at is None or back_at == math.inf:
         return text
-    return f"{text}, back at {clock_text(back_at)} (in {duration_text(max(0.0, back_at - now))})"
+    when = clock_time(back_at, now, "%H:%M:%S")
+    return f"{text}, back at {when} (in {duration_text(max(0.0, back_at - now))})"
 
 
 def reset_text(axis: str) -> str:

@@ -31,10 +31,10 @@ def outage_text(outage: OutageView, now: float) -> str:
     return f"API unreachable since {clock_time(outage.since, now)}: {reason}"
 
 
-def clock_time(moment: float, now: float) -> str:
-    """Return `23:22`; with the day if it may be another day, `Tue 23:22`; or its date: `2026-12-24 23:22`."""
+def clock_time(moment: float, now: float, of_day: str = "%H:%M") -> str:
+    """Return `23:22` (`of_day`), with the day if it may be another, `Tue 23:22`, or `2026-12-24 23:22`."""
     away = abs(moment - now)
-    form = "%H:%M" if away < SAME_DAY_SEC else "%a %H:%M" if away < SAME_WEEK_SEC else "%Y-%m-%d %H:%M"
+    form = of_day if away < SAME_DAY_SEC else "%a %H:%M" if away < SAME_WEEK_SEC else "%Y-%m-%d %H:%M"
     return time.strftime(form, time.localtime(moment))
 
 

@@ -53,11 +53,15 @@ class ProjectPins:
 
     def find(self, project: str) -> Optional[str]:
         """Return the account key of a normalized directory, or None."""
-        for place in parents_of(project):
-            found = self.switched.get(place) or self._configured.get(place)
-            if found is not None:
-                return found
-        return None
+        place = self.place(project)
+        return (self.switched.get(place) or self._configured.get(place)) if place else None
+
+    def place(self, project: str) -> str:
+        """Return the nearest pinned directory of a normalized one and those above it; empty: none is."""
+        for place in parents_of(project) if self else ():
+            if place in self.switched or place in self._configured:
+                return place
+        return ""
 
     def rows(self) -> list[tuple[str, str, bool]]:
         """Return each pinned directory, its account key, and whether the configuration says so."""

@@ -69,8 +69,22 @@ def test_a_session_that_is_not_there_yet(proxy: Stub, cli: Callable[..., Ended])
 def test_pins_are_removed(proxy: Stub, cli: Callable[..., Ended]) -> None:
     assert cli("switch", "--auto") == (0, "", "all work is routed automatically again\n")
     assert sent(proxy) == {"account": None}
-    cli("switch", "--auto", "--session", "3ff")
+    assert cli("switch", "--auto", "--session", "3ff").err == (
+        "session 3fff-2 was not pinned: nothing has changed\n"
+    )
     assert sent(proxy) == {"account": None, "session": "3fff-2"}
+
+
+def test_what_is_not_pinned_or_not_known_is_told(proxy: Stub, cli: Callable[..., Ended]) -> None:
+    assert cli("switch", "--auto", "--project", "/never").err == (
+        "project /never was not pinned: nothing has changed\n"
+    )
+    assert cli("switch", "alice", "--session", "nosuch").err.splitlines() == [
+        "session nosuch is pinned to alice",
+        "no session with this id is known yet: nosuch goes to alice when it comes",
+    ]
+    proxy.answers["GET /teamclaude/status"] = (200, {**STATUS, "pins": []})
+    assert cli("switch", "--auto").err == "all work was not pinned: nothing has changed\n"
 
 
 def test_a_pin_of_a_project_by_its_whole_path(

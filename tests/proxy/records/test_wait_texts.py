@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from teamclaude.proxy.records.notices import limit_text
 from teamclaude.proxy.records.wait_texts import clock_time, duration_text, expectation_text
 
 pytestmark = pytest.mark.usefixtures("utc")  # clock times are local
@@ -40,3 +41,11 @@ def test_words() -> None:
 )
 def test_durations_in_words(seconds: float, words: str) -> None:
     assert duration_text(seconds) == words
+
+
+def test_a_reset_on_another_day_is_told_with_its_day() -> None:
+    assert limit_text("7d", 1.0, 3600.0, 0.0) == "the 7d window is full (100%), back at 01:00:00 (in 1 h)"
+    assert (
+        limit_text("7d", 1.0, 200_000.0, 0.0)
+        == "the 7d window is full (100%), back at Sat 07:33 (in 2 d 7 h)"
+    )

@@ -170,8 +170,19 @@ def _status(row: Mapping[str, Any]) -> str:
     from ....deck.text.format import UNKNOWN
 
     reason = _reason(row) if len(_reason(row)) <= REASON_CELLS else None
-    parts = [row["status"], "last resort" if row["lastResort"] else None, reason]
+    parts = [_state(row), "last resort" if row["lastResort"] else None, reason]
     return ", ".join(part for part in parts if part) or UNKNOWN
+
+
+def _state(row: Mapping[str, Any]) -> Optional[str]:
+    """Return the status; of an account that its owner's limits keep from all work: which limit."""
+    status: Optional[str] = row["status"]
+    reason = _reason(row)
+    if status != "active" or reason.startswith("refuses "):  # which is of some models alone
+        return status
+    if ", maxUsage " in reason:
+        return "at its maxUsage"
+    return "at its reserve" if " reserved for " in reason else status
 
 
 def _long_reason(row: Mapping[str, Any]) -> list[str]:

@@ -29,6 +29,23 @@ def test_the_list_has_the_status_of_the_running_proxy(stub: Stub, cli: Callable[
     assert "last resort" in paid
 
 
+@pytest.mark.parametrize(
+    ("reason", "word"),
+    [
+        ("7d at 61%, maxUsage 60%", "at its maxUsage"),
+        ("7d at 72%, 30% reserved for Mon-Fri 9-17", "at its reserve"),
+        ("refuses opus (7d_opus at 31%, maxUsage 30%)", "active"),
+    ],
+)
+def test_an_account_at_the_limit_of_its_owner_is_not_called_active(
+    stub: Stub, cli: Callable[..., Ended], reason: str, word: str
+) -> None:
+    live = [{"name": "bob", "status": "active", "statusReason": reason}]
+    stub.answers["GET /teamclaude/status"] = (200, {"accounts": live})
+    text = " ".join(cli("accounts").out.split())
+    assert (word in text, reason in text, "active" in text) == (True, True, word == "active")
+
+
 def test_a_reason_that_says_what_to_do_is_never_cut(stub: Stub, cli: Callable[..., Ended]) -> None:
     reason = "the API refused its token; make a new one: claude setup-token, then teamclaude login --token"
     live = [{"name": "bob", "status": "auth_failed", "statusReason": f"{reason}\x1b[31m"}]
