@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Optional, Protocol
 
@@ -15,6 +16,10 @@ from .patterns import covers, is_absolute, is_glob, is_path, matches_project, no
 from .routes import ANY_AGENT, NO_AGENT, NamedAccount, RouteMatch, RouteSpec, accounts_named
 
 __all__ = ["forbidding_route", "route_notes"]
+
+# `?` is a wildcard; before NAME= it is the begin of a query, which is no part of a path.
+_QUERY = re.compile(r"\?[\w.%-]*=")
+_SET = re.compile(r"\[!?\]?[^\]]*\]")  # of characters, of which a comma may be one
 
 
 class ConfiguredAccount(NamedAccount, Protocol):
@@ -77,7 +82,10 @@ def _no_account(name: str, accounts: Sequence[NamedAccount]) -> str:
 
 def _about_match(route: RouteSpec, clients: Collection[str]) -> Iterator[str]:
     match, where = route.match, f"{route.place}.match"
-    if match.model and not is_glob(match.model) and "-" not in match.model:
+    odd = _odd_model(match.model or "")
+    if odd:
+        yield f'{where}: no model has the id "{match.model}": it can never match; {odd}'
+    elif match.model and not is_glob(match.model) and "-" not in match.model:
         yield f'{where}: no model has the id "{match.model}": it can never match; write "*{match.model}*"'
     if match.client and not any(covers(match.client, name) for name in clients):
         yield f'{where}.client: no client in proxy.clients is named "{match.client}": it can never match'
@@ -87,6 +95,19 @@ def _about_match(route: RouteSpec, clients: Collection[str]) -> Iterator[str]:
             yield f'{where}.project: "{project}" is no whole path: it can never match'
     if match.path and match.path[0] not in "/*?[":
         yield f'{where}.path: "{match.path}" has no slash at its begin: it can never match'
+    if match.path and _QUERY.search(match.path):
+        path = match.path.partition("?")[0]
+        yield f'{where}.path: "{match.path}" has a query: it can never match; write "{path}"'
+
+
+def _odd_model(pattern: str) -> str:
+    """Return what to write for a pattern that no id can match, as globs are: else empty."""
+    plain = _SET.sub("", pattern)
+    if plain != plain.strip():
+        return "leave the blanks out"
+    if re.search(r"[,|;]", plain):
+        return "write a route for each model"
+    return "write a route for each alternative" if re.search(r"[{}]", plain) else ""
 
 
 def _about_pin(

@@ -34,6 +34,8 @@ def route(match: Any, *accounts: str) -> dict[str, Any]:
 def test_rules_that_have_their_effect_are_no_line() -> None:
     rules = [
         route("claude-opus-*", "alice", "u-1", "max-*"),
+        route("claude-[!,|]*-4"),
+        route({"path": "/v1/messages/?*"}),
         route({"client": "c*"}),
         route({"project": "acme"}),
         route({"project": "/work/*"}),
@@ -61,6 +63,21 @@ def test_rules_that_have_their_effect_are_no_line() -> None:
         (
             {**route("claude-*"), "block": "no"},
             "routes[0] has accounts and block: it blocks what it matches; remove one of them",
+        ),
+        (
+            route({"path": "/v1/files?beta=1"}),
+            'routes[0].match.path: "/v1/files?beta=1" has a query: it can never match; write "/v1/files"',
+        ),
+        *(
+            (route(model), f'routes[0].match: no model has the id "{model}": it can never match; {what}')
+            for model, what in (
+                ("claude-opus-*, claude-sonnet-*", "write a route for each model"),
+                ("claude-opus-*|claude-sonnet-*", "write a route for each model"),
+                ("claude-{opus,sonnet}-*", "write a route for each model"),
+                ("claude-{opus}-*", "write a route for each alternative"),
+                (" claude-opus-*", "leave the blanks out"),
+                ("claude-opus-4-8 ", "leave the blanks out"),
+            )
         ),
         (route("opus"), 'routes[0].match: no model has the id "opus": it can never match; write "*opus*"'),
         (

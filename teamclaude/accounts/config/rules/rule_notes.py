@@ -42,7 +42,20 @@ def rule_notes(config: Config) -> list[str]:
         notes += usage_notes(config)
     if config.routes or config.pins:
         notes += config.route_notes()
-    return notes
+    return [*notes, *_same_token(config)]
+
+
+def _same_token(config: Config) -> Iterator[str]:
+    """Yield one line on each account that has the token of an earlier one; no line has the token."""
+    first: dict[str, str] = {}
+    for number, account in enumerate(config.accounts):
+        token = account.api_key or account.access_token
+        other = first.setdefault(token, account.name) if token else account.name
+        if other != account.name:
+            yield (
+                f'accounts[{number}] "{account.name}" has the same token as "{other}": they are one login, '
+                "whose windows count twice; remove one"
+            )
 
 
 # Each line begins with its path.  Lines are alike that name the same setting, of whatever entry; of the entry

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["usage_notes"]
 
-_AXIS = re.compile(r"\d{1,3}[mhdw](_\w+)?")
+_AXIS = re.compile(r"[0-9]{1,3}[mhdw](_\w+)?")
 
 
 def usage_notes(config: Config) -> Iterator[str]:
@@ -27,6 +27,7 @@ def usage_notes(config: Config) -> Iterator[str]:
             yield "maxUsage 0: accounts without a maxUsage of their own get no work"
     if 0 in (config.max_spend.day, config.max_spend.month):
         yield "maxSpend 0: nothing that is billed serves, API keys and extra usage"
+    yield from _of_day_and_month("maxSpend", config.max_spend.day, config.max_spend.month)
     for number, account in enumerate(config.accounts):
         yield from _of_account(
             f"accounts[{number}]", account, config.max_usage or NO_CAPS, config.allow_extra_usage
@@ -56,8 +57,12 @@ def _of_spending(path: str, account: AccountConfig, extra_usage: bool) -> Iterat
         yield f"{path}.maxSpend has no effect: a subscription without allowExtraUsage costs nothing"
     elif 0 in (day, month):
         yield f"{path}.maxSpend 0: nothing of {account.name} that is billed serves"
+    yield from _of_day_and_month(f"{path}.maxSpend", day, month)
+
+
+def _of_day_and_month(path: str, day: Optional[float], month: Optional[float]) -> Iterator[str]:
     if day is not None and month is not None and day > month:
-        yield f"{path}.maxSpend.day has no effect: it is more than the ${month:g} of a month"
+        yield f"{path}.day has no effect: it is more than the ${month:g} of a month"
 
 
 def _of_reserves(path: str, reserves: Reserves, caps: Caps) -> Iterator[str]:

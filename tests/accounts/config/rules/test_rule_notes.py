@@ -44,7 +44,7 @@ def test_a_rule_in_its_place_is_not_mentioned(raw: dict[str, Any]) -> None:
 
 
 def accounts(**rules: Any) -> list[dict[str, Any]]:
-    return [{**ALICE, "name": f"a{n}", **rules} for n in range(1000)]
+    return [{**ALICE, "name": f"a{n}", "accessToken": f"t{n}", **rules} for n in range(1000)]
 
 
 @pytest.mark.parametrize(
@@ -90,3 +90,15 @@ def test_notes_that_differ_in_kind_are_all_told() -> None:
     rules = [{"match": "*", "accounts": ["a"]}, {"match": "m-1", "accounts": []}]
     config = parse_config({"accounts": [{**ALICE, "name": "a"}], "routes": rules}, "file")
     assert brief_notes(rule_notes(config)) == rule_notes(config)
+
+
+def test_two_accounts_with_one_token_are_one_line_without_it() -> None:
+    entries = [ALICE, {"name": "bob", "accessToken": "sk-other"}, {**ALICE, "name": "carol"}]
+    keys = [{"name": name, "type": "apikey", "apiKey": "sk-ant-api03-FAKE"} for name in ("k1", "k2")]
+    found = rule_notes(parse_config({"accounts": [*entries, *keys]}, "f"))
+    said = "they are one login, whose windows count twice; remove one"
+    assert found == [
+        f'accounts[2] "carol" has the same token as "alice": {said}',
+        f'accounts[4] "k2" has the same token as "k1": {said}',
+    ]
+    assert "sk-" not in "".join(found)

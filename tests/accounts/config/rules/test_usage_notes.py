@@ -27,6 +27,10 @@ def notes(account: dict[str, Any], **top: Any) -> list[str]:
             "accounts[1].maxUsage.monthly has no effect: no window has this name, as 5h, 7d and 7d_opus have",
         ),
         (
+            {"maxUsage": {"\u0667d": 0.5}},  # another script's 7
+            "accounts[1].maxUsage.\u0667d has no effect: no window has this name, as 5h, 7d and 7d_opus have",
+        ),
+        (
             {"maxUsage": {"tokens": 0.5}},
             "accounts[1].maxUsage.tokens has no effect: a subscription has no such window",
         ),
@@ -63,6 +67,9 @@ def test_a_limit_of_all_accounts_counts_for_a_reserve():
     assert notes({"maxUsage": 0.8, "reserve": {"Fri": 0.4}}, maxUsage=0.4) == []
     assert notes({}, maxSpend={"day": 0}) == [
         "maxSpend 0: nothing that is billed serves, API keys and extra usage"
+    ]
+    assert notes({}, maxSpend={"day": 50, "month": 40}) == [
+        "maxSpend.day has no effect: it is more than the $40 of a month"
     ]
     assert notes({}, maxUsage=0) == ["maxUsage 0: accounts without a maxUsage of their own get no work"]
 

@@ -55,8 +55,11 @@ def test_what_is_wrong_in_it(tmp_path: Path, data: object, invalid: str) -> None
 
 
 def test_of_many_lines_that_are_alike_there_are_a_few(tmp_path: Path) -> None:
-    login = {"accessToken": "t", "maxSpend": {"day": 3}, "switchThreshold": 0.5}
-    accounts = [{**login, "name": f"a{n // 2}", "accountUuid": f"u{n // 2}"} for n in range(200)]
+    rules = {"maxSpend": {"day": 3}, "switchThreshold": 0.5}
+    accounts = [
+        {**rules, "name": f"a{n // 2}", "accountUuid": f"u{n // 2}", "accessToken": f"t{n // 2}"}
+        for n in range(200)
+    ]
     facts = config_facts(write(tmp_path, {**GOOD, "accounts": accounts}))
     assert [len(lines) for lines in (facts.rules, facts.original, facts.duplicates)] == [6, 6, 6]
     assert facts.rules[-1] == "accounts[].maxSpend: and 195 more like that"
