@@ -79,6 +79,8 @@ def switch(args: argparse.Namespace) -> int:
         note(clean(f"{what} was not pinned: nothing has changed"))
     if account and session and session not in _known_sessions(status):
         note(clean(f"no session with this id is known yet: {session} goes to {account} when it comes"))
+    if account and project and "*" in project:
+        note('its "*" is no wildcard: a pin is of one directory and all below it, only routes take wildcards')
     forbidden_by = changed.get("forbiddenBy") if isinstance(changed, dict) else None
     if account and isinstance(forbidden_by, str):
         note(f"without effect: {forbidden_by} of the config file does not allow {account} there")

@@ -83,6 +83,11 @@ def test_what_is_not_pinned_or_not_known_is_told(proxy: Stub, cli: Callable[...,
         "session nosuch is pinned to alice",
         "no session with this id is known yet: nosuch goes to alice when it comes",
     ]
+    assert (
+        cli("switch", "alice", "--project", "/work/*")
+        .err.splitlines()[1]
+        .startswith('its "*" is no wildcard')
+    )
     proxy.answers["GET /teamclaude/status"] = (200, {**STATUS, "pins": []})
     assert cli("switch", "--auto").err == "all work was not pinned: nothing has changed\n"
 
