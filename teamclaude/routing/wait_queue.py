@@ -391,10 +391,10 @@ class WaitQueue:
         return sorted((w for w in asked if self.is_hopeless(w, now)), key=PLACE)
 
     def is_hopeless(self, waiter: Waiter, now: float) -> bool:
-        """Return whether nothing it waits for can come within its limits."""
-        left = waiter.limits.budget - (now - waiter.since)
-        if waiter.account is not None:  # its slot may come free at any moment; a bench ends when it ends
-            return left <= 0
-        if waiter.limits.slots_only or waiter.reason == Reason.BLOCKED:
+        """Return whether nothing can come in time: a slot, an account, a login once all are removed."""
+        left, accounts = waiter.limits.budget - (now - waiter.since), self._fleet.accounts
+        if waiter.account is None and (waiter.limits.slots_only or waiter.reason == Reason.BLOCKED):
             return True
+        if waiter.account is not None or (waiter.number and not accounts):  # at any moment, if it was queued
+            return left <= 0
         return left <= 0 or min(waiter.until, paid_at(self._fleet, waiter, now)) - now > left

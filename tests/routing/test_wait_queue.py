@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from teamclaude.routing.policies.registry import POLICIES
-from teamclaude.routing.state.account import ScopedRefusal
+from teamclaude.routing.state.account import AccountSpec, ScopedRefusal
 from teamclaude.routing.state.decision import Lease, RoutingRequest
 from teamclaude.routing.user_rules.routes import RequestFacts
 from teamclaude.routing.wait_queue import NO_WAIT, Waiter, WaitLimits, WaitQueue
@@ -53,6 +53,27 @@ def test_a_wait_longer_than_the_budget_is_hopeless(make_pool):
     queue = WaitQueue(pool.fleet)
     assert queue.is_hopeless(stand(queue, RoutingRequest("s"), pool.now, WaitLimits(HOUR)), pool.now)
     assert not queue.is_hopeless(stand(queue, RoutingRequest("s"), pool.now, WaitLimits(3 * HOUR)), pool.now)
+
+
+def test_who_waits_when_the_last_account_is_removed_waits_for_another(make_pool):
+    pool = make_pool("a", "b")
+    for name in ("a", "b"):
+        pool.quota(name, "5h", 1.0, 2 * HOUR, "rejected")
+    queue = WaitQueue(pool.fleet)
+    waiter = stand(queue, RoutingRequest("s"), pool.now, WaitLimits(3 * HOUR))
+    slot = stand(queue, RoutingRequest("s2"), pool.now, WaitLimits(3 * HOUR, slots_only=True))
+    pool.fleet.configure([])
+    queue.serve(pool.now)
+    assert not queue.is_hopeless(waiter, pool.now)
+    assert queue.is_hopeless(slot, pool.now)
+    new = Waiter(RoutingRequest("t"), WaitLimits(3 * HOUR), pool.now)
+    queue.enter(new, pool.now)
+    assert queue.is_hopeless(new, pool.now)
+    pool.wait(3 * HOUR)
+    assert queue.is_hopeless(waiter, pool.now)
+    pool.wait(-HOUR)
+    pool.fleet.configure([AccountSpec("c", "c")])
+    assert queue.serve(pool.now) == [waiter]
 
 
 def test_what_no_account_can_serve_is_found_out_once_for_equal_constraints(make_pool):

@@ -11,6 +11,7 @@ import pytest
 
 from teamclaude.fakeapi.fault import Fault
 from teamclaude.proxy.forwarding import hold as hold_module
+from tests.proxy.conftest import TOKEN
 
 Build = Callable[..., Any]
 
@@ -76,3 +77,20 @@ def test_a_shutdown_ends_a_hold_with_an_event_and_counts_as_a_refusal(held: Buil
     s, reply = held(None)
     assert error_of(reply)["type"] == "overloaded_error"
     assert s.outcomes(1) == ["refused"]
+
+
+def test_a_login_after_the_removal_of_the_last_account_serves_what_is_held(stage: Build) -> None:
+    s = stage("a")
+    s.api.script.once(Fault.quota("5h", reset_in=600.0))
+    before, replies = s.document()["accounts"], []
+    asking = threading.Thread(target=lambda: replies.append(s.ask(session="s1")), daemon=True)
+    asking.start()
+    s.until(lambda: s.service.runtime.router.waiting == 1)
+    for accounts in ([], [{**before[0], "name": "b", "accessToken": TOKEN.format("a")}]):
+        s.write({**s.document(), "accounts": accounts})
+        s.service.reload()
+        if not accounts:
+            assert "has no account yet" in s.ask(session="s2").message, "who comes now is told at once"
+            assert s.service.runtime.router.waiting == 1
+    asking.join(30)
+    assert [reply.status for reply in replies] == [200]
