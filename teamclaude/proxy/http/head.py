@@ -271,6 +271,11 @@ def _raise_request_line_error(text: str) -> NoReturn:
         raise BadRequestError("the target of CONNECT is not 'host:port'")
     if not version.startswith("HTTP/1."):
         raise BadRequestError("the HTTP version is not 1.0 or 1.1")
+    if target[:8].lower().startswith(("http://", "https://")):
+        raise BadRequestError(
+            "the request line names a whole URL, as for a proxy of plain HTTP, which this is not: lead the "
+            "client here with ANTHROPIC_BASE_URL, or with HTTPS_PROXY in first-party mode (teamclaude env)"
+        )
     if not target.startswith("/"):
         raise BadRequestError("the request target does not start with '/'")
     if not target.isascii():
