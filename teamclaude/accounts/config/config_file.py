@@ -164,9 +164,12 @@ class ConfigFile:
         known = self._cached
         if known is None:
             return []
+        from .settings_table import unknown_key_notes  # most commands do without
+
         try:
             raw = decode(known.data, "")
-            found = [*adapt(raw).notes, *misplaced_rules(raw), *rule_notes(known.config)]
+            odd_keys = [*misplaced_rules(raw), *unknown_key_notes(raw)]
+            found = [*adapt(raw).notes, *odd_keys, *rule_notes(known.config)]
         except ConfigError:  # it was said when the file was read
             return []
         new = [note for note in found if note not in self._noted]

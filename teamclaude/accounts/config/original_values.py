@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Optional, Union
 
 from ...errors import ConfigError
-from ...routing.user_rules.caps import AMBIGUOUS
 from .value_types import MAX_SECONDS, one_line, read_text, safe_repr
 
 __all__ = [
@@ -97,6 +96,8 @@ def _fractions(value: Any, path: str, depth: int) -> Iterator[float]:
     number = _number(value)
     if number is None or not 0 < number <= 100:
         raise ConfigError(f"{path}: expected a fraction from 0 to 1, got {safe_repr(value)}")
+    from ...routing.user_rules.caps import AMBIGUOUS  # which most commands do without
+
     is_percent = isinstance(value, str) and value.rstrip().endswith("%")
     if not is_percent and 1 < number < AMBIGUOUS:
         raise ConfigError(

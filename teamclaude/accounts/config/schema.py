@@ -37,6 +37,7 @@ __all__ = [
     "Section",
     "declarations",
     "is_section",
+    "keys_of",
     "read",
     "to_json",
     "type_description",
@@ -160,7 +161,7 @@ def read(cls: type[T], raw: object, where: str = "") -> T:
     prepared = getattr(cls, "prepared", None)  # writes short forms out
     raw = raw if prepared is None else prepared(raw)
     if not isinstance(raw, dict):
-        keys = list(_keys(cls))
+        keys = list(keys_of(cls))
         few = f" with {', '.join(keys)}" if len(keys) <= MAX_KEYS_SHOWN else ""
         raise _error(where, f"expected an object{few}, got {value_types.safe_repr(raw)}")
     _reject_misspelled(cls, raw, where)
@@ -175,7 +176,7 @@ def read(cls: type[T], raw: object, where: str = "") -> T:
 
 def _read_key(entry: Declaration, raw: dict[str, Any], where: str) -> Any:
     if entry.key == INLINE:
-        return read(entry.hint, {key: raw[key] for key in _keys(entry.hint) if key in raw}, where)
+        return read(entry.hint, {key: raw[key] for key in keys_of(entry.hint) if key in raw}, where)
     value = raw.get(entry.key)
     if value is None and entry.default is not REQUIRED:
         return entry.default
@@ -248,16 +249,17 @@ def _path_segment(key: str) -> str:
 # --- misspelt keys ------------------------------------------------------------------------------
 
 
-def _keys(cls: type) -> Iterator[str]:
+def keys_of(cls: type) -> Iterator[str]:
+    """Yield the keys that a section or record has in JSON."""
     for entry in declarations(cls):
         if entry.key == INLINE:
-            yield from _keys(entry.hint)
+            yield from keys_of(entry.hint)
         else:
             yield entry.key
 
 
 def _reject_misspelled(cls: type, raw: Mapping[str, Any], where: str) -> None:
-    known = set(_keys(cls))
+    known = set(keys_of(cls))
     unknown = [key for key in raw if key not in known]
     if not unknown:
         return

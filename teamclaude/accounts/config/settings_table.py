@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import json
+import re
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ...brief import MOST_LINES, brief_list
 from ...values import NamedTuple
 from .config import Config
+from .original_keys import original_keys_in
+from .rules.rule_notes import RULES
 from .schema import (
     INLINE,
     REQUIRED,
     Declaration,
     declarations,
     is_section,
+    keys_of,
     to_json,
     type_description,
     unwrap_optional,
 )
 
-__all__ = ["SettingRow", "settings_table"]
+__all__ = ["SettingRow", "meant_setting", "settings_table", "unknown_key_notes"]
+
+_CUTOFF = 0.7  # of difflib: what `schema` refuses as a misspelling is above 0.8
 
 
 class SettingRow(NamedTuple):
@@ -85,3 +92,40 @@ def _type_name(hint: Any) -> str:
     if origin is tuple:
         return f"list of {_type_name(inner[0])}s".replace("texts", "text")
     return type_description(hint).replace("an object", "object")
+
+
+# --- keys that no setting has ---------------------------------------------------------------------
+
+
+def unknown_key_notes(raw: Mapping[str, Any]) -> list[str]:
+    """Return lines on keys of the top level that are no settings: what was meant, and the others in one.
+
+    Misplaced rules and another program's keys are told elsewhere.
+    """
+    known = {*keys_of(Config), *RULES}
+    unknown = [key for key in raw if key not in known]
+    foreign = {each.path for each in original_keys_in(dict(raw))} if unknown else set()
+    unknown = [key for key in unknown if key not in foreign]
+    if not unknown:
+        return []
+    names = [row.name for row in settings_table()]
+    meant = {key: meant_setting(key, names) for key in unknown}
+    lines = [f"{key} is no setting; did you mean {name}?" for key, name in meant.items() if name]
+    others = brief_list((key for key, name in meant.items() if not name), MOST_LINES)
+    return [*lines, f"no setting: {others} (teamclaude help config)"] if others else lines
+
+
+def meant_setting(path: str, known: Sequence[str]) -> str:
+    """Return which of the settings `known` an unknown key resembles, best one beside it; or empty."""
+    import difflib
+
+    last = path.rpartition(".")[2].lower()
+    elsewhere = [name for name in known if name.rpartition(".")[2].lower() == last]
+    if elsewhere:
+        return elsewhere[0]
+    beside = re.sub(r"\[\d+\]", "[]", path).rpartition(".")[0]
+    # Of two that are spelled alike the one beside it is meant.
+    known = sorted(known, key=lambda name: name.rpartition(".")[0] == beside)
+    lower = {name.rpartition(".")[2].lower(): name for name in known}
+    near = difflib.get_close_matches(last, lower, n=1, cutoff=_CUTOFF)
+    return lower[near[0]] if near else ""

@@ -9,7 +9,7 @@ import pytest
 
 from teamclaude.accounts.config.config import parse_config
 from teamclaude.accounts.config.schema import COMMAND
-from teamclaude.accounts.config.settings_table import SettingRow, settings_table
+from teamclaude.accounts.config.settings_table import SettingRow, settings_table, unknown_key_notes
 from teamclaude.errors import ConfigError
 
 ROWS = settings_table()
@@ -149,3 +149,28 @@ def test_every_number_with_a_unit_has_a_range_of_its_own_or_any_size() -> None:
         "rank",
     }
     assert units <= known | {"", "bytes", "MB"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "lines"),
+    [
+        (
+            {
+                "proxy": {"x": 1},
+                "switchThreshold": 0.9,
+                "reserve": {},
+                "holdSeconds": 3,
+                "blocked_models": [],
+            },
+            [],
+        ),
+        ({"priority": 1}, ["priority is no setting; did you mean accounts[].priority?"]),
+        ({"port": 1}, ["port is no setting; did you mean proxy.port?"]),
+        (
+            {"rules": [], "banana": 1},
+            ["rules is no setting; did you mean routes?", "no setting: banana (teamclaude help config)"],
+        ),
+    ],
+)
+def test_keys_of_the_top_level_that_are_no_settings_are_told(raw: dict[str, Any], lines: list[str]) -> None:
+    assert unknown_key_notes(raw) == lines

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..config import Config
 
-__all__ = ["brief_notes", "misplaced_rules", "rule_notes"]
+__all__ = ["RULES", "brief_notes", "misplaced_rules", "rule_notes"]
 
 _TOP, _ACCOUNT = "", "accounts[]"
 _PLACES = {  # where each rule is read
@@ -22,6 +22,7 @@ _PLACES = {  # where each rule is read
     "keepWarm": (_TOP,),
     "quotaProbeSec": (_TOP,),
 }
+RULES = frozenset(_PLACES)
 # Keys of other programs (original_keys.py): what is read or refused there.
 _OF_OTHERS = {("proxy", "maxUsage"), ("proxy", "routes"), (_ACCOUNT, "routes")}
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ....accounts.config.config import Config
 from ....accounts.config.schema import INLINE, declarations, is_section, unwrap_optional
-from ....accounts.config.settings_table import settings_table
+from ....accounts.config.settings_table import meant_setting, settings_table
 from ....values import NamedTuple
 
 __all__ = ["UnknownKey", "unknown_keys"]
-
-_CUTOFF = 0.7  # of difflib: what `schema` refuses as a misspelling is above 0.8
 
 
 class UnknownKey(NamedTuple):
@@ -27,7 +24,7 @@ class UnknownKey(NamedTuple):
 def unknown_keys(raw: Mapping[str, Any]) -> list[UnknownKey]:
     """Return the unknown keys of a file's JSON, in its order; values of a wrong type are passed over."""
     known = [row.name for row in settings_table()]
-    return [UnknownKey(path, _meant(path, known)) for path in _paths(Config, raw, "")]
+    return [UnknownKey(path, meant_setting(path, known)) for path in _paths(Config, raw, "")]
 
 
 def _paths(section: type, raw: Mapping[str, Any], where: str) -> Iterator[str]:
@@ -53,18 +50,3 @@ def _hints(section: type) -> Iterator[tuple[str, Any]]:
             yield from _hints(entry.hint)
         else:
             yield entry.key, unwrap_optional(entry.hint)[0]
-
-
-def _meant(path: str, known: list[str]) -> str:
-    import difflib
-
-    last = path.rpartition(".")[2].lower()
-    elsewhere = [name for name in known if name.rpartition(".")[2].lower() == last]
-    if elsewhere:
-        return elsewhere[0]
-    beside = re.sub(r"\[\d+\]", "[]", path).rpartition(".")[0]
-    # Of two that are spelled alike the one beside it is meant.
-    known = sorted(known, key=lambda name: name.rpartition(".")[0] == beside)
-    lower = {name.rpartition(".")[2].lower(): name for name in known}
-    near = difflib.get_close_matches(last, lower, n=1, cutoff=_CUTOFF)
-    return lower[near[0]] if near else ""
