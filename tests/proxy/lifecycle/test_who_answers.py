@@ -28,7 +28,7 @@ def test_ours(stub: Stub) -> None:
     found = who_answers("127.0.0.1", stub.port)
     assert found == Answerer(Presence.TEAMCLAUDE, "0.1.0")
     assert str(found) == "another TeamClaude (0.1.0)"
-    assert stub.paths == ["GET /health"]
+    assert (len(stub.checks), stub.paths) == (1, [])
 
 
 @pytest.mark.parametrize("answer", [b"", b"[]", b"<html>", b'{"service": "x"}', b"[" * 4000, b"x" * 100_000])
