@@ -237,9 +237,9 @@ def test_work_in_a_directory_goes_to_its_account_and_the_nearest_pin_counts(pool
     assert pool.fleet.choose(ask(pool, "x", **in_project("/worker")), pool.now).reason != Reason.PINNED
 
 
-def test_its_detail_tells_the_name_of_the_directory_and_not_its_path(pool):
+def test_its_detail_tells_the_name_of_the_pinned_directory_and_no_path(pool):
     use(pool, work="a")
-    assert pool.fleet.choose(ask(pool, **in_project("/work/acme/site")), pool.now).detail == "project site"
+    assert pool.fleet.choose(ask(pool, **in_project("/work/acme/site")), pool.now).detail == "project work"
 
 
 def test_a_project_that_is_known_late_moves_the_conversation_once(pool):

@@ -18,7 +18,6 @@ __all__ = ["ConversationTotals", "ConversationUse"]
 
 LATEST_ENDED, LEAST_ENDED = 200, 5  # conversations whose totals are what is usual
 MAX_RUNNING = 10_000  # that are remembered, should the clock move back
-MAX_TOTAL = 1 << 50  # tokens; more is a damaged state file, and its square no number that can be divided
 # Standard deviations above the mean that are reckoned with.  A window that closes under conversations costs
 # them their caches: in the lab agents-8 lost 5 points with 1.0 (two seeds), and more people waited with 3.0.
 MARGIN = 1.5
@@ -103,13 +102,6 @@ class ConversationTotals:
     def restore(self, saved: LenientObject) -> None:
         """Take back what `to_json` returned; all of them count as ended until they go on."""
         for name in saved.names()[-LATEST_ENDED:]:
-            total = saved.find(name, _as_total)
+            total = saved.find(name, as_count)
             if total is not None:
                 self._end(name, total)
-
-
-def _as_total(value: Any) -> int:
-    total = as_count(value)
-    if total > MAX_TOTAL:
-        raise ValueError("too large")
-    return total

@@ -16,6 +16,7 @@ from .windows import MAX_UTILIZATION
 
 __all__ = [
     "LATEST_TIME",
+    "MAX_AMOUNT",
     "LenientObject",
     "as_amount",
     "as_count",

@@ -11,12 +11,11 @@ from teamclaude.routing.policies.conversation_use import (
     LATEST_ENDED,
     LEAST_ENDED,
     MAX_RUNNING,
-    MAX_TOTAL,
     ConversationTotals,
     ConversationUse,
 )
 from teamclaude.routing.policies.family_estimates import ACTIVE_SEC
-from teamclaude.routing.quota.lenient_json import LenientObject
+from teamclaude.routing.quota.lenient_json import MAX_AMOUNT, LenientObject
 
 RATE = 100.0
 
@@ -134,8 +133,10 @@ def test_what_is_no_good_of_it_is_left_out() -> None:
 def test_a_damaged_number_is_not_reckoned_with() -> None:
     lost: list[str] = []
     new = ConversationTotals()
-    new.restore(LenientObject({f"{number}": 10**number for number in range(8, 300)}, "conversations", lost))
+    powers = {f"{number}": 10**number for number in range(8, 300)}
+    new.restore(LenientObject(powers, "conversations", lost))
     assert new.usual(RATE) == ConversationUse(RATE), "the latest are all too large"
     assert len(lost) == LATEST_ENDED
-    new.restore(LenientObject({f"{number}": MAX_TOTAL for number in range(LEAST_ENDED)}, "conversations", []))
-    assert new.usual(RATE) == ConversationUse(RATE, MAX_TOTAL, 0.0)
+    largest = {f"{number}": round(MAX_AMOUNT) for number in range(LEAST_ENDED)}
+    new.restore(LenientObject(largest, "conversations", []))
+    assert new.usual(RATE) == ConversationUse(RATE, MAX_AMOUNT, 0.0)
