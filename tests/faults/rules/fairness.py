@@ -76,7 +76,8 @@ def no_refusal_of_an_account_is_relayed(evidence: Evidence) -> list[str]:
 def refused_accounts_rest(evidence: Evidence) -> list[str]:
     """An account that refused is not asked again before its rest ends.
 
-    The spec allows: requests that spend no quota and are pinned to that account.
+    The spec allows: requests that spend no quota, unless the account's login is refused; then too where they
+    are pinned to that account.
     """
     oracle, found = Oracle(evidence), []
     if any(event.what == "jump" and event.args[0] < 0 for event in evidence.schedule.events):
@@ -96,6 +97,7 @@ def refused_accounts_rest(evidence: Evidence) -> list[str]:
         for rest in rests:
             for heard in asked:
                 concerned = rest.model is None or (rest.model == model_of(heard) and heard.inference)
+                concerned = concerned and (heard.inference or rest.after.status == 401)
                 early = heard.clock < rest.least - MARGIN / 10
                 if concerned and early and _knowing(seen[rest.after.tag], rest, seen[heard.tag], heard):
                     found.append(
