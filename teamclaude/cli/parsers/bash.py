@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Sequence
 
 from .command_words import CommandWords, Value
-from .shell_script import completed_values, filled
+from .shell_script import filled, value_cases
 
 __all__ = ["bash_script"]
 
@@ -161,7 +161,7 @@ complete -F _teamclaude teamclaude
 
 def bash_script(commands: Sequence[CommandWords], own_command: Sequence[str]) -> str:
     """Return the script; `own_command` starts this program where no `teamclaude` is on the PATH."""
-    options, values = [], []
+    options = []
     for command in commands:
         names = [
             f"{name}{_mark(option.value, option.is_many)}"
@@ -169,8 +169,6 @@ def bash_script(commands: Sequence[CommandWords], own_command: Sequence[str]) ->
             for name in option.names
         ]
         options.append(f"        {command.name}) options={shlex.quote(' '.join(names))} ;;")
-        for name, text in completed_values(command):
-            values.append(f"        '{command.name} {name}') value={shlex.quote(text)} ;;")
     return filled(
         _SCRIPT,
         commands,
@@ -178,7 +176,7 @@ def bash_script(commands: Sequence[CommandWords], own_command: Sequence[str]) ->
         shlex.quote,
         COMMANDS=shlex.quote(" ".join(command.name for command in commands)),
         OPTIONS="\n".join(options),
-        VALUES="\n".join(values),
+        VALUES=value_cases(commands),
     )
 
 

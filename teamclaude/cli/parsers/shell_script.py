@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 
 from .command_words import CommandWords
 
-__all__ = ["completed_values", "filled"]
+__all__ = ["completed_values", "filled", "value_cases"]
 
 
 def completed_values(command: CommandWords) -> Iterator[tuple[str, str]]:
@@ -19,6 +20,15 @@ def completed_values(command: CommandWords) -> Iterator[tuple[str, str]]:
     for name, value in [*named, *placed]:
         if value is not None and value.kind != "any":
             yield name, " ".join((value.kind, *value.words))
+
+
+def value_cases(commands: Sequence[CommandWords]) -> str:
+    """Return the `case` lines by command and option that name its values, as bash and zsh have them."""
+    return "\n".join(
+        f"        '{command.name} {name}') value={shlex.quote(text)} ;;"
+        for command in commands
+        for name, text in completed_values(command)
+    )
 
 
 def filled(

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Sequence
 
 from .command_words import CommandWords
-from .shell_script import completed_values, filled
+from .shell_script import filled, value_cases
 
 __all__ = ["zsh_script"]
 
@@ -121,7 +121,7 @@ fi
 
 def zsh_script(commands: Sequence[CommandWords], own_command: Sequence[str]) -> str:
     """Return the script; `own_command` starts this program where no `teamclaude` is on the PATH."""
-    options, values = [], []
+    options = []
     for command in commands:
         described, takes = [], []
         for option in command.options:
@@ -134,8 +134,6 @@ def zsh_script(commands: Sequence[CommandWords], own_command: Sequence[str]) -> 
             f"        {command.name})\n            options=({' '.join(described)})\n"
             f"            takes=({' '.join(takes)}) ;;"
         )
-        for name, text in completed_values(command):
-            values.append(f"        '{command.name} {name}') value={shlex.quote(text)} ;;")
     return filled(
         _SCRIPT,
         commands,
@@ -143,7 +141,7 @@ def zsh_script(commands: Sequence[CommandWords], own_command: Sequence[str]) -> 
         shlex.quote,
         COMMANDS=" ".join(_described(command.name, command.help) for command in commands),
         OPTIONS="\n".join(options),
-        VALUES="\n".join(values),
+        VALUES=value_cases(commands),
     )
 
 

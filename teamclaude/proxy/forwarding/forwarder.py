@@ -283,10 +283,8 @@ class Forwarder(RequestParts):
         attempt: Attempt,
     ) -> RequestCoroutine[None]:
         """Read a refusal, apply it to the account, and decide what the request does next."""
-        head, read = (
-            response.head,
-            partial(self._context.transport.read_kept_body, self._client.watch, response),
-        )
+        head = response.head
+        read = partial(self._context.transport.read_kept_body, self._client.watch, response)
         body: bytes = read() if response.has_whole_body else (yield read)
         message = error_message(head, body)
         if lease.request.continues_thread and is_thread_error(head, body):

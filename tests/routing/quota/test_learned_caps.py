@@ -27,6 +27,12 @@ class Account:
         self.resets_at += 5 * HOUR
         self.used = 0.0
 
+    def use_windows(self, count: int, share: float, size: int) -> None:
+        """Burn a share of each of the next windows."""
+        for _ in range(count):
+            self.next_window()
+            self.burn(share, size)
+
     def burn(self, share: float, size: int, by_others: float = 0.0) -> None:
         """Burn `share` of a window of `size` tokens in responses of half a percent; others use it at once."""
         for _ in range(round(share / 0.005)):
@@ -78,59 +84,43 @@ def test_nor_one_whose_size_is_not_known_yet(account: Account) -> None:
 
 def test_a_new_window_is_measured_anew(account: Account) -> None:
     account.burn(0.2, 1_000_000)
-    account.next_window()
-    account.burn(0.05, 1_000_000)
+    account.use_windows(1, 0.05, 1_000_000)
     assert account.cap.size == pytest.approx(1_000_000, rel=0.1)
 
 
 def test_a_window_that_began_with_requests_in_flight_decides_little(account: Account) -> None:
-    for _ in range(3):
-        account.next_window()
-        account.burn(0.6, 4_000_000)
+    account.use_windows(3, 0.6, 4_000_000)
     account.next_window()
     account.burned += 1_500_000  # of the window before: known only now
     account.burn(0.3, 4_000_000)
     assert account.cap.size == pytest.approx(4_000_000, rel=0.35)  # by itself it says 9,000,000
-    account.next_window()
-    account.burn(0.6, 4_000_000)
+    account.use_windows(1, 0.6, 4_000_000)
     assert account.cap.size == pytest.approx(4_000_000, rel=0.25)
 
 
 def test_a_window_that_rose_little_says_less_than_one_that_was_used_up(account: Account) -> None:
     account.burn(0.9, 4_000_000)
-    for _ in range(4):
-        account.next_window()
-        account.burn(0.1, 2_500_000)
+    account.use_windows(4, 0.1, 2_500_000)
     assert account.cap.size == pytest.approx(4_000_000, rel=0.1)
 
 
 def test_a_larger_plan_is_found_within_its_first_window(account: Account) -> None:
-    for _ in range(10):
-        account.next_window()
-        account.burn(0.9, 1_000_000)
-    account.next_window()
-    account.burn(0.45, 5_000_000)
+    account.use_windows(10, 0.9, 1_000_000)
+    account.use_windows(1, 0.45, 5_000_000)
     assert account.cap.size == pytest.approx(5_000_000, rel=0.1)
 
 
 def test_a_smaller_plan_is_found_within_a_few_windows(account: Account) -> None:
-    for _ in range(2):
-        account.next_window()
-        account.burn(0.9, 5_000_000)
-    for _ in range(8):
-        account.next_window()
-        account.burn(0.9, 1_000_000)
+    account.use_windows(2, 0.9, 5_000_000)
+    account.use_windows(8, 0.9, 1_000_000)
     assert account.cap.size == pytest.approx(1_000_000, rel=0.7)
 
 
 def test_after_a_restart_one_window_does_not_outweigh_all_before(account: Account) -> None:
-    for _ in range(3):
-        account.next_window()
-        account.burn(0.6, 4_000_000)
+    account.use_windows(3, 0.6, 4_000_000)
     saved = LenientObject(account.cap.to_json(), "x", [])
     account.cap = LearnedCap.from_json(saved, FOREIGN_RISE_7D)
-    account.next_window()
-    account.burn(0.2, 6_000_000)
+    account.use_windows(1, 0.2, 6_000_000)
     assert account.cap.size == pytest.approx(4_000_000, rel=0.1)
 
 

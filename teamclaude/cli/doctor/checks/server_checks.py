@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ....dial.authority import authority
 from ....proxy.lifecycle.who_answers import Answerer, Presence
 from ....proxy.records.wait_texts import duration_text, outage_text
+from ...terminal import plural
 from ..finding import RESTART, Action, Finding, Fix, Group, Kind, Level
 
 if TYPE_CHECKING:
@@ -137,11 +138,10 @@ def _serving(status: Snapshot) -> int:
 def _outages(status: Snapshot) -> Iterator[Finding]:
     kind = OWN_WAY if _serving(status) else API
     for outage in status.outages:
-        failed = "1 request" if outage.failed == 1 else f"{outage.failed} requests"
         ago = duration_text(max(0.0, status.at - outage.last_at))
         yield kind.found(
-            f"{outage_text(outage, status.at)}; {failed} got no connection, the last {ago} ago "
-            f"(accounts: {', '.join(outage.accounts)})",
+            f"{outage_text(outage, status.at)}; {plural(outage.failed, 'request')} got no connection, "
+            f"the last {ago} ago (accounts: {', '.join(outage.accounts)})",
             "ask it now: teamclaude doctor --online; the next request that is answered clears this",
         )
 
