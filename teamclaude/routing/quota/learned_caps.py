@@ -8,7 +8,8 @@ estimates; the first that exists counts:
   each, what was burned and how far it has risen since its first response.  What was used before that is not
   ours.  The more a window has risen, the less it matters what the headers' rounding (0.01) and requests in
   flight hide, so a window counts with the square of its rise; with each later one it counts less.  One that
-  takes MAX_FACTOR times as much as all before it counts alone: the owner has a larger plan.
+  takes MAX_FACTOR times as much as all before it counts alone: the owner has a larger plan.  A smaller one is
+  found slowly (half too large after eight windows): a window that others use, too, looks like it.
 - ceiling: tokens burned at the first account 429 of a streak.  It is smoothed with `capEmaAlpha`, raised by
   successes above it, and decays towards the largest burn that was served (half-life one day).
 

@@ -110,7 +110,7 @@ def test_a_larger_plan_is_found_within_its_first_window(account: Account) -> Non
     assert account.cap.size == pytest.approx(5_000_000, rel=0.1)
 
 
-def test_a_smaller_plan_is_found_within_a_few_windows(account: Account) -> None:
+def test_a_smaller_plan_is_found_slowly(account: Account) -> None:
     account.use_windows(2, 0.9, 5_000_000)
     account.use_windows(8, 0.9, 1_000_000)
     assert account.cap.size == pytest.approx(1_000_000, rel=0.7)
