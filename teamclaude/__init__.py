@@ -15,6 +15,7 @@ Each folder is one subject and imports only those below it; manual/design.md is 
 - forecast: when a quota is used up, as a range; pure
 - history: what happened, in SQLite
 - lab: routing policies compared in virtual time
+- lazy_modules: modules of the standard library that use OpenSSL, which is loaded late
 - manual: the pages that `teamclaude help TOPIC` prints
 - metrics: the snapshot as Prometheus reads it
 - outlook_views: what is expected, and who waits for a person, as the snapshot has it

@@ -12,6 +12,7 @@ account, a request or a client.
 - reachability: which servers can't be connected to, as requests find out
 - socket_pair: a socket for TLS that can't be spoken on the connection itself
 - socks5: CONNECT, spoken to a SOCKS proxy (RFC 1928, RFC 1929)
+- tls_sockets: what tells a TLS socket from a plain one, while OpenSSL is not loaded
 - trust: trust a certificate that a person names
 - tunnel: copy bytes both ways between two connections
 - url_opener: `urllib` over our own connections

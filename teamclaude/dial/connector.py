@@ -14,18 +14,19 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Mapping
 from typing import Optional
 
 from ..errors import ConnectFailedError, ForbiddenError, ProxyRefusedError
+from ..lazy_modules import ssl
 from .http_tunnel import Dialogue, RefusedByProxyError, open_tunnel
 from .no_proxy import IpAddress, address_of, is_exempt, is_loopback
 from .proxies import ProxyAddress, no_proxy_of, proxy_for
 from .race import Address, Deadline, Families, connect_first, interleave, resolve
 from .socket_pair import through_pair
 from .socks5 import open_socks5
+from .tls_sockets import is_tls
 
 __all__ = ["Allow", "Connector", "error_text"]
 
@@ -145,7 +146,7 @@ class Connector:
     def _secured(self, sock: socket.socket, host: str, name: str, deadline: Deadline) -> socket.socket:
         try:
             context = self._tls()
-            if isinstance(sock, ssl.SSLSocket):
+            if is_tls(sock):
                 sock, _ = through_pair(sock)
             sock.settimeout(deadline.left())
             secured = context.wrap_socket(sock, server_hostname=host.rstrip("."))
@@ -174,6 +175,10 @@ class Connector:
     def _tls(self) -> ssl.SSLContext:
         with self._lock:
             if self._context is None:
+                try:
+                    ssl.OPENSSL_VERSION  # noqa: B018 - loads it
+                except (ImportError, OSError) as error:  # no OpenSSL, or no free descriptor
+                    raise ConnectFailedError(f"TLS can't be used by this Python: {error}") from error
                 try:
                     # Not create_default_context(cafile=...), which would trust that file alone.
                     context = ssl.create_default_context()

@@ -15,11 +15,12 @@ from __future__ import annotations
 import select
 import selectors
 import socket
-import ssl
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Optional
+
+from .tls_sockets import is_tls, would_block
 
 __all__ = ["TUNNEL_IDLE_SEC", "Tunnel"]
 
@@ -29,7 +30,6 @@ TUNNEL_IDLE_SEC = 3600.0
 HALF_CLOSED_SEC = 60.0  # the same for the rest, once one end has closed
 QUIET_SEC = 2.0  # afterwards a shutdown does not wait for it
 _PROBES = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
-_WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _Selector: Any = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 
@@ -50,7 +50,7 @@ class _Endpoint:
     @property
     def has_decrypted(self) -> bool:
         """Whether TLS holds decrypted bytes, of which a poll of the socket says nothing."""
-        return isinstance(self.sock, ssl.SSLSocket) and self.sock.pending() > 0
+        return is_tls(self.sock) and self.sock.pending() > 0
 
     @property
     def is_closed_both_ways(self) -> bool:
@@ -65,14 +65,14 @@ class _Endpoint:
         """Return what has arrived, b"" at the end, None if there is nothing; raises OSError."""
         try:
             return self.sock.recv(MAX_UNSENT)
-        except _WOULD_BLOCK:
+        except would_block():
             return None
 
     def write(self) -> bool:
         """Send `unsent`; return whether the socket took some of it.  Raises OSError."""
         try:
             sent = self.sock.send(self.unsent)
-        except _WOULD_BLOCK:
+        except would_block():
             return False
         self.unsent = self.unsent[sent:]
         self.taken += sent
@@ -80,7 +80,7 @@ class _Endpoint:
 
     def tell_end(self) -> bool:
         """Close our sending side; False where that can't be done alone.  Raises OSError."""
-        if isinstance(self.sock, ssl.SSLSocket):
+        if is_tls(self.sock):
             return False
         self.sock.shutdown(socket.SHUT_WR)
         return True

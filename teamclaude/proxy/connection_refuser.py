@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import selectors
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Optional, Union
 
+from ..dial.tls_sockets import is_tls, tls_wants_write, would_block
 from ..errors import TeamClaudeError
+from ..lazy_modules import ssl
 from .records.exchange import new_request_id
 from .replies import render_error
 
@@ -139,16 +140,14 @@ class _RefusedConnection:
             return now - self._accepted_at < CLOSE_AFTER_SEC and self._advance(
                 now - self._accepted_at >= REQUEST_WAIT_SEC
             )
-        except (ssl.SSLWantReadError, BlockingIOError, InterruptedError):
-            self.waits_for = _READ
-        except ssl.SSLWantWriteError:
-            self.waits_for = _WRITE
+        except would_block() as error:
+            self.waits_for = _WRITE if isinstance(error, tls_wants_write()) else _READ
         except (OSError, ValueError):  # the client has disconnected, or the socket was closed to make room
             return False
         return True
 
     def _advance(self, without_request: bool) -> bool:
-        if not self._handshake_done and isinstance(self.sock, ssl.SSLSocket):
+        if not self._handshake_done and is_tls(self.sock):
             self.sock.do_handshake()
             self._handshake_done = True
         if not self._answered:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
-import ssl
 import sys
 import threading
 import time
@@ -20,6 +19,7 @@ from typing import Any, Optional
 
 from ..accounts.config.config import TlsConfig
 from ..errors import ConfigError, OverloadedError
+from ..lazy_modules import ssl
 from .connection_refuser import ConnectionRefuser
 from .lifecycle.descriptors import SpareDescriptor, raise_descriptor_limit
 from .net.accept_loop import AcceptLoop

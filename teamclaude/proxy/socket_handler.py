@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import socket
 import socketserver
-import ssl
 from contextlib import suppress
 from functools import partial
 from typing import Any, Optional
 
 from ..errors import ClientError, ClientGoneError
+from ..lazy_modules import ssl
 from .balancer.header_reader import take_proxy_header
 from .connection import ConnectionHandler
 from .net.client_connection import ClientConnection
@@ -130,6 +130,6 @@ class SocketHandler(socketserver.BaseRequestHandler):
             self.request = sock
             accepted.replace_socket(sock)
             sock.do_handshake()
-        except (OSError, ssl.SSLError):
+        except OSError:  # of which SSLError is one
             return False
         return True

@@ -16,14 +16,13 @@ Rules that hold in this file:
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 import threading
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Optional
 
+from ..lazy_modules import hashlib, secrets
 from ..values import NamedTuple
 
 __all__ = ["CODE_SEC", "IDLE_SEC", "SESSION_SEC", "Grant", "PageSessions", "cookie_values"]

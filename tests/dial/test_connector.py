@@ -18,6 +18,7 @@ from teamclaude.dial.connector import Connector
 from teamclaude.dial.proxies import DIRECT, parse_proxy
 from teamclaude.dial.race import Families
 from teamclaude.errors import ConfigError, ConnectFailedError, ForbiddenError, ProxyRefusedError
+from teamclaude.lazy_modules import LazyModule
 from tests.dial.conftest import EchoServer, HttpProxy, Pem, SocksProxy, connector
 from tests.dial.scripted_proxies import ScriptedProxy
 
@@ -252,6 +253,16 @@ def test_a_variable_that_can_t_be_used_is_named() -> None:
         with pytest.raises(ConfigError, match="https_proxy: socks4:// is not spoken"):
             use("https", "api.example", 443)
     one.check_proxy("http", "api.example", 80)
+
+
+def test_a_python_without_openssl_is_told_before_anything_is_sent(
+    server: EchoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("teamclaude.dial.connector.ssl", LazyModule("no_such_module"))
+    with pytest.raises(ConnectFailedError, match=r"^TLS can't be used by this Python: No module named"):
+        connector().open("https", "127.0.0.1", server.port)
+    assert server.connections == 0
+    talk(connector().open("http", "127.0.0.1", server.port))
 
 
 def test_no_failure_leaves_a_socket_open(

@@ -34,7 +34,7 @@ from ..config.edits import account_json, remove_account
 from ..config.file_lock import FileLock
 from ..config.identity import index_of
 from ..config.json_file import encode, json_object
-from .refresh_journal import RefreshJournal, token_side_path
+from .refresh_journal import RefreshJournal, token_directory, token_side_path
 
 __all__ = [
     "STDOUT",
@@ -171,7 +171,7 @@ def unfinished(file: ConfigFile, config: Config) -> list[Unfinished]:
 
     Remove records of logins that the file still has.
     """
-    directory = os.path.dirname(token_side_path(file.path, ""))
+    directory = token_directory(file.path)
     found = []
     with contextlib.suppress(OSError):  # mostly there is no directory
         for name in sorted(os.listdir(directory)):

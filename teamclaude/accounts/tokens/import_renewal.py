@@ -20,7 +20,6 @@ from ..importing.claude_login import LoginSource, parse_login
 from ..oauth.token_response import TokenGrant
 from .claude_credentials import ClaudeCredentialsFile
 from .refresh import Spend, SpendingRefresher
-from .refresh_journal import token_side_path
 from .token_pair import TokenPair
 
 __all__ = ["RenewedLogin", "renew_login"]
@@ -55,8 +54,8 @@ def renew_login(
     read, locked or written; the journal then keeps tokens that were issued for the next attempt.
     """
     store = _ImportStore(source, account, place)
-    side = token_side_path(file.path, account.account_uuid or source.label)
-    result = SpendingRefresher(side, store).refresh(store.watched(spend), rejected_token)
+    refresher = SpendingRefresher(file.path, account.account_uuid or source.label, store)
+    result = refresher.refresh(store.watched(spend), rejected_token)
     if result.unsaved is not None:
         result.unsaved.discard()
         raise TeamClaudeError(result.note)

@@ -21,15 +21,15 @@ refused then, the error says when and how the login was lost.
 from __future__ import annotations
 
 import contextlib
-import os
 import time
+from pathlib import Path
 from typing import Callable, Optional
 
 from ...errors import ConfigError, LoginRefusedError, TeamClaudeError, TokenEndpointUnavailableError
 from ...values import NamedTuple
 from ..config.file_lock import FileLock
 from ..oauth.token_response import TokenGrant
-from .refresh_journal import RefreshJournal
+from .refresh_journal import RefreshJournal, token_directory, token_side_path
 from .token_pair import RefreshNeed, TokenPair, refresh_need
 from .token_store import TokenStore
 
@@ -97,8 +97,8 @@ class RefreshResult(NamedTuple):
 class SpendingRefresher:
     """Refresh the tokens in `store` at the token endpoint (a TokenRefresher).
 
-    `side`: path prefix of the account's lock and journal (`token_side_path`).  `remedy`: what its owner can
-    do when the login has ended.
+    Its lock and journal lie beside the file `config`; accounts with the same `identity` share the lock.
+    `remedy`: what its owner can do when the login has ended.
     """
 
     spends = True
@@ -106,19 +106,20 @@ class SpendingRefresher:
 
     def __init__(
         self,
-        side: str,
+        config: Path,
+        identity: str,
         store: TokenStore,
         clock: Callable[[], float] = time.time,
         remedy: str = LOGIN_AGAIN,
     ) -> None:
-        self._side = side
+        self._config, self._identity = config, identity
         self.store = store
         self._clock = clock
         self.remedy = remedy
 
     def journal(self, token: str) -> RefreshJournal:
         """Return this refresh token's journal as it is now, for reading only."""
-        return RefreshJournal(os.path.dirname(self._side), token)
+        return RefreshJournal(token_directory(self._config), token)
 
     def refresh(
         self, spend: Spend, rejected_token: Optional[str] = None, held: Optional[TokenPair] = None
@@ -153,12 +154,13 @@ class SpendingRefresher:
         return f"{what}{why}; {self.remedy}"
 
     def _lock(self, held: contextlib.ExitStack) -> None:
+        path = f"{token_side_path(self._config, self._identity)}.lock"
         try:
-            held.enter_context(FileLock(f"{self._side}.lock", LOCK_TIMEOUT_SEC))
+            held.enter_context(FileLock(path, LOCK_TIMEOUT_SEC))
         except TimeoutError as error:
             raise ConfigError(str(error)) from None
         except OSError as error:
-            raise ConfigError(f"{self._side}.lock: can't lock it: {error.strerror or error}") from None
+            raise ConfigError(f"{path}: can't lock it: {error.strerror or error}") from None
         held.enter_context(self.store.exclude_other_programs())
 
     def _stored_or_journaled(self, stored: TokenPair, held: contextlib.ExitStack) -> RefreshResult:
@@ -242,7 +244,9 @@ class SpendingRefresher:
 
     def _store_error(self, token: str, why: str) -> ConfigError:
         kept = self.journal(token).answer is not None
-        where = f"kept in {os.path.dirname(self._side)}" if kept else "in memory only, and lost at a restart"
+        where = "in memory only, and lost at a restart"
+        if kept:
+            where = f"kept in {token_directory(self._config)}"
         return ConfigError(f"the new tokens can't be stored and are {where}: {why}")
 
 

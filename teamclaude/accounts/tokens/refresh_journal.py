@@ -18,11 +18,12 @@ import os
 from pathlib import Path
 from typing import Any, Optional
 
+from ...lazy_modules import hashlib
 from ..config.atomic_write import write_private
 from ..config.json_file import json_object
 from .token_pair import TokenPair
 
-__all__ = ["RefreshJournal", "token_side_path"]
+__all__ = ["RefreshJournal", "token_directory", "token_side_path"]
 
 # The answer's offset, and the file's size: the space is reserved, so a full disk can't refuse the answer.
 ANSWER_OFFSET = 512
@@ -32,11 +33,16 @@ MAX_FILES = 50
 FIELDS = ("access_token", "refresh_token", "expires_at", "login_ends_at", "issued_at")
 
 
-def token_side_path(config: Path, identity: str) -> str:
-    """Return `X.tokens/<hash>` for the config `X.json`; all symlinks to one file share it."""
+def token_directory(config: Path) -> str:
+    """Return `X.tokens` for the config `X.json`; all symlinks to one file share it."""
     target = os.path.realpath(config)
     stem = target[: -len(".json")] if target.endswith(".json") else target
-    return os.path.join(f"{stem}.tokens", _hash(identity))
+    return f"{stem}.tokens"
+
+
+def token_side_path(config: Path, identity: str) -> str:
+    """Return `X.tokens/<hash>` for the config `X.json`."""
+    return os.path.join(token_directory(config), _hash(identity))
 
 
 class RefreshJournal:
@@ -47,17 +53,23 @@ class RefreshJournal:
     """
 
     def __init__(self, directory: str, token: str) -> None:
-        self.path = os.path.join(directory, f"{_hash(token)}.json")
-        try:
-            with open(self.path, "rb") as file:
-                data = file.read()
-        except OSError:
-            data = b""
+        self._directory, self._token = directory, token
+        data = b""
+        with contextlib.suppress(OSError):
+            # Mostly it has only locks.  Then a start needs no hash, for which OpenSSL would be loaded.
+            if any(name.endswith(".json") for name in os.listdir(directory)):
+                with open(self.path, "rb") as file:
+                    data = file.read()
         head = json_object(data[:ANSWER_OFFSET]) or {}
         self.started_at = _number(head.get("begun"))
         self.refused_at = _number(head.get("refused"))
         self.refused_elsewhere = head.get("elsewhere") is True
         self.answer = _pair(json_object(data[ANSWER_OFFSET:]) or {})
+
+    @property
+    def path(self) -> str:
+        """The file's path."""
+        return os.path.join(self._directory, f"{_hash(self._token)}.json")
 
     def write_start(self, now: float) -> None:
         """Record that the token is about to be sent.  Raise OSError if impossible: then don't send it."""
@@ -89,8 +101,6 @@ class RefreshJournal:
 
 
 def _hash(text: str) -> str:
-    import hashlib  # 4 ms: OpenSSL
-
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 

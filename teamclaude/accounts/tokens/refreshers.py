@@ -10,7 +10,7 @@ from ...errors import TeamClaudeError
 from ..config.config import AccountConfig, Config
 from ..config.config_file import ConfigFile
 from .refresh import LOGIN_AGAIN, RefreshResult, Spend, SpendingRefresher
-from .refresh_journal import RefreshJournal, token_side_path
+from .refresh_journal import RefreshJournal
 from .token_pair import RefreshNeed, TokenPair, refresh_need
 from .token_store import ConfigStore, TokenStore
 
@@ -89,13 +89,13 @@ def refresher_for(
         ttl = account.credential_ttl_sec
         return CommandRefresher(account.credential_command, account.type, ttl, clock, is_cancelled)
     # One lock per person: the account key changes when an organisation becomes known.
-    side = token_side_path(file.path, account.account_uuid or account.name)
+    identity = account.account_uuid or account.name
     if not account.import_from:
         remedy = new_setup_token(account.name) if account.source == "token" else LOGIN_AGAIN
-        return SpendingRefresher(side, ConfigStore(file, account.key), clock, remedy)
+        return SpendingRefresher(file.path, identity, ConfigStore(file, account.key), clock, remedy)
     from .claude_credentials import ClaudeCredentialsFile  # most configs need none of its modules
 
     store = ClaudeCredentialsFile(account.import_from)
     if config.refresh_imported:
-        return SpendingRefresher(side, store, clock)
+        return SpendingRefresher(file.path, identity, store, clock)
     return FollowingRefresher(store.path, store, clock)

@@ -13,15 +13,15 @@ Rules that hold in this file:
 from __future__ import annotations
 
 import socket
-import ssl
 import threading
 from typing import Optional
 
 from ...dial.socket_pair import through_pair
+from ...dial.tls_sockets import is_tls
+from ...lazy_modules import ssl
 
 __all__ = ["BrokenOffError", "TlsSocket", "accept_tls", "handshake_failure"]
 
-_LEFT = (ssl.SSLZeroReturnError, ssl.SSLEOFError, ConnectionError)
 RELAY_END_SEC = 5.0  # for the last bytes of a connection that is being closed
 
 
@@ -50,7 +50,7 @@ def accept_tls(client: socket.socket, early: bytes, context: ssl.SSLContext, lim
     which the socket can't be used.
     """
     relay = None
-    if early or isinstance(client, ssl.SSLSocket):
+    if early or is_tls(client):
         client, relay = through_pair(client, early, close=False)
     client.settimeout(limit)
     try:
@@ -64,7 +64,7 @@ def accept_tls(client: socket.socket, early: bytes, context: ssl.SSLContext, lim
     except BaseException as error:
         was_answered = sock.cipher() is not None  # chosen together with the certificate
         TlsSocket(sock, relay).close()
-        if was_answered and isinstance(error, _LEFT):
+        if was_answered and isinstance(error, (ssl.SSLZeroReturnError, ssl.SSLEOFError, ConnectionError)):
             raise BrokenOffError(str(error)) from error
         raise
     return TlsSocket(sock, relay)

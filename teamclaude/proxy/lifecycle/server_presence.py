@@ -21,7 +21,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import socket
 import sys
 import time
@@ -103,7 +102,7 @@ class ServerPresence:
     def begin(self, port: int) -> None:
         """Write this server's file.  Without one (a full or read-only disk) others aren't told of it."""
         host = socket.gethostname() or "?"
-        self._own = OtherServer(secrets.token_hex(8), os.getpid(), host, machine_id(), port, self._clock())
+        self._own = OtherServer(os.urandom(8).hex(), os.getpid(), host, machine_id(), port, self._clock())
         self._create(self._own)
 
     def _create(self, own: OtherServer) -> None:
@@ -271,7 +270,7 @@ def _changed_at(path: Path) -> Optional[float]:
 
 def _touched(directory: Path) -> Optional[float]:
     """Return the file system's time by a file that is made and removed."""
-    path = directory / f"{secrets.token_hex(8)}.look"
+    path = directory / f"{os.urandom(8).hex()}.look"
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -119,7 +118,7 @@ class StateFile:
 
     def leave(self, changes: LateChanges) -> None:
         """Leave what was learned late for the server that has the state now, or for the next one."""
-        name = os.path.join(self._late_directory, f"{os.getpid()}-{secrets.token_hex(4)}.json")
+        name = os.path.join(self._late_directory, f"{os.getpid()}-{os.urandom(4).hex()}.json")
         try:
             make_private_directory(self._late_directory)
             write_private(name, _json(changes._asdict()).encode())

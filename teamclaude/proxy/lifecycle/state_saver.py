@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import threading
 from contextlib import suppress
 from typing import Any, Callable, Optional
@@ -33,7 +32,7 @@ class StateSaver:
         self._collect = collect
         self._warn = warn
         self._interval = interval
-        self.name = f"{os.getpid()}-{secrets.token_hex(4)}"  # of this server, in what it saves
+        self.name = f"{os.getpid()}-{os.urandom(4).hex()}"  # of this server, in what it saves
         self.changed = Signal()
         self._saved: Optional[dict[str, Any]] = None  # when the end began
         self._stopping = False

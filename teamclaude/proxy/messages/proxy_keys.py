@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 from collections.abc import Iterable
 
 from ...accounts.config.config import ProxyConfig
+from ...lazy_modules import hashlib, hmac
 from ...values import NamedTuple
 from ..http.head import RequestHead
 

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import os
 import socket
-import ssl
 import struct
 import sys
 import time
 from contextlib import suppress
 from typing import Optional
 
+from ...dial.tls_sockets import is_tls
 from ...errors import (
     BodyTooLargeError,
     ClientGoneError,
@@ -74,7 +74,7 @@ class ClientConnection:
         self._body_idle_sec = body_idle_sec
         self.write_idle_sec = write_idle_sec
         self._timeout: Optional[float] = -1.0  # the socket's, as last set
-        self._tls = sock if isinstance(sock, ssl.SSLSocket) else None
+        self._tls = sock if is_tls(sock) else None
         # -1 unless a socket is a file descriptor whose bytes go out unchanged.
         self._plain_fd = sock.fileno() if os.name == "posix" and self._tls is None else -1
         # On a socket with a timeout Python polls before each `recv`.  Letting the kernel time out saves one

@@ -12,10 +12,10 @@ Rules that hold in this file:
 from __future__ import annotations
 
 import select
-import ssl
 import time
 from typing import Optional
 
+from ...dial.tls_sockets import is_tls, tls_wants_read, would_block
 from ..http.framing import Buffer
 from .bodies.body_reader import BodyReader
 from .socket_wait import READABLE, WRITABLE
@@ -70,7 +70,7 @@ class _Sending:
         self._takes_more = not self._unsent
         self._is_over = False  # the upstream has answered, or broken off
         # Only without TLS is something to be read an answer: see `UpstreamConnection._send_all`.
-        self._blocked = WRITABLE if isinstance(connection.sock, ssl.SSLSocket) else WRITABLE | READABLE
+        self._blocked = WRITABLE if is_tls(connection.sock) else WRITABLE | READABLE
         self.awaited = 0
 
     def send(self) -> None:
@@ -81,10 +81,8 @@ class _Sending:
             return
         try:
             self._sent += self._sock.send(self._body.whole[self._sent : end])
-        except (BlockingIOError, ssl.SSLWantWriteError):
-            self.awaited = self._blocked
-        except ssl.SSLWantReadError:
-            self.awaited = READABLE
+        except would_block() as error:
+            self.awaited = READABLE if isinstance(error, tls_wants_read()) else self._blocked
         except OSError:  # it may have answered before
             self._end()
 

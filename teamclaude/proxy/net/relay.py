@@ -17,11 +17,11 @@ Rules that hold in this file:
 from __future__ import annotations
 
 import select
-import ssl
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Optional
 
+from ...dial.tls_sockets import is_tls
 from ...errors import ClientGoneError, UpstreamLostError
 from ..http.framing import LAST_CHUNK, BodyKind, Buffer, Framing, encode_chunk
 from .client_connection import ClientConnection
@@ -175,7 +175,7 @@ class StreamTask(Task):
         self._reading = False  # waits for the upstream, else for the client to take `_unsent`
         self._unsent: Buffer = b""
         # Then a poll of the socket does not say whether there is more to be read.
-        self._by_tls = isinstance(response.connection.sock, ssl.SSLSocket)
+        self._by_tls = is_tls(response.connection.sock)
 
     def register(self, loop_state: LoopState, now: float) -> None:
         """Wait until the client is writable, which it is: that wakes the loop.  Raises OSError."""

@@ -21,12 +21,12 @@ from __future__ import annotations
 
 import select
 import socket
-import ssl
 import sys
 import threading
 import time
 from typing import Any, Callable, Generic, Optional, TypeVar
 
+from ...dial.tls_sockets import is_tls
 from ...errors import ClientGoneError
 from .peer_user import Address, peer_uid
 
@@ -79,7 +79,7 @@ def has_disconnected(sock: socket.socket) -> bool:
         poll.register(sock, _RDHUP)
         events = poll.poll(0)
         return bool(events) and (bool(events[0][1] & _CLOSED) or not is_peer_socket_open(sock))
-    if isinstance(sock, ssl.SSLSocket) or not _poll_once(sock, READABLE, 0.0):
+    if is_tls(sock) or not _poll_once(sock, READABLE, 0.0):
         return False
     try:
         return sock.recv(1, socket.MSG_PEEK) == b"" and not is_peer_socket_open(sock)

@@ -14,9 +14,9 @@ What differs from a plain socket:
 
 from __future__ import annotations
 
-import ssl
 from contextlib import suppress
 
+from ...lazy_modules import ssl
 from ..http.framing import Buffer
 
 __all__ = ["RECORD_BYTES", "end_tls", "prepare_context", "read_tls", "write_tls"]

@@ -10,11 +10,11 @@ Rules that hold in this file:
 from __future__ import annotations
 
 import socket
-import ssl
 import time
 from typing import Any, Optional
 
 from ...dial.connector import error_text
+from ...dial.tls_sockets import is_tls, tls_wants_read, would_block
 from ...errors import UpstreamLostError, UpstreamProtocolError, UpstreamTimeoutError
 from ..http.framing import BodyKind, Buffer, ChunkedDecoder, Framing
 from ..http.head import MAX_HEAD_BYTES, find_head_end
@@ -48,7 +48,8 @@ class UpstreamConnection:
         self.idle_since = 0.0
         self.epoll: Any = None  # the event loop's, while it watches this connection
         self.has_unexpected_data = False  # the loop saw data, or the end, while no response was awaited
-        self._tls_pending = sock.pending if isinstance(sock, ssl.SSLSocket) else None
+        self._tls_pending = sock.pending if is_tls(sock) else None
+        self._would_block = would_block()  # TLS raises it for each event of a stream
         self.is_readable = readable_probe(sock)
 
     def close(self) -> None:
@@ -77,7 +78,7 @@ class UpstreamConnection:
             data, rest = head + bytes(body[:MAX_JOINED_BODY]), [memoryview(body)[MAX_JOINED_BODY:]]
         try:
             sent = self.sock.send(data)
-        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+        except self._would_block:
             sent = 0
         except OSError as error:
             self.partly_sent = True
@@ -130,10 +131,11 @@ class UpstreamConnection:
                     if on_disk is not None:
                         on_disk.drop_pages(sent)
                     continue
-                except (BlockingIOError, ssl.SSLWantWriteError):
-                    ready = watch.wait_to_write(self.sock, SEND_TIMEOUT_SEC, early)
-                except ssl.SSLWantReadError:
-                    ready = READABLE if watch.wait(self.sock, SEND_TIMEOUT_SEC) else 0
+                except self._would_block as error:
+                    if isinstance(error, tls_wants_read()):
+                        ready = READABLE if watch.wait(self.sock, SEND_TIMEOUT_SEC) else 0
+                    else:
+                        ready = watch.wait_to_write(self.sock, SEND_TIMEOUT_SEC, early)
                 if not ready:
                     raise UpstreamLostError(f"the upstream took no data for {SEND_TIMEOUT_SEC:g} s")
                 if early and not ready & WRITABLE:
@@ -143,7 +145,7 @@ class UpstreamConnection:
     def _write_nowait(self, data: Buffer) -> int:
         try:
             return self.sock.send(data)
-        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+        except self._would_block:
             return 0
 
     @property
@@ -173,7 +175,7 @@ class UpstreamConnection:
         """
         try:
             return self.sock.recv(RECV_BYTES)
-        except (ssl.SSLWantReadError, BlockingIOError, InterruptedError):
+        except self._would_block:
             return None
         except OSError as error:
             raise UpstreamLostError(f"the upstream broke off: {error_text(error)}") from error

@@ -14,11 +14,9 @@ linked to anything else.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
-import secrets
 import threading
 import time
 from collections import deque
@@ -28,6 +26,7 @@ from typing import Any, Optional
 
 from ...accounts.config.atomic_write import ends_whole, make_private_directory, write_private
 from ...accounts.config.state_place import state_place
+from ...lazy_modules import hashlib, secrets
 from ...routing.quota.model_prices import family_of
 from ..http.path_kinds import PathKind
 from .background_queue import BackgroundQueue

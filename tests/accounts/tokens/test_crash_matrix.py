@@ -31,7 +31,6 @@ import json, os, signal, sys
 from functools import partial
 from pathlib import Path
 from teamclaude.accounts.oauth import token_endpoint
-from teamclaude.accounts.tokens.refresh_journal import token_side_path
 from teamclaude.accounts.tokens.refresh import SpendingRefresher
 from teamclaude.accounts.config.config_file import ConfigFile
 from teamclaude.accounts.tokens.token_store import ConfigStore
@@ -77,7 +76,7 @@ def run(config, key, now, wanted):
 
     file = ConfigFile(Path(config), lambda line: None)
     oauth = file.load().oauth
-    refresher = SpendingRefresher(token_side_path(file.path, "one lock"), ConfigStore(file, key), lambda: now)
+    refresher = SpendingRefresher(file.path, "one lock", ConfigStore(file, key), lambda: now)
     os.open = around(os.open, created)
     os.fsync = around(os.fsync, lambda handle: where + (" directory" if renamed else "") + " fsync")
     os.replace = around(os.replace, replaced)

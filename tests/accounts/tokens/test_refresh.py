@@ -30,7 +30,7 @@ class RefreshCase:
         self.logins = logins
         self.side = token_side_path(logins.config_dir.path, "fake-person-anna")
         store = ConfigStore(logins.config_dir.file, logins.key())
-        self.refresher = SpendingRefresher(self.side, store, logins.clock)
+        self.refresher = SpendingRefresher(logins.config_dir.path, "fake-person-anna", store, logins.clock)
         self.sent: list[str] = []
 
     def spend(self, token: str) -> TokenGrant:

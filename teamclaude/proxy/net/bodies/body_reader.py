@@ -15,11 +15,11 @@ from __future__ import annotations
 import mmap
 import select
 import socket
-import ssl
 import time
 from collections.abc import Callable
 from typing import Optional, TypeVar
 
+from ....dial.tls_sockets import is_tls
 from ....errors import BadRequestError, BodyTooLargeError, ClientGoneError, RequestTimeoutError
 from ...http.framing import Buffer, ChunkedDecoder
 from .body_limit import BLOCK, BodyReservation
@@ -99,7 +99,7 @@ class BodyReader:
             self._taken = length
             if self._reservation is not None:
                 room = self._reservation.take_at_once(length)
-            self._at_once = CAN_POLL and room is not None and not isinstance(self.sock, ssl.SSLSocket)
+            self._at_once = CAN_POLL and room is not None and not is_tls(self.sock)
             if room is None:
                 self._acquire(length)
                 room = bytearray(length)
