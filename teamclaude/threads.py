@@ -1,13 +1,17 @@
-"""Start a long-lived thread although the system may be out of threads, wake one cheaply, use one again."""
+"""Start a long-lived thread although the system may be out of threads, wake one cheaply, use one again.
+
+And let other threads run beside one that computes.
+"""
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import deque
 from typing import Callable, Optional
 
-__all__ = ["Signal", "WorkerThreads", "start_with_retry"]
+__all__ = ["SHORT_TURNS", "Signal", "WorkerThreads", "start_with_retry"]
 
 Work = Callable[[], None]
 
@@ -16,6 +20,7 @@ PAUSE_SEC = 0.2
 IDLE_SEC = 2.0  # of a thread without work
 MOST_IDLE = 16  # threads without work: 0.4 MB
 JOIN_SEC = 2.0
+TURN_SEC = 10e-6  # with 0.1 ms the added p99 was 4 ms
 
 
 def start_with_retry(thread: threading.Thread, sleep: Callable[[float], None] = time.sleep) -> bool:
@@ -56,6 +61,36 @@ class Signal:
     def wait(self, seconds: Optional[float] = None) -> None:
         """Block until it is set, at most for so long."""
         self._event.wait(seconds)
+
+
+class ShortTurns:
+    """A block of long work in which the interpreter lock is given up soon, to a thread that waits for it.
+
+    By default that takes 5 ms, and the event loop gives it up with every system call: beside a Deck that
+    computes for 15 ms it made three of them.  200 streams of 50 events/s with a Deck and three pages: added
+    p99 10 ms, with this 1.6 ms.  For all threads and always it would cost a small request under load 10 %.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # guards the two below
+        self._inside = 0
+        self._usual_sec = 0.0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._usual_sec = sys.getswitchinterval()
+                sys.setswitchinterval(TURN_SEC)
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                sys.setswitchinterval(self._usual_sec)
+
+
+SHORT_TURNS = ShortTurns()
 
 
 class WorkerThreads:

@@ -1,14 +1,15 @@
-"""A thread is started as soon as the system has one, woken by a signal, and used again."""
+"""A thread is started as soon as the system has one, woken by a signal, used again, and lets others run."""
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from queue import Queue
 
 import pytest
 
-from teamclaude.threads import Signal, WorkerThreads, start_with_retry
+from teamclaude.threads import SHORT_TURNS, TURN_SEC, Signal, WorkerThreads, start_with_retry
 from tests.waiting import until
 
 
@@ -181,3 +182,30 @@ def test_work_for_which_there_is_no_thread_is_done_by_the_next_free_one_or_after
     c.next_done()
     go_on.set()
     c.idle(2)
+
+
+def test_turns_are_short_until_the_last_one_inside_leaves() -> None:
+    usual = sys.getswitchinterval()
+    inside, leave = threading.Event(), threading.Event()
+
+    def compute() -> None:
+        with SHORT_TURNS:
+            inside.set()
+            leave.wait(30)
+
+    other = threading.Thread(target=compute)
+    with SHORT_TURNS:
+        assert sys.getswitchinterval() == pytest.approx(TURN_SEC)
+        other.start()
+        assert inside.wait(30)
+    assert sys.getswitchinterval() == pytest.approx(TURN_SEC)
+    leave.set()
+    other.join(30)
+    assert sys.getswitchinterval() == usual
+
+
+def test_turns_are_as_before_after_an_error() -> None:
+    usual = sys.getswitchinterval()
+    with pytest.raises(KeyError), SHORT_TURNS:
+        raise KeyError
+    assert sys.getswitchinterval() == usual

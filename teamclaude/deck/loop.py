@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import TYPE_CHECKING, Optional
 
+from ..threads import SHORT_TURNS
 from .controls import CommandWorker, Controls
 from .feed import Feed
 from .terminal.keyboard import Key, KeyDecoder
@@ -156,8 +157,9 @@ class DeckLoop:
                 if ended is not None:
                     return ended
                 continue
-            self._refresh()
-            self._paint()
+            with SHORT_TURNS:
+                self._refresh()
+                self._paint()
             tty, signals = self._screen.fileno(), wakeup.fileno()
             # A lone Esc waits for what may follow.
             timeout = ESCAPE_SEC if self._key_decoder.has_partial else REPAINT_SEC

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, Optional
 from urllib.parse import unquote
 
@@ -15,6 +16,7 @@ from .. import __version__
 from ..errors import BadRequestError, MethodNotAllowedError, NotFoundError, UsageError
 from ..forecast.lasting import lasting, parse_span
 from ..routing.user_rules.patterns import is_absolute, normalized_path
+from ..threads import SHORT_TURNS
 from ..typed_json import to_json
 from ..values import NamedTuple
 from . import page_endpoints
@@ -71,7 +73,10 @@ class Endpoints:
             if method == row.method or (method == "HEAD" and row.method == "GET"):
                 if row.roles is not NOBODY:
                     require_role(request.caller, row.roles, f"{method} {path[:80]}")
-                return row.action(self, request, *(unquote(part) for part in found.groups()))
+                parts = [unquote(part) for part in found.groups()]
+                # What is read may take milliseconds to collect and to write; what is changed may wait.
+                with SHORT_TURNS if row.method == "GET" else nullcontext():
+                    return row.action(self, request, *parts)
             allowed.append(row.method)
         if allowed:
             if "GET" in allowed:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Hashable, Iterator
 from typing import Optional
 
 from ..errors import DrainingError, OverloadedError
+from ..threads import SHORT_TURNS
 from .changes import Delta, State, changes, event, merged, with_role
 
 __all__ = ["MAX_VIEWERS", "Publisher", "Viewer"]
@@ -127,10 +128,11 @@ class Publisher:
 
     def _encode(self, state: State, seen: int, role: str) -> bytes:
         behind = self._version - seen
-        if not seen or behind > len(self._deltas):
-            return event("full", self._version, with_role(state, role))
-        last = list(self._deltas)[-behind:]
-        return event("delta", self._version, with_role(last[0] if behind == 1 else merged(last), role))
+        with SHORT_TURNS:
+            if not seen or behind > len(self._deltas):
+                return event("full", self._version, with_role(state, role))
+            last = list(self._deltas)[-behind:]
+            return event("delta", self._version, with_role(last[0] if behind == 1 else merged(last), role))
 
     # --- the thread ---------------------------------------------------------------------------------
 
@@ -141,7 +143,8 @@ class Publisher:
                     self._running = False
                     self._forget()
                     return
-            self._publish()
+            with SHORT_TURNS:
+                self._publish()
             self._end.wait(PERIOD_SEC)
 
     def _forget(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from teamclaude.fakeapi.fault import Fault
 from teamclaude.proxy import runtime as runtime_module
 from teamclaude.proxy.runtime import resident_mb
+from teamclaude.threads import TURN_SEC
 
 Build = Callable[..., Any]
 
@@ -212,3 +214,14 @@ def test_memory_is_reported_where_the_system_reports_it(monkeypatch: pytest.Monk
     monkeypatch.setattr(runtime_module, "open", nowhere, raising=False)
     peak = resident_mb()
     assert peak is None or 1 < peak < 100_000
+
+
+def test_others_run_while_a_reply_is_made(stage: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    s = stage("a")
+    turns: list[float] = []
+    snapshot = s.service.runtime.snapshot
+    monkeypatch.setattr(
+        s.service.runtime, "snapshot", lambda **of: turns.append(sys.getswitchinterval()) or snapshot(**of)
+    )
+    assert s.send("GET", "/teamclaude/deck").status == 200
+    assert turns == pytest.approx([TURN_SEC])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from teamclaude.errors import DrainingError, OverloadedError
+from teamclaude.threads import TURN_SEC
 from teamclaude.web import changes, publisher
 from teamclaude.web.publisher import KEPT, MAX_OBSERVERS, MAX_VIEWERS, Publisher
 
@@ -171,3 +173,17 @@ def test_without_a_thread_the_page_says_so(source: Source, monkeypatch: pytest.M
     with pytest.raises(OverloadedError, match="no thread is free"):
         page.open("observer")
     assert page.viewers == 0
+
+
+def test_others_run_while_the_state_is_made_and_encoded(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: list[float] = []
+    state, event = source.state, changes.event
+    monkeypatch.setattr(source, "state", lambda: turns.append(sys.getswitchinterval()) or state())
+    monkeypatch.setattr(publisher, "event", lambda *of: turns.append(sys.getswitchinterval()) or event(*of))
+    page = Publisher(lambda: source.state, lambda: source.revision, source.warnings.append)
+    viewer = iter(page.open("observer"))
+    assert [next(viewer)[:5] for _ in range(2)] == [b"retry", b"event"]
+    page.close()
+    assert turns == pytest.approx([TURN_SEC] * 2)
