@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from typing import NamedTuple
 from tests.bench import paced, sse
 from tests.bench.load import ROOT
 from tests.bench.responder import MESSAGE
+from tests.ports import free_port
 
 __all__ = [
     "KEY",
@@ -381,10 +381,3 @@ def _answers(port: int, path: str, tls: bool) -> bool:
         return False
     finally:
         connection.close()
-
-
-def free_port() -> int:
-    """Return a port that no process listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from teamclaude.lab.traffic import synthetic_sessions
+from tests.ports import free_port as free_port
 
 KEY = "tc-FAKEproxykeyFAKEproxykey"
 ALICE = {"name": "alice@example.com", "type": "oauth", "accessToken": "sk-ant-oat01-FAKE-alice"}
@@ -99,12 +99,6 @@ class Stub:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def accounts_in(path: Path) -> dict[str, dict[str, Any]]:

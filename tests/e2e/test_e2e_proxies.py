@@ -29,6 +29,7 @@ from teamclaude.fakeapi.api import FakeApi
 from teamclaude.fakeapi.fake_account import FakeAccount
 from tests.fakeapi.authserver import AuthServer
 from tests.fakeapi.token_issuer import FakeUser
+from tests.ports import free_port
 from tests.proxy.conftest import Pem, Stage, clock, pem, stage
 
 __all__ = ["clock", "pem", "stage"]
@@ -89,12 +90,6 @@ def tls_api(pem: Pem) -> Iterator[FakeApi]:
     context.load_cert_chain(pem.cert, pem.key)
     with FakeApi([FakeAccount("a", "sk-ant-oat01-FAKE-a")], tls=context) as api:
         yield api
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 # --- the programs -------------------------------------------------------------------------------------

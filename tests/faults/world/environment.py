@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import Any, Optional
 
@@ -16,6 +14,7 @@ from teamclaude.fakeapi.fault import Fault
 from tests.faults.schedules.plan import SPEED, PlannedAccount, Schedule, Trouble
 from tests.faults.world.client_tls import ClientTls
 from tests.faults.world.watched_api import FastClock, NotHttpServer, WatchedApi
+from tests.ports import free_port
 
 __all__ = ["KEY", "Environment", "token"]
 
@@ -167,7 +166,7 @@ class Environment:
             return self.apis["own"].url
         if where == "not http":
             return f"https://127.0.0.1:{self._not_http.port}"
-        return "http://nobody.invalid" if where == "nowhere" else f"http://127.0.0.1:{_free_port()}"
+        return "http://nobody.invalid" if where == "nowhere" else f"http://127.0.0.1:{free_port()}"
 
     def change_file(self, what: str, name: str = "") -> None:
         """Edit the file as the commands do: remove, add or renew an account; other words only touch it."""
@@ -193,9 +192,3 @@ class Environment:
             row.pop("refreshToken", None)
             if row["type"] == "oauth":
                 row["expiresAt"] = round((self._clock() + FAR_SEC) * 1000)
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
