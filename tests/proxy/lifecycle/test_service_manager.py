@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import subprocess
@@ -175,8 +176,8 @@ print("LISTEN_FDS" in os.environ)
 
 def taken_over(*given: socket.socket, count: str) -> list[str]:
     """Start a program with the sockets as descriptors 3, 4, ...; return what it prints."""
-    # The highest numbers first: none is overwritten before it has been copied.
-    kept = [os.dup2(each.fileno(), 40 + place) for place, each in enumerate(given)]
+    # High numbers first: none is overwritten before it has been copied.  Other threads have some of them.
+    kept = [fcntl.fcntl(each.fileno(), fcntl.F_DUPFD_CLOEXEC, 40) for each in given]
 
     def place_them() -> None:
         for place, descriptor in enumerate(kept):
