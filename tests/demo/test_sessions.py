@@ -55,7 +55,8 @@ def inference(api: FakeApi) -> list[Any]:
 
 def test_the_request_is_the_clients_in_every_header_and_key(api: FakeApi, run: Any) -> None:
     run()
-    hello, asked = api.log[0], inference(api)[0]
+    asked = inference(api)[0]
+    hello = api.log[0]
     assert (hello.method, hello.target) == ("HEAD", "/api/hello")
     assert (asked.method, asked.target) == ("POST", "/v1/messages?beta=true")
     assert [name for name, _ in asked.headers] == [

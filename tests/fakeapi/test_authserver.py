@@ -267,6 +267,7 @@ def test_the_fake_api_takes_the_tokens_issued_here_as_long_as_they_live(clock: C
         assert (served(entry["accessToken"]), served(token)) == (401, 200)
         assert renew(auth, entry["refreshToken"])[0] == 400
         assert served(token) == 401
+        assert api.wait_until(lambda api: not api.live)
         assert api.log[0].account == "anna"
 
 

@@ -93,7 +93,7 @@ def test_a_client_that_has_used_its_tokens_is_refused_until_midnight(
     assert "of 1 (dailyTokens)" in refused.message
     assert (s.records[-1]["outcome"], s.records[-1]["client"]) == ("refused", "ci")
     assert s.ask().status == 200, "others go on"
-    assert len(s.api.log) == 2
+    assert s.api.arrived == 2
     counted = s.send("POST", "/v1/messages/count_tokens", {"model": "m", "messages": []}, BY_CI)
     assert counted.status != 429, "it uses none"
     shown = row(s)

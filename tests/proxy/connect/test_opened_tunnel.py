@@ -149,7 +149,7 @@ def test_a_key_that_is_taken_away_ends_what_its_tunnel_may(forward: Build, opene
     s.write(document)
     s.service.reload()
     assert client.ask("/v1/messages", HELLO, OWN_LOGIN).error() == (403, "permission_error")
-    assert len(s.api.log) == 1
+    assert s.api.arrived == 1
 
 
 def test_our_own_user_needs_no_key_any_more(forward: Build, opened: Open) -> None:

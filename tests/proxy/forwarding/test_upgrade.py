@@ -99,6 +99,7 @@ def test_any_other_protocol_is_ignored_and_not_offered_to_the_upstream(
     again = raw.request(target, body, (), method).answer()
     assert first.status == again.status != 501
     assert "upgrade" not in first.headers
+    assert s.api.wait_until(lambda api: not api.live)
     for exchange in s.api.log:
         names = {name.lower() for name, _ in exchange.headers}
         assert not names & {"upgrade", "http2-settings", "connection"}

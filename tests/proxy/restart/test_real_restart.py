@@ -130,6 +130,7 @@ def test_held_streams_go_to_the_new_process_and_keep_their_order(
             ask(name, 0)
     assert s.client().send("POST", "/teamclaude/accounts/a/enable").status == 200  # it is tried at once
     assert [reply().status for reply in waiting] == [200] * 3
+    assert api.wait_until(lambda api: not api.live)
     served = [turn for turn in api.log if turn.status == 200]
     assert [turn.header("x-claude-code-session-id") for turn in served] == list(names)
 
