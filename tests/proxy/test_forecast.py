@@ -55,7 +55,7 @@ def test_the_status_and_the_status_line_have_the_forecast(stage: Build) -> None:
 def test_a_restart_learns_from_the_history_and_keeps_the_ranges(
     stage: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    s = stage("a")
+    s = stage("a", history=True)
     s.service.stop()
     config, now = s.service.config_file, time.time()
     history, saved = path_beside(config.path, "history.db"), state_path(config.path)

@@ -49,7 +49,7 @@ def saved(s: Any) -> dict[str, Any]:
 
 
 def test_requests_readings_and_events_are_kept(stage: Build) -> None:
-    s = stage("a")
+    s = stage("a", history=True)
     s.service.runtime.issue_of = {"one": "ENG-1"}.get
     s.service.runtime.project_of = {"one": "/home/me/web"}.get
     s.ask(session="one", text="a secret text")
@@ -72,7 +72,7 @@ def test_who_asks_for_the_usage_is_told_of_the_request_before(
     stage: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer_module, "WRITE_SEC", 3600.0)
-    s = stage("a")
+    s = stage("a", history=True)
     looked = iter([None, None, "/home/me/web"])  # the session's files are found while the reading waits
     s.service.runtime.project_of = lambda session: next(looked, "/home/me/web")
     for requests in (1, 2):
@@ -82,7 +82,7 @@ def test_who_asks_for_the_usage_is_told_of_the_request_before(
 
 
 def test_the_status_shows_it(stage: Build) -> None:
-    s = stage("a")
+    s = stage("a", history=True)
     s.ask(session="one")
     s.until(lambda: s.status()["history"]["rows"])
     shown = s.status()["history"]
@@ -103,7 +103,7 @@ def test_the_config_switches_it_off(stage: Build) -> None:
 
 
 def test_a_reload_says_what_needs_a_restart(stage: Build) -> None:
-    s = stage("a")
+    s = stage("a", history=True)
     document = json.loads(s.path.read_text("utf-8"))
     s.write({**document, "history": False, "historyMaxMB": 7, "historyRetentionDays": 3})
     assert s.service.reload()["needsRestart"] == ["history"]
@@ -112,7 +112,7 @@ def test_a_reload_says_what_needs_a_restart(stage: Build) -> None:
 
 def test_without_the_module_requests_are_served(stage: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sqlite3", None)
-    s = stage("a")
+    s = stage("a", history=True)
     assert s.ask(session="one").status == 200
     s.until(lambda: not s.status()["history"]["on"])
     s.until(lambda: s.status()["usageByIssue"])
@@ -126,14 +126,14 @@ def test_a_full_disk_disturbs_no_request(stage: Build, monkeypatch: pytest.Monke
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(Store, "write", full)
-    s = stage("a")
+    s = stage("a", history=True)
     assert [s.ask(session="one").status for _ in range(3)] == [200] * 3
     s.until(lambda: s.status()["history"]["problem"])
     assert len([line for line in s.warnings if "history" in line]) == 1
 
 
 def test_the_ledger_of_an_older_state_file_moves_once(stage: Build, clock: Callable[[], float]) -> None:
-    s = stage("a")
+    s = stage("a", history=True)
     start_with_state(s, ledger=old_ledger(clock()))
     s.until(lambda: s.status()["usageByIssue"])
     (issue,) = s.status()["usageByIssue"]
@@ -163,7 +163,7 @@ def test_a_ledger_that_could_not_move_stays_in_the_state_file(
 
 
 def test_a_killed_server_has_written_what_it_had_counted(stage: Build, tmp_path: Path) -> None:
-    s = stage("a")
+    s = stage("a", history=True)
     s.ask(session="one")
 
     def requests() -> int:

@@ -159,7 +159,7 @@ def test_a_history_that_can_not_be_read_is_said(reader: HistoryReader) -> None:
 
 
 def test_the_server_answers_from_its_own_history(stage: Callable[..., Any], clock: Clock) -> None:
-    s = stage("a")
+    s = stage("a", history=True)
     path = history_path(s.path)
     s.until(path.exists)
     fill(path, [facts(clock() - 60)])

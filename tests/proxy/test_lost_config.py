@@ -19,7 +19,7 @@ Build = Callable[..., Any]
 def test_a_running_server_writes_a_lost_config_again(
     wait_for_polls: Callable[[Any], None], stage: Build, lost: str
 ) -> None:
-    s = stage("a", "b")
+    s = stage("a", "b", history=True)
     before = s.document()
     if lost == "gone":
         s.path.unlink()

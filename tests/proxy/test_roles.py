@@ -37,7 +37,7 @@ def guarded(build: Build, **config: Any) -> Any:
 
 
 def test_every_endpoint_is_open_to_its_roles_alone(stage: Build) -> None:
-    s = guarded(stage)
+    s = guarded(stage, history=True)
     rows = [row for row in _TABLE if row.roles is not NOBODY]
     assert len(rows) > 10
     for row in rows:
@@ -136,7 +136,7 @@ def test_a_caller_is_told_its_name_its_role_and_what_it_has_used(stage: Build) -
 
 def test_a_client_reads_its_own_usage_alone(stage: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "WRITE_SEC", 0.01)
-    s = guarded(stage)
+    s = guarded(stage, history=True)
     s.ask(session="mine", headers=by("client"))
     s.ask(session="other", model="claude-haiku-4-5")
     path = "/teamclaude/usage?by=client"
