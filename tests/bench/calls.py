@@ -1,6 +1,8 @@
 """What one warm small request takes, counted: Python calls, bytecodes, calls of C functions, system calls.
 
-    python -m tests.bench.calls     print the counts, and what is called how often
+    python -m tests.bench.calls             print the counts, and what is called how often
+    python -m tests.bench.calls --waiting   of a request that waits for a slot, as nearly all do where more
+                                            connections ask than there are slots
 
 The proxy runs as a user starts it, with history and metrics, in front of a minimal API.  Unlike times, counts
 do not depend on the load of the machine: a function counts as often as it is called per request, rounded, so
@@ -10,8 +12,10 @@ finished request later: its line in the log, history, metrics, trends, forecasts
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import selectors
 import shutil
 import socket
 import subprocess
@@ -27,19 +31,22 @@ from types import FrameType
 from typing import Any, ClassVar, NamedTuple
 
 from teamclaude.proxy import server
+from teamclaude.proxy.forwarding import queued_request
 from teamclaude.proxy.reporting import history_feed
 from teamclaude.proxy.reporting.reporter import Reporter
 from tests.bench.load import HEADERS, PATH, ROOT, body, session
 from tests.bench.responder import message_end
 from tests.bench.rounds import Bench
-from tests.bench.servers import Server, configured, teamclaude, upstream
+from tests.bench.servers import Server, accounts, configured, teamclaude, upstream
+from tests.bench.slots import ACCOUNT_SLOTS, FEW
 from tests.bench.table import Figures, Row, Target
 
-__all__ = ["Counts", "RequestCost", "call_rows", "count"]
+__all__ = ["Counts", "RequestCost", "call_rows", "count", "count_waiting"]
 
 WARM_UP = 300  # requests
 REQUESTS = 100
 MOST_PYTHON_CALLS, MOST_SYSTEM_CALLS = 150, 6
+CROWD, CROWD_ASKS = 64, 20  # connections that want slots at once, and what each of them asks
 PRINTED_SEC = 0.5  # until what has ended is printed
 SERVING = "event-loop"  # the thread that serves warm small requests
 BESIDE = "deck-sources"  # the thread that reads files for the Deck, by the clock
@@ -70,12 +77,32 @@ def count(with_system_calls: bool = True) -> RequestCost:
         client = running.enter_context(_Client(proxy.port))
         client.ask(WARM_UP)
         time.sleep(PRINTED_SEC)
-        proxy.take()
+        proxy.take(1)
         client.ask(REQUESTS)
         time.sleep(PRINTED_SEC)
-        python, c, afterwards, bytecodes = proxy.take()
+        python, c, afterwards, bytecodes = proxy.take(REQUESTS)
         system = _system_calls(homes[1], api.port) if with_system_calls else {}
         return RequestCost(python, c, afterwards, bytecodes, system)
+
+
+def count_waiting() -> RequestCost:
+    """Count without system calls where there are fewer slots than connections: nearly all wait for one.
+
+    Counting slows the proxy down, so more events come in one turn of its loop than usual.
+    """
+    with tempfile.TemporaryDirectory() as name, ExitStack() as running:
+        directory = Path(name)
+        api = running.enter_context(upstream(directory))
+        proxy = _CountingProxy(directory, api.port, {"accounts": accounts(FEW)})
+        running.enter_context(proxy)
+        clients = [running.enter_context(_Client(proxy.port, number)) for number in range(CROWD)]
+        _ask_at_once(clients, 2)
+        time.sleep(PRINTED_SEC)
+        proxy.take(1)
+        _ask_at_once(clients, CROWD_ASKS)
+        time.sleep(PRINTED_SEC)
+        python, c, afterwards, bytecodes = proxy.take(CROWD * CROWD_ASKS)
+        return RequestCost(python, c, afterwards, bytecodes, {})
 
 
 def call_rows(_bench: Bench) -> list[Row]:
@@ -85,6 +112,7 @@ def call_rows(_bench: Bench) -> list[Row]:
         Row("one warm small request: Python calls", "", _ours(cost.python), _few(MOST_PYTHON_CALLS)),
         Row("one warm small request: Python calls afterwards", "", _ours(cost.afterwards)),
         Row("one warm small request: bytecodes", "", _ours(cost.bytecodes)),
+        Row("one that waits for a slot: bytecodes", "", _ours(count_waiting().bytecodes)),
     ]
     if cost.system:
         target = _few(MOST_SYSTEM_CALLS)
@@ -106,18 +134,21 @@ def _few(most: int) -> Target:
 
 
 def main() -> None:
-    cost = count()
+    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    options.add_argument("--waiting", action="store_true", help="count a request that waits for a slot")
+    waiting = options.parse_args().waiting
+    cost = count_waiting() if waiting else count()
     titles = "Python calls", "calls of C functions", "Python calls afterwards", "bytecodes"
     for title, counts in zip(titles, cost):
         _show(title, counts)
     if cost.system:
         _show("system calls", cost.system)
-    else:
+    elif not waiting:
         print("system calls are not counted: it takes strace")
 
 
 def _show(title: str, counts: Counts) -> None:
-    print(f"{sum(counts.values())} {title} per warm small request")
+    print(f"{sum(counts.values())} {title} per request")
     for name, times in sorted(counts.items(), key=lambda each: (-each[1], each[0])):
         print(f"{times:6} {name}")
     print()
@@ -126,35 +157,59 @@ def _show(title: str, counts: Counts) -> None:
 class _Client:
     """One connection that stays open, and sends one small request after the other."""
 
-    def __init__(self, port: int) -> None:
-        self._sock = socket.create_connection(("127.0.0.1", port))
-        fields = {**HEADERS, "Host": f"127.0.0.1:{port}", "X-Claude-Code-Session-Id": session(1)}
+    def __init__(self, port: int, number: int = 1) -> None:
+        self.sock = socket.create_connection(("127.0.0.1", port))
+        fields = {**HEADERS, "Host": f"127.0.0.1:{port}", "X-Claude-Code-Session-Id": session(number)}
         lines = [f"POST {PATH} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
         self._head = "\r\n".join(lines)
 
     def ask(self, times: int) -> None:
         for number in range(times):
-            content = body().replace("quota", "quota" * (1 + number % 9))  # a turn repeats all but the length
-            self._sock.sendall(f"{self._head}\r\nContent-Length: {len(content)}\r\n\r\n{content}".encode())
-            answer = b""
-            while message_end(answer) < 0:
-                data = self._sock.recv(65536)
-                assert data, "the proxy closed the connection"
-                answer += data
-            assert answer.startswith(b"HTTP/1.1 200 "), answer
+            self.send(number)
+            self.receive()
+
+    def send(self, number: int) -> None:
+        content = body().replace("quota", "quota" * (1 + number % 9))  # a turn repeats all but the length
+        self.sock.sendall(f"{self._head}\r\nContent-Length: {len(content)}\r\n\r\n{content}".encode())
+
+    def receive(self) -> None:
+        answer = b""
+        while message_end(answer) < 0:
+            data = self.sock.recv(65536)
+            assert data, "the proxy closed the connection"
+            answer += data
+        assert answer.startswith(b"HTTP/1.1 200 "), answer
 
     def __enter__(self) -> _Client:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._sock.close()
+        self.sock.close()
+
+
+def _ask_at_once(clients: list[_Client], times: int) -> None:
+    """Have each ask so often, each time as soon as it has its answer."""
+    with selectors.DefaultSelector() as answered:
+        left = dict.fromkeys(clients, times)
+        for client in clients:
+            answered.register(client.sock, selectors.EVENT_READ, client)
+            client.send(0)
+        while left:
+            for key, _ in answered.select():
+                client = key.data
+                client.receive()
+                left[client] -= 1
+                if left[client]:
+                    client.send(left[client])
+                else:
+                    del left[client]
 
 
 class _CountingProxy(Server):
     """The proxy in a process that counts the calls of its threads."""
 
-    def __init__(self, home: Path, upstream_port: int) -> None:
-        port, env = configured(home, upstream_port)
+    def __init__(self, home: Path, upstream_port: int, document: Mapping[str, object] = {}) -> None:
+        port, env = configured(home, upstream_port, ACCOUNT_SLOTS, document=document)
         ask, answer = home / "ask", home / "answer"
         os.mkfifo(ask)
         os.mkfifo(answer)
@@ -162,14 +217,14 @@ class _CountingProxy(Server):
         command = [sys.executable, "-m", "tests.bench.calls", str(ask), str(answer)]
         super().__init__(command, port, "/health", env=env)
 
-    def take(self) -> list[Counts]:
-        """Return the counts since the last time, per request: Python, C, afterwards, and bytecodes."""
+    def take(self, requests: int) -> list[Counts]:
+        """Return the counts since the last time, for each of so many: Python, C, afterwards, bytecodes."""
         self._ask.write_text("\n")
-        return [_per_request(counts) for counts in json.loads(self._answer.read_text())]
+        return [_per_request(counts, requests) for counts in json.loads(self._answer.read_text())]
 
 
-def _per_request(counts: Counts) -> Counts:
-    return {name: per for name, times in counts.items() if (per := round(times / REQUESTS))}
+def _per_request(counts: Counts, requests: int) -> Counts:
+    return {name: per for name, times in counts.items() if (per := round(times / requests))}
 
 
 def _system_calls(home: Path, upstream_port: int) -> Counts:
@@ -186,7 +241,7 @@ def _system_calls(home: Path, upstream_port: int) -> Counts:
         strace.terminate()
         _, said = strace.communicate(timeout=20)
     lines = [words for line in said.splitlines() if (words := line.split())[3:4] and words[3].isdigit()]
-    return _per_request({words[-1]: int(words[3]) for words in lines if words[-1] != "total"})
+    return _per_request({words[-1]: int(words[3]) for words in lines if words[-1] != "total"}, REQUESTS)
 
 
 # --- the process that counts ------------------------------------------------------------------------
@@ -273,6 +328,7 @@ def _serve(ask: Path, answer: Path) -> None:
     from teamclaude.__main__ import main as serve
 
     setattr(server, "Reporter", _KnownReporter)  # noqa: B010 - mypy takes it for a type
+    queued_request.CLIENT_CHECK_SEC = 60.0  # counted it takes longer: no wait is to last longer than that
     history_feed.PLACE_SEC = 0.0  # the requests before those counted don't wait for their session's files
     threading.Thread(target=_answer_counts, args=(ask, answer), name="counts", daemon=True).start()
     threading.setprofile(_Profile.begin)
@@ -281,7 +337,7 @@ def _serve(ask: Path, answer: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
+    if len(sys.argv) > 2:
         _serve(Path(sys.argv[1]), Path(sys.argv[2]))
     else:
         main()
