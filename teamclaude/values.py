@@ -5,6 +5,9 @@ tokenize: a third of the CPU time that a command or a server needed before its f
 `__init__` of a dataclass is compiled for its first instance, and the named tuples with as many fields share
 the code of their `__new__`; other methods are shared by all classes.
 
+That `__new__` is a call of Python.  What is made for each request is made by `tuple.__new__`, nine times:
+that saves 2 % of the bytecodes of a small request and 8 % of its calls.
+
 Type checkers see the originals.  Supported is what this program uses of them; the annotations are text
 (`from __future__ import annotations`).
 """

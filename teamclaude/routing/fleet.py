@@ -203,7 +203,7 @@ class Fleet:
             if not request.detour:  # a detour does not say where work goes
                 account.last_picked, self.last_account = now, key
         values = (id, key, account.generation, request, decision, now, slot, conversation)
-        return tuple.__new__(Lease, values)  # half the time of its own `__new__`
+        return tuple.__new__(Lease, values)  # as values.py says
 
     def settle_lease(
         self,
@@ -224,8 +224,7 @@ class Fleet:
             return
         open_leases.remove(id)
         is_billed = id in self.spending.extra_usage_leases
-        if is_billed:  # a call less for all others
-            self.spending.extra_usage_leases.discard(id)
+        self.spending.extra_usage_leases.discard(id)
         binding = self.bindings.get(conversation) if lease.holds_slot and conversation is not None else None
         account = self._by_generation.get(lease.generation)
         if account is not None:

@@ -70,8 +70,7 @@ class ServerLog:
         """Log a request that has ended."""
         printer = self._printer
         if printer is not None:
-            # Without the class's own constructor: a call less for each request.
-            printer.put(tuple.__new__(Ended, (exchange, self._clock())))
+            printer.put(tuple.__new__(Ended, (exchange, self._clock())))  # as values.py says
 
     def notice(self, notice: Notice, at: float) -> None:
         """Log what happened to an account, a held request or the server."""

@@ -80,7 +80,7 @@ def routing_request_of(
     if router.user_rules.needs_facts or exchange.route.kind is _API:
         request = with_facts(request, exchange, context)
     refused = context.recently_refused
-    return request.with_hold(0.0) if refused.until and request.conversation in refused else request
+    return request._replace(hold_sec=0.0) if refused.until and request.conversation in refused else request
 
 
 def _read_request(

@@ -67,13 +67,7 @@ class HeaderLayout:
     twice; the last one stays, and none is ever changed.
     """
 
-    __slots__ = (
-        "connection_at",
-        "length_at",
-        "names",
-        "no_connection",
-        "positions",
-    )
+    __slots__ = ("length_at", "names", "positions")
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
@@ -81,19 +75,14 @@ class HeaderLayout:
         for at, name in enumerate(names):
             positions.setdefault(name.lower(), []).append(at)
         self.positions = {name: tuple(found) for name, found in positions.items()}  # by lower-case name
-        # Where the field stands on which the end of the body or of the connection depends; -1: there is none,
-        # or not only one.  Looked up by its name in each head that takes 1 us more.
-        connections = positions.get("connection", [])
-        self.connection_at = connections[0] if len(connections) == 1 else -1
-        self.no_connection = not connections
+        # Where the field stands on which the end of the body depends; -1: there is none, or not only one.
         lengths = positions.get(_CONTENT_LENGTH, [])
         only_one = len(lengths) == 1 and "transfer-encoding" not in positions
         self.length_at = lengths[0] if only_one else -1
 
     def has_default_connection(self, values: Sequence[str]) -> bool:
         """Return whether a head with these values has no Connection options, or only `keep-alive`."""
-        at = self.connection_at
-        return values[at] == "keep-alive" if at >= 0 else self.no_connection
+        return all(values[at] == "keep-alive" for at in self.positions.get("connection", ()))
 
     @staticmethod
     def for_fields(fields: Sequence[tuple[str, str]]) -> HeaderLayout:

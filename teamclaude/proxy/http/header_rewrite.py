@@ -154,7 +154,9 @@ def render_named_head(head: ResponseHead, body: Framing, account: str, request: 
     kind, length = body
     if head.dropped_lines is not None and kind is _LENGTH and length == head.length:
         kept = head.text[:-2]
-        for line in head.dropped_lines:  # nearly always one; on its own 2 us less than taking all lines apart
+        # Nearly always one; on its own 2.5 us less for a head of 22 fields than with all lines taken apart:
+        # 2.5 % of the machine instructions of a small request.
+        for line in head.dropped_lines:
             kept = kept.replace(line, "\r\n")
     else:
         lines = _kept_head(head, body, OWN_FIELDS)
@@ -191,7 +193,7 @@ def _kept_lines(
     return itemgetter(0, *passing, -1)
 
 
-@lru_cache(maxsize=256)  # 2 us less: few account names, needed for every response
+@lru_cache(maxsize=256)  # few account names, needed for every response
 def header_value(text: str) -> str:
     """Return any text as a header value: printable ASCII stays, all else is percent-encoded (RFC 3986)."""
     return quote(text, safe=" !\"#$&'()*+,/:;<=>?@[\\]^`{|}", errors="replace").strip(" ")
@@ -225,7 +227,7 @@ def _render_lines(start: str, headers: Sequence[tuple[str, str]]) -> bytes:
         raise TeamClaudeError("a header holds a character that HTTP can't carry and was not sent") from None
 
 
-@lru_cache(maxsize=512)  # 2 us less for the 21 fields of Claude Code, whose spelling never changes
+@lru_cache(maxsize=512)  # Claude Code has 21, whose spelling never changes
 def _lower_if_forwarded(name: str) -> str:
     """Return the name in lower case, or "" for a field that is never forwarded."""
     name = name.lower()

@@ -19,7 +19,7 @@ _MOST_DIGITS = 19  # hold every 63-bit size
 _CONTENT_LENGTH_LINE = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,%d})(?=\r\n)" % _MOST_DIGITS)
 MOST_KNOWN = 4  # of one connection: up to 5 KB each
 _LENGTH = BodyKind.LENGTH
-_made = tuple.__new__  # a named tuple's own __new__ is a call of Python
+_made = tuple.__new__  # as values.py says
 
 
 class _KnownHead(NamedTuple):

@@ -1,7 +1,8 @@
 """Heads of responses, which are parsed by the rules of `head`.
 
 An API sends few forms of heads, each thousands of times: what their form alone decides is computed once, and
-a frequent form has a pattern of its own, which parses a head of 14 fields in 2 us, 4 us less than `head`.
+a frequent form has a pattern of its own, which parses a head of 22 fields in 3.6 us in place of 17.5, one of
+6 in 1.3 us in place of 8.8: 4 to 8 % of a small request.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _MAX_FORMS = 64  # for a peer that keeps sending new ones
 
 _NOT_RELAYED = HOP_BY_HOP.union(OWN_FIELDS)
 _LENGTH = BodyKind.LENGTH
-_made = tuple.__new__  # a named tuple's own __new__ is a call of Python
+_made = tuple.__new__  # as values.py says
 
 
 class ResponseForm:

@@ -113,17 +113,17 @@ def scan_body(
     if not isinstance(fields, dict):
         return NO_FACTS
     get = fields.get
-    model, stream, max_tokens = get("model"), get("stream"), get("max_tokens")
+    stream, max_tokens = get("stream"), get("max_tokens")
     facts = (
-        model if type(model) is str and 0 < len(model) <= 256 and model.isprintable() else None,
+        _printable(get("model")),
         stream if isinstance(stream, bool) else None,
         _session_of(_member(get("metadata"), "user_id")) if with_session else None,
-        _printable(_member(get("output_config"), "effort")) if "output_config" in fields else None,
-        (len(data) > _SMALL_BYTES or data.find(b'"1h"') >= 0) and _has_one_hour_cache(data),
+        _printable(_member(get("output_config"), "effort")),
+        _has_one_hour_cache(data),
         max_tokens if type(max_tokens) is int else None,
         with_thread and _member(get("thread"), "type") == "continue",
     )
-    return tuple.__new__(BodyFacts, facts)  # a call less
+    return tuple.__new__(BodyFacts, facts)  # as values.py says
 
 
 def leading_model(beginning: bytes) -> str | None:
@@ -163,8 +163,8 @@ _scan_once = getattr(json.JSONDecoder(), "scan_once")  # noqa: B009 - not in typ
 def decode_json(text: Union[str, bytes, bytearray]) -> Any:
     """Return what `json.loads` returns; raise ValueError, also for a text that is nested too deep.
 
-    Most texts are UTF-8 without space around them: with that known, the scanner takes 1.5 us for a small
-    response, where `json.loads` takes 5.
+    Most texts are UTF-8 without space around them: with that known, the scanner takes 1.1 us for a small
+    body, where `json.loads` takes 2.5.  For the two of a small request that is 5 % of its bytecodes.
     """
     try:
         characters = text if isinstance(text, str) else text.decode()

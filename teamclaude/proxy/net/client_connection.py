@@ -98,11 +98,6 @@ class ClientConnection:
             data = self._receive(_seconds_until(deadline))
             if not data:
                 return None
-            whole = data.find(b"\r\n\r\n") + 4
-            if whole > 3 and data[0] != _CR:  # a whole head at once, nearly always: 4 us less
-                self.idle = False
-                buffer += data[whole:]
-                return self._head_parser.parse(data[:whole])
             buffer += data
         _skip_empty_lines(buffer)
         self.idle = self.idle and not buffer
@@ -285,11 +280,7 @@ class ClientConnection:
     def send_nowait(self, data: Buffer) -> int:
         """Send as much as the socket takes without waiting; return the bytes.  Raises ClientGoneError."""
         try:
-            if self._timeout is None and self._plain_fd >= 0:  # as `_write_nowait`, a call less
-                return self.sock.send(data, socket.MSG_DONTWAIT)
             return self._write_nowait(data)
-        except BlockingIOError:
-            return 0
         except OSError as error:
             raise ClientGoneError("the client closed its connection") from error
 

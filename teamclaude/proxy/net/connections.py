@@ -28,7 +28,7 @@ from typing import Any, Optional, Protocol
 from ...errors import OverloadedError
 from ...values import NamedTuple
 from .peer_user import PeerUserCheck
-from .socket_wait import readable_probe
+from .socket_wait import is_readable
 
 __all__ = [
     "MAX_UNADMITTED",
@@ -112,7 +112,7 @@ class AcceptedConnection:
     def is_silent(self) -> bool:
         """Whether it is idle and has nothing to be read."""
         try:
-            return self.idle and not readable_probe(self.sock)()
+            return self.idle and not is_readable(self.sock)
         except (OSError, ValueError):  # it is being closed
             return False
 

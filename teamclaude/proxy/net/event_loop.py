@@ -297,7 +297,7 @@ class EventLoop:
                 next_step = self._next_timeout_check
                 if alarms and alarms[0][0] < next_step:
                     next_step = alarms[0][0]
-                timeout = next_step - now if next_step > now else 0.0
+                timeout = max(0.0, next_step - now)
             events = poll(timeout, MAX_EVENTS)
             state.batching = len(events) > 1
             now = monotonic()
@@ -306,7 +306,7 @@ class EventLoop:
                 task = tasks.get(fd)
                 if task is not None:
                     self._step_fd = fd
-                    try:  # as `_step`: 3 % of the calls of a small request
+                    try:  # as `_step`: two calls, 2 % of the machine instructions of a small request
                         task.on_ready(fd, what, now)
                         if task.done:
                             self._finish(state, task)

@@ -21,7 +21,7 @@ from ..http.head import MAX_HEAD_BYTES, find_head_end
 from ..http.origin import Origin
 from ..http.response_head import ResponseHead, parse_response_head, response_framing
 from .bodies.spool import DiskBody
-from .socket_wait import READABLE, WRITABLE, ClientWatch, readable_probe
+from .socket_wait import READABLE, WRITABLE, ClientWatch, is_readable
 
 __all__ = ["UpstreamConnection", "UpstreamResponse", "parse_whole_head", "read_response"]
 
@@ -50,7 +50,10 @@ class UpstreamConnection:
         self.has_unexpected_data = False  # the loop saw data, or the end, while no response was awaited
         self._tls_pending = sock.pending if is_tls(sock) else None
         self._would_block = would_block()  # TLS raises it for each event of a stream
-        self.is_readable = readable_probe(sock)
+
+    def is_readable(self) -> bool:
+        """Return whether something waits to be read: between requests it is dead then."""
+        return is_readable(self.sock)
 
     def close(self) -> None:
         """Close the socket, which also unregisters it from epoll."""

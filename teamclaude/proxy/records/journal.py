@@ -192,7 +192,7 @@ def activity_of(exchange: Exchange) -> Activity:
         *used,
         exchange.cost,
         exchange.cost_estimated,
-        "" if outcome is None else outcome._value_,  # without the two calls of `value`
+        "" if outcome is None else outcome.value,
         exchange.note or (attempts[-1].decision.reason if attempts else ""),
         usage.unmeasured > 0,
         round(sum(wait.seconds for wait in waits), 3) if waits else None,

@@ -134,7 +134,7 @@ class HistoryFeed(Observer):
             project_name(directory),
             (caller.name or "") if caller is not None else "",
             (self._lookups.issue_of(session) if session else None) or "",
-            outcome._value_ if outcome is not None else SERVED,
+            outcome.value if outcome is not None else SERVED,
             len(tried),
             sum([wait.seconds for wait in exchange.waits]) if exchange.waits else 0.0,
             exchange.ttfb,

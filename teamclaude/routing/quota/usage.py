@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import add
 from typing import Optional
 
 from ...values import NamedTuple
@@ -79,21 +80,14 @@ class Usage(NamedTuple):
         return price is not None and price.estimated and self.total > 0
 
     def plus(self, other: Usage) -> Usage:
-        """Return the sum; written out it takes 0.2 us, in a loop 2.5 us, three times per request."""
-        if other is NO_USAGE:
-            return self
-        if self is NO_USAGE:
-            return other
-        a, b, c, d, e, f = self
-        u, v, w, x, y, z = other
-        return _made(Usage, (a + u, b + v, c + w, d + x, e + y, f + z))
+        """Return the sum."""
+        return Usage(*map(add, self, other))
 
 
-_made = tuple.__new__  # a named tuple's own __new__ takes twice as long
 NO_USAGE = Usage()
 UNMEASURED = Usage(unmeasured=1)
 
 
 def sum_of(usages: Sequence[Usage]) -> Usage:
     """Return the sum; of many it takes a fifth of what `plus` takes."""
-    return _made(Usage, map(sum, zip(*usages))) if usages else NO_USAGE
+    return Usage(*map(sum, zip(*usages))) if usages else NO_USAGE

@@ -91,10 +91,6 @@ class RoutingRequest(NamedTuple):
     route: Optional[Route] = None  # the user's route that says so, or that refuses it
     hold_sec: float = 0.0  # seconds it may wait for an account in all; 0: an account now or none
 
-    def with_hold(self, seconds: float) -> RoutingRequest:
-        """Return the request with `hold_sec` replaced; `_replace` takes 1 us longer."""
-        return RoutingRequest(*self[:-1], seconds)
-
     @property
     def uses_quota(self) -> bool:
         """Whether serving it uses any of the account's quota; counting tokens, files and lists don't."""

@@ -80,7 +80,7 @@ class Waiter:
     def __init__(self, request: RoutingRequest, limits: WaitLimits, since: float) -> None:
         # What waits for a slot alone is not held by a policy either.
         hold = 0.0 if limits.slots_only else limits.budget
-        self._request = request.with_hold(hold) if hold != request.hold_sec else request
+        self._request = request._replace(hold_sec=hold) if hold != request.hold_sec else request
         self.conversation = request.conversation
         self.limits = limits
         self.since = since

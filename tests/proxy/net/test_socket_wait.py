@@ -21,7 +21,7 @@ from teamclaude.proxy.net.socket_wait import (
     ClientWatch,
     has_disconnected,
     is_peer_socket_open,
-    readable_probe,
+    is_readable,
     run_in_thread,
 )
 
@@ -71,7 +71,7 @@ def test_bytes_of_the_upstream_end_the_wait(three: Three) -> None:
     timer = later(lambda: three.upstream.sendall(b"x"))
     assert three.watch.wait(three.upstream_here, 5.0)
     timer.join()
-    assert readable_probe(three.upstream_here)()
+    assert is_readable(three.upstream_here)
 
 
 def test_an_end_of_the_upstream_ends_the_wait(three: Three) -> None:
@@ -249,11 +249,11 @@ def test_without_a_client_it_only_waits(kind: str, tcp_pair: Pair) -> None:
 def test_disconnected_and_readable(kind: str, tcp_pair: Pair) -> None:
     here, there = tcp_pair()
     assert not has_disconnected(here)
-    assert not readable_probe(here)()
+    assert not is_readable(here)
     there.close()
     time.sleep(0.01)
     assert has_disconnected(here)
-    assert readable_probe(here)()
+    assert is_readable(here)
 
 
 def test_a_watch_follows_the_upstream_it_is_asked_about(three: Three, tcp_pair: Pair) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.routing.policies.pace import ramp_boost, weekly_gap, weekly_pace
+from teamclaude.routing.policies.pace import ramp_boost, weekly_pace
 from teamclaude.routing.quota.rules import RampTier, Rules
 from teamclaude.routing.state.account import AccountSpec
 from teamclaude.routing.user_rules.caps import Caps
@@ -86,6 +86,5 @@ def test_the_line_of_an_account_that_may_be_used_in_part_ends_there(make_pool):
     pool.quota("a", "7d", 0.2, 3.5 * 86400.0)
     found = weekly_pace(pool["a"], RULES, pool.now)
     assert (found.line, found.gap) == pytest.approx((0.25, 0.05))
-    assert weekly_gap(pool["a"], pool.now) == pytest.approx(0.05)
     pool.quota("a", "7d", 0.2, 3600.0)
     assert weekly_pace(pool["a"], RULES, pool.now).boost == pytest.approx(0.3 * 100)
