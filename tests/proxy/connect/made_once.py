@@ -13,22 +13,22 @@ from teamclaude.accounts.config.atomic_write import write_private
 from teamclaude.proxy.connect import certificates
 from teamclaude.proxy.connect.openssl import CertificateAuthority
 
-__all__ = ["made_once", "make_once"]
+__all__ = ["made_once", "make_once", "really_make"]
 
 DAY = 86400.0
-_really_make = certificates._make_generation
+really_make = certificates._make_generation
 _made: dict[tuple[tuple[str, ...], float], str] = {}
 
 
 def make_once(directory: Path, hosts: Sequence[str], now: float, make: Any) -> None:
     """Write a generation, which is the same for the same hosts on the same day."""
     if make is not CertificateAuthority:
-        _really_make(directory, hosts, now, make)
+        really_make(directory, hosts, now, make)
         return
     key = tuple(hosts), now // DAY
     if key not in _made:
         before = set(directory.glob("server-*.pem"))
-        _really_make(directory, hosts, now, make)
+        really_make(directory, hosts, now, make)
         (new,) = set(directory.glob("server-*.pem")) - before
         _made[key] = new.read_text("ascii")
         return

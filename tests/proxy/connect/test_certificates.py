@@ -105,6 +105,7 @@ def test_openssl_verifies_it_strictly(directory: Path) -> None:
     assert subprocess.run(command, capture_output=True, text=True, check=False).stdout.endswith(": OK\n")
 
 
+@pytest.mark.usefixtures("made_once")
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_a_session_is_resumed_also_in_a_context_made_again(directory: Path, version: ssl.TLSVersion) -> None:
     made = ensure_certificates(directory, [HOST], NOW)
@@ -116,6 +117,7 @@ def test_a_session_is_resumed_also_in_a_context_made_again(directory: Path, vers
     assert handshake(server, client, HOST, first.session).session_reused
 
 
+@pytest.mark.usefixtures("made_once")
 def test_the_protocol_is_http_1_over_tls_1_2_or_later(directory: Path) -> None:
     made = ensure_certificates(directory, [HOST], NOW)
     server, client = server_context(made), client_of(made)
@@ -124,6 +126,7 @@ def test_the_protocol_is_http_1_over_tls_1_2_or_later(directory: Path) -> None:
     assert server.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
+@pytest.mark.usefixtures("made_once")
 def test_a_running_client_trusts_what_is_served_until_the_change(directory: Path) -> None:
     first = ensure_certificates(directory, [HOST], NOW)
     later = ensure_certificates(directory, [HOST], NOW + 340 * DAY)
@@ -138,6 +141,7 @@ def test_a_running_client_trusts_what_is_served_until_the_change(directory: Path
     assert switched.ca_file.read_text().count("BEGIN CERTIFICATE") == 1
 
 
+@pytest.mark.usefixtures("made_once")
 def test_a_new_host_leaves_running_clients_their_certificate(directory: Path) -> None:
     before = ensure_certificates(directory, [HOST], NOW)
     started_before = client_of(before)
@@ -168,16 +172,17 @@ def damage(kind: str, directory: Path) -> None:
     elif kind == "deleted":
         server.unlink()
     elif kind == "key of another":
-        ensure_certificates(other, [HOST], NOW)
+        ensure_certificates(other, [HOST], NOW - DAY)
         (theirs,) = other.glob("server-*.pem")
         key = theirs.read_text().split("-----BEGIN CERTIFICATE")[0]
         server.write_text(key + text[text.index("-----BEGIN CERTIFICATE") :])
     elif kind == "authority of another":
-        ensure_certificates(other, [HOST], NOW)
+        ensure_certificates(other, [HOST], NOW - DAY)
         (theirs,) = other.glob("server-*.pem")
         server.write_text(text[: text.rindex("-----BEGIN")] + (other / "ca.pem").read_text())
 
 
+@pytest.mark.usefixtures("made_once")
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_a_file_that_cannot_be_used_is_replaced(kind: str, directory: Path) -> None:
     before = ensure_certificates(directory, [HOST], NOW)
@@ -188,6 +193,7 @@ def test_a_file_that_cannot_be_used_is_replaced(kind: str, directory: Path) -> N
     handshake(server_context(after), client_of(after), HOST)
 
 
+@pytest.mark.usefixtures("made_once")
 def test_a_lost_directory_is_made_again(directory: Path) -> None:
     before = ensure_certificates(directory, [HOST], NOW)
     shutil.rmtree(directory)
@@ -196,6 +202,7 @@ def test_a_lost_directory_is_made_again(directory: Path) -> None:
     handshake(server_context(after), client_of(after), HOST)
 
 
+@pytest.mark.usefixtures("made_once")
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", None])
 def test_a_lost_bundle_is_written_again(content: Optional[bytes], directory: Path) -> None:
     made = ensure_certificates(directory, [HOST], NOW)
@@ -255,6 +262,7 @@ def fail(*arguments: object) -> CertificateAuthority:
     raise ConfigError("openssl failed")
 
 
+@pytest.mark.usefixtures("made_once")
 def test_a_failure_of_openssl_leaves_the_old_files(directory: Path) -> None:
     before = ensure_certificates(directory, [HOST], NOW)
     with pytest.raises(ConfigError, match="openssl failed"):
@@ -262,18 +270,21 @@ def test_a_failure_of_openssl_leaves_the_old_files(directory: Path) -> None:
     assert ensure_certificates(directory, [HOST], NOW) == before
 
 
+@pytest.mark.usefixtures("made_once")
 def test_without_openssl_a_valid_certificate_is_used_to_its_end(directory: Path) -> None:
     before, lines = ensure_certificates(directory, [HOST], NOW), list[str]()
     assert ensure_certificates(directory, [HOST], NOW + 380 * DAY, fail, lines.append) == before
     assert lines == ["openssl failed (the present one is used until 2028-02-15)"]
 
 
+@pytest.mark.usefixtures("made_once")
 def test_without_openssl_a_new_host_is_refused(directory: Path) -> None:
     ensure_certificates(directory, [HOST], NOW)
     with pytest.raises(ConfigError, match="openssl failed"):
         ensure_certificates(directory, [HOST, "other.example"], NOW, make=fail)
 
 
+@pytest.mark.usefixtures("made_once")
 def test_what_no_client_can_trust_is_not_used(directory: Path) -> None:
     ensure_certificates(directory, [HOST], NOW)
     (directory / "ca.pem").unlink()

@@ -11,6 +11,7 @@ from teamclaude.errors import ConfigError
 from teamclaude.proxy.connect import server_certificates as module
 from teamclaude.proxy.connect.certificates import ensure_certificates
 from teamclaude.proxy.connect.server_certificates import ServerCertificates
+from tests.proxy.connect.made_once import really_make
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here")
 
@@ -36,7 +37,7 @@ def lines() -> list[str]:
 
 
 @pytest.fixture
-def served(tmp_path: Path, clock: Clock, lines: list[str]) -> ServerCertificates:
+def served(tmp_path: Path, clock: Clock, lines: list[str], made_once: None) -> ServerCertificates:
     return ServerCertificates(tmp_path / "x.tls", HOSTS, clock, lines.append)
 
 
@@ -128,6 +129,7 @@ def test_a_server_starts_without_openssl_while_its_certificate_is_valid(
     clock.now += 340 * DAY
     with monkeypatch.context() as changed:
         changed.setenv("PATH", str(tmp_path))
+        changed.setattr("teamclaude.proxy.connect.certificates._make_generation", really_make)
         again = ServerCertificates(tmp_path / "x.tls", HOSTS, clock, lines.append)
         clock.now += 3600
         again.check()
