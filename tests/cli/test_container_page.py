@@ -28,7 +28,10 @@ from tests.cli.support import free_port
 from tests.packing.bytecode import with_bytecode
 from tests.waiting import until
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="containers are Linux")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(os.name == "nt", reason="containers are Linux"),
+]
 PAGE = page("container")
 NOBODY = 65534
 LOGIN = {"claudeAiOauth": {"accessToken": "sk-ant-oat01-FAKE", "refreshToken": "sk-ant-ort01-FAKE"}}

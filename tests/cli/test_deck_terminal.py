@@ -22,6 +22,8 @@ from teamclaude.fakeapi.fake_account import FakeAccount
 from tests.cli.support import KEY, accounts_in, free_port
 from tests.cli.tty import Tty
 
+pytestmark = pytest.mark.processes
+
 SID = "3f2a91c0-1111-4222-8333-444444444444"
 JSON = "application/json"
 PASTE = "\x1b[200~{}\x1b[201~"

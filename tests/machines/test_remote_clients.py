@@ -45,9 +45,12 @@ answer = connection.getresponse()
 print(answer.status, answer.getheader("x-teamclaude-account"))
 """
 
-pytestmark = pytest.mark.skipif(
-    os.name != "posix" or shutil.which("openssl") is None, reason="the page is for a shell, with openssl"
-)
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(
+        os.name != "posix" or shutil.which("openssl") is None, reason="the page is for a shell, with openssl"
+    ),
+]
 
 
 def own_address() -> str:

@@ -55,6 +55,8 @@ def test_threads_that_load_the_same_module_wait_for_each_other(archive: Path, tm
     )
     program = f"""
 import runpy, sys, threading
+
+pytestmark = pytest.mark.processes
 sys.path[:0] = [{str(tmp_path)!r}, {str(tmp_path / "slow.zip")!r}]
 sys.argv = ["teamclaude", "--version"]
 try:

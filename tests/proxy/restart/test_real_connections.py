@@ -20,7 +20,10 @@ from tests.fakeapi.authserver import TOKEN_PATH, AuthServer
 from tests.fakeapi.token_issuer import FakeUser
 from tests.proxy.restart.running_server import KEY, RunningServer, in_thread
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="descriptors are not passed on there")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(os.name == "nt", reason="descriptors are not passed on there"),
+]
 
 
 @pytest.fixture

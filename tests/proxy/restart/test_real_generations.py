@@ -19,7 +19,10 @@ from teamclaude.fakeapi.fake_account import FakeAccount
 from teamclaude.fakeapi.fault import Fault
 from tests.proxy.restart.running_server import KEY, ROOT, RunningServer, in_thread
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="descriptors are not passed on there")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(os.name == "nt", reason="descriptors are not passed on there"),
+]
 
 
 @pytest.fixture

@@ -21,7 +21,10 @@ from teamclaude.fakeapi.fake_account import FakeAccount
 from teamclaude.fakeapi.fault import Fault
 from tests.proxy.restart.running_server import ROOT, Reply, RunningServer, in_thread
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="descriptors are not passed on there")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(os.name == "nt", reason="descriptors are not passed on there"),
+]
 NAMES = "abc"
 
 

@@ -17,7 +17,10 @@ from tests.packing.bytecode import with_bytecode
 from tests.proxy.lifecycle.manager import Manager
 from tests.proxy.restart.running_server import ROOT, RunningServer
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="descriptors are not passed on there")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(os.name == "nt", reason="descriptors are not passed on there"),
+]
 
 
 @pytest.fixture
