@@ -120,6 +120,41 @@ def test_wrong_arguments_are_refused(cls: Any, values: tuple[Any, ...], named: d
         cls(*values, **named)
 
 
+@pytest.mark.parametrize("frozen", [True, False])
+def test_the_first_instance_of_a_class_is_made_like_all_others(frozen: bool) -> None:
+    def new_class() -> Any:
+        hints = {"name": "str", "made": "list", "note": "str"}
+        made: Any = field(default_factory=list)
+        cls = type("Made", (), {"__annotations__": dict(hints), "made": made, "note": "n"})
+        return dataclass(frozen=frozen)(cls)
+
+    good: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+        (("a",), {}),
+        ((), {"name": "a"}),
+        (("a",), {"note": "m"}),
+        (("a", [1]), {"note": "m"}),
+        (("a", [1], "m"), {}),
+    ]
+    for words, named in good:
+        cls = new_class()
+        first, second = cls(*words, **named), cls(*words, **named)
+        assert first == second
+        assert vars(first) == vars(second)
+        assert (first.made is second.made) == (len(words) > 1)
+    bad: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+        ((), {}),
+        (("a",), {"name": "b"}),
+        (("a",), {"nme": "b"}),
+        (("a", [], "n", 4), {}),
+    ]
+    for words, named in bad:
+        cls = new_class()
+        for _ in range(2):
+            with pytest.raises(TypeError, match=r"__init__\(\)"):
+                cls(*words, **named)
+        assert cls("a").note == "n"
+
+
 def test_a_named_tuple_is_a_tuple_with_names() -> None:
     point: Any = Point(1, f0="t")
     assert point == (1, 5, "t")

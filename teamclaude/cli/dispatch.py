@@ -7,6 +7,7 @@ and `name_arguments(parser)`.  Only the module of the command that runs is impor
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import os
 import sys
@@ -125,6 +126,8 @@ def run_guarded(words: Sequence[str]) -> int:
             return output_failed(error)
         what = f"{type(error).__name__}: {error}".splitlines()[0]
         return _report(f"internal error: {what} (TEAMCLAUDE_DEBUG=1 shows where)", FAILED)
+    finally:
+        gc.enable()
 
 
 def find_command(name: str) -> Command:
@@ -181,7 +184,9 @@ def _dispatch(words: list[str]) -> int:
     parser.words = rest
     parsed = parser.parse_args(rest)
     parser.reject_empty(parsed)
-    status: int = getattr(module, name)(parsed)
+    run = getattr(module, name)
+    gc.enable()  # and not before: nothing that was loaded can be collected
+    status: int = run(parsed)
     return status
 
 
