@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from .. import __version__
 from ..accounts.config.changes import changed_keys, keys_needing_restart
@@ -22,7 +22,6 @@ from ..accounts.tokens.token_manager import TokenManager
 from ..dial.reachability import Reachability
 from ..errors import BadRequestError, ConfigError
 from ..forecast.views import PoolForecast, with_forecast
-from ..history.writer import HistoryWriter
 from ..request_views import AccountTrend
 from ..routing.pool.fair_share import PoolWindow, pool_windows
 from ..routing.quota.usage import Price
@@ -53,6 +52,9 @@ from .records.outages import ApiUsers, cut_off, outage_views
 from .reporting.alerting import AlertCounts
 from .reporting.live_history import LiveHistory
 from .reporting.request_metrics import RequestMetrics
+
+if TYPE_CHECKING:
+    from ..history.writer import HistoryWriter
 
 __all__ = ["Runtime", "resident_mb"]
 

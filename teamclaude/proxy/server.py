@@ -36,7 +36,7 @@ from .records.notices import SERVER, Notice
 from .records.request_log import open_request_log
 from .records.traffic_recorder import TrafficRecorder, trace_directory
 from .reporting.notice_poll import notice_poll
-from .reporting.observers import add_observers
+from .reporting.observers import add_history, add_observers
 from .reporting.reporter import Reporter
 from .restart.own_command import OwnCommand
 from .restart.predecessor import Predecessor
@@ -176,6 +176,7 @@ class ProxyServer:
             listener.start()
         self.succession.serving()
         self._saver.start()
+        add_history(self._reporter, self._runtime)
         self._runtime.live_history.start()
         self._reporter.start()
         self._runtime.token_manager.start()

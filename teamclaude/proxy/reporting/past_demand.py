@@ -11,10 +11,12 @@ Rules that hold in this file:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from ...errors import HistoryError
-from ...history.reader import HistoryReader
+
+if TYPE_CHECKING:
+    from ...history.reader import HistoryReader
 
 __all__ = ["past_demand"]
 
