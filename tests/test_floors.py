@@ -217,6 +217,7 @@ LONGER = {
     "routing/state/account.py": "one account: fields and the predicates that policies share",
     "routing/wait_queue.py": "one walk of the queue, and what makes it short",
     "snapshot.py": "every field that is displayed, declared once",
+    "values.py": "dataclasses and named tuples: what the package needs of both",
 }
 
 

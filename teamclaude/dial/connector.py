@@ -16,17 +16,17 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Mapping
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from ..errors import ConnectFailedError, ForbiddenError, ProxyRefusedError
 from ..lazy_modules import ssl
-from .http_tunnel import Dialogue, RefusedByProxyError, open_tunnel
 from .no_proxy import IpAddress, address_of, is_exempt, is_loopback
 from .proxies import ProxyAddress, no_proxy_of, proxy_for
 from .race import Address, Deadline, Families, connect_first, interleave, resolve
-from .socket_pair import through_pair
-from .socks5 import open_socks5
 from .tls_sockets import is_tls
+
+if TYPE_CHECKING:
+    from .http_tunnel import Dialogue
 
 __all__ = ["Allow", "Connector", "error_text"]
 
@@ -125,6 +125,9 @@ class Connector:
         return sock
 
     def _tunnel(self, proxy: ProxyAddress, host: str, port: int, deadline: Deadline) -> socket.socket:
+        from .http_tunnel import RefusedByProxyError, open_tunnel  # where there is a proxy
+        from .socks5 import open_socks5
+
         name = f"the proxy {proxy}"
         sock = self._connect(proxy.host, _look_up(proxy.host, proxy.port, name), name, deadline)
         dialogue = open_socks5 if proxy.scheme.startswith("socks") else open_tunnel
@@ -147,6 +150,8 @@ class Connector:
         try:
             context = self._tls()
             if is_tls(sock):
+                from .socket_pair import through_pair  # where the proxy speaks TLS, too
+
                 sock, _ = through_pair(sock)
             sock.settimeout(deadline.left())
             secured = context.wrap_socket(sock, server_hostname=host.rstrip("."))

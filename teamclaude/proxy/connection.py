@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
-from typing import Optional, Union
+from typing import TYPE_CHECKING, Optional, Union
 
 from ..errors import (
     BadRequestError,
@@ -26,9 +26,7 @@ from ..errors import (
     UpstreamLostError,
 )
 from .answers.endpoint_types import EndpointReply, EventStream
-from .connect.handshake import TlsSocket
 from .connect.peer import Peer, TunnelPeer
-from .connect.target import connect_target
 from .endpoint_call import EndpointCall, send_stream
 from .forwarding.context import RequestContext
 from .forwarding.early_upload import EarlyRequest, may_send_early, receive_body
@@ -50,6 +48,9 @@ from .records.exchange import Exchange, Outcome, SeriesMemo, new_request_id, out
 from .records.request_record import RequestRecord
 from .replies import render_error, render_reply, render_stream_head
 from .runtime import Runtime
+
+if TYPE_CHECKING:
+    from .connect.handshake import TlsSocket
 
 __all__ = ["ConnectionHandler"]
 
@@ -319,6 +320,8 @@ class ConnectionHandler(ConnectionDriver):
             return self._handle_error(exchange, error)
 
     def _connect(self, exchange: Exchange) -> bool:
+        from .connect.target import connect_target  # as in `ForwardProxy`
+
         config, head = self._runtime.context.config, exchange.head
         target = connect_target(head, config.proxy)
         if self._tls is not None:

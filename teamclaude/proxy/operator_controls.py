@@ -12,13 +12,12 @@ from ..accounts.config.config_file import ConfigFile
 from ..accounts.config.edits import edit_account
 from ..accounts.config.identity import find_name
 from ..errors import BadRequestError, ConfigError, NotFoundError, UsageError
-from ..routing.switch_price import SwitchPrice, switch_price
 from ..routing.user_rules.patterns import normalized_path
-from ..routing.user_rules.route_notes import forbidding_route
 from ..typed_json import to_json
 from .forwarding.account_targets import CurrentTargets
 
 if TYPE_CHECKING:
+    from ..routing.switch_price import SwitchPrice
     from .runtime import Runtime
 
 __all__ = ["OperatorControls"]
@@ -34,6 +33,8 @@ class OperatorControls:
 
     def switch_price(self, account: str, session: Optional[str]) -> SwitchPrice:
         """Return what a switch of all work, or of one session, to an account would write to its cache."""
+        from ..routing.switch_price import switch_price  # nobody has to switch
+
         snapshot = self._runtime.router.snapshot({})
         return switch_price(snapshot, self._full_name(account), session, self._runtime.context.prices)
 
@@ -57,6 +58,8 @@ class OperatorControls:
 
     def _forbidden_by(self, project: Optional[str], name: Optional[str]) -> Optional[str]:
         """Return the place of the route for which a pin of a project has no effect, or None."""
+        from ..routing.user_rules.route_notes import forbidding_route  # as above
+
         config = self._runtime.context.config
         account = next((each for each in config.accounts if each.name == name), None)
         if not project or account is None:

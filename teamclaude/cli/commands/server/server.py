@@ -136,6 +136,7 @@ def _serve(args: argparse.Namespace) -> int:
         reader = SourceReader(claude_directory(os.environ))
         deck.attach(proxy, reader)
         _load_restart()
+        _load_rarely_used()
         _freeze_heap()
         screen = None if args.headless else processes.screen()
         if screen is not None and _show_deck(deck, screen, proxy, reader, log.say):
@@ -216,6 +217,15 @@ def _load_the_rest() -> None:
 def _load_restart() -> None:
     """Load what a restart will need: when that follows an upgrade, the files are of another version."""
     from ....proxy.restart import departure, handover  # noqa: F401
+
+
+def _load_rarely_used() -> None:
+    """Load what few connections need, which is not there before the first answer: as for a restart."""
+    from ....dial import http_tunnel, socket_pair, socks5  # noqa: F401
+    from ....proxy.balancer import header_reader  # noqa: F401
+    from ....proxy.connect import handshake, target  # noqa: F401
+    from ....routing import switch_price  # noqa: F401
+    from ....routing.user_rules import route_notes  # noqa: F401
 
 
 def _freeze_heap() -> None:
