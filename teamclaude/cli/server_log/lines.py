@@ -20,16 +20,9 @@ if TYPE_CHECKING:
     from ...proxy.records.exchange import Exchange
     from ...proxy.records.notices import Notice
 
-__all__ = ["Ended", "Line", "Message", "Told", "dated_line", "json_line", "text_line"]
+__all__ = ["Line", "Message", "Told", "dated_line", "json_line", "text_line"]
 
 WARNING, MESSAGE, TEXT = "warning", "message", "text"
-
-
-class Ended(NamedTuple):
-    """A request that has ended at `at`."""
-
-    exchange: Exchange
-    at: float
 
 
 class Told(NamedTuple):
@@ -47,7 +40,7 @@ class Message(NamedTuple):
     at: float
 
 
-Line = Union[Ended, Told, Message]
+Line = Union["Exchange", Told, Message]  # a request that has ended
 
 
 def text_line(stream: TextIO, is_file: bool = False) -> Callable[[Line], str]:
@@ -75,7 +68,7 @@ def text_line(stream: TextIO, is_file: bool = False) -> Callable[[Line], str]:
     def line(of: Line) -> str:
         if isinstance(of, Message):
             return of.text if of.kind == TEXT else f"teamclaude: {of.text}"
-        return format_notice(*of) if isinstance(of, Told) else request_formatter()(of.exchange)
+        return format_notice(*of) if isinstance(of, Told) else request_formatter()(of)
 
     return line
 
@@ -88,16 +81,15 @@ def dated_line(stream: TextIO) -> Callable[[Line], str]:
         if isinstance(of, Message):
             text = "".join(char if char.isprintable() else " " for char in of.text)
             return f"{_local('%Y-%m-%d %H:%M:%S', of.at)} {of.kind.upper()} {text}"
-        # The time in the line is that of the request's beginning.
-        at = of.exchange.at if isinstance(of, Ended) else of.at
-        return f"{_local('%Y-%m-%d', at)} {plain(of)}"
+        return f"{_local('%Y-%m-%d', of.at)} {plain(of)}"  # of a request, as in its line, when it began
 
     return line
 
 
 def json_line(of: Line) -> str:
     """Return a JSON object in ASCII: `type`, `time` (ISO 8601), and the record of the request or notice."""
-    return _encode({"type": _type(of), "time": _iso(of.at), **_record(of)})
+    at = of.at if isinstance(of, (Message, Told)) else of.at + of.duration
+    return _encode({"type": _type(of), "time": _iso(at), **_record(of)})
 
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # as `dumps`, which makes an encoder for each line
@@ -118,7 +110,7 @@ def _record(of: Line) -> dict[str, Any]:
     from ...proxy.records.journal import activity_of
     from ...typed_json import to_json
 
-    return to_json(activity_of(of.exchange))
+    return to_json(activity_of(of))
 
 
 def _iso(at: float) -> str:

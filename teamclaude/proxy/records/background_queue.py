@@ -19,8 +19,6 @@ CLOSE_TIMEOUT_SEC = 2.0
 # threads switch less often with this one: with one wake-up for each item, a small request took twice as long.
 GATHER_SEC = 0.02
 BUSY_GATHER_SEC = 0.2  # while items were consumed less than that ago
-# While the worker runs, requests wait for the interpreter lock: long work is done in pieces.
-PAUSE_SEC = 0.002
 
 
 class BackgroundQueue(Generic[T]):
@@ -51,13 +49,9 @@ class BackgroundQueue(Generic[T]):
         self._has_items.set()
         self._thread.join(timeout_s)
 
-    def pause(self) -> None:
-        """Let request threads run; for `consume` between two pieces of work."""
-        self._closed.wait(PAUSE_SEC)
-
     def _run(self) -> None:
         consumed_at = float("-inf")
-        while not (self._closed.is_set() and not self._items):
+        while self._has_items.is_set or not self._closed.is_set():
             self._has_items.wait()
             is_busy = time.monotonic() - consumed_at < BUSY_GATHER_SEC
             self._closed.wait(BUSY_GATHER_SEC if is_busy else GATHER_SEC)

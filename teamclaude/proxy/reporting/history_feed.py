@@ -1,4 +1,4 @@
-"""Give the history what is remembered of a request, a quota reading and a notice, in the reporter's thread.
+"""Give the history what is remembered of a request, a quota reading and a notice.
 
 Rules that hold in this file:
 

@@ -2,12 +2,15 @@
 
 Rules that hold in this file:
 
-1. A request's thread only appends a reference; it never waits for an observer.
+1. A request's thread appends a reference and never waits.  Under load one in PIECE hands over what waits by
+   then, unless another thread is at it: that takes the event loop 0.5 ms, while a thread of its own that
+   waited for the interpreter lock was woken by each system call of the loop, and then kept it for 2 ms.
+   Small requests over 16 connections: p99 10 ms, with this and the like of it in `LinePrinter` 5.5 ms,
+   requests/s 7 % more.
 2. Observers are called by one thread at a time, in the order things happened, and need no lock for what only
-   they use.  What they do may be slow, except that it delays the other observers.
+   they use.  `record_all` and `notice` may not block; `tick` and `close` only delay the other observers.
 3. An observer that raises is reported once and called again; what was left of its requests is not counted.
-4. While the reporter runs, requests wait for the interpreter lock: it works a few times a second, in pieces
-   of less than a millisecond or two, with pauses.
+4. While the reporter's thread runs, requests wait for the interpreter lock: it works a few times a second.
 """
 
 from __future__ import annotations
@@ -27,13 +30,12 @@ MAX_WAITING = 10_000  # finished requests: beyond it the oldest are not counted
 # After the first request others are waited for: with a wake-up for each, small requests took longer.  What
 # waits is memory: 2 KB for each request.
 GATHER_SEC = 0.25
-PIECE = 128  # requests that are handed over at once
-PAUSE_SEC = 0.002  # between two pieces
+PIECE = 64  # requests that are handed over at once
 CLOSE_TIMEOUT_SEC = 5.0
 
 
 class Observer:
-    """One that sums up; every method is called in the reporter's thread."""
+    """One that sums up; by one thread at a time, `tick` and `close` mostly by the reporter's."""
 
     def record_all(self, exchanges: Sequence[Exchange]) -> None:
         """Take in finished requests in the order of their ends; they do not change any more."""
@@ -90,6 +92,11 @@ class Reporter:
         # If it is set already, it is cleared before the queue is emptied: this one is among them.
         if not self._wake.is_set:
             self._wake.set()
+        elif len(self._waiting) > PIECE and self._deliver_lock.acquire(blocking=False):
+            try:
+                self._hand_over_piece()
+            finally:
+                self._deliver_lock.release()
 
     def put_notice(self, notice: Notice, now: float) -> None:
         """Queue a notice of the time `now`."""
@@ -131,10 +138,6 @@ class Reporter:
             self._wake.wait()
             self._closed.wait(GATHER_SEC)
             self._wake.clear()
-            while len(self._waiting) > PIECE:
-                with self._deliver_lock:
-                    self._hand_over_piece()
-                self._closed.wait(PAUSE_SEC)
             self.flush()
         self._finish()
 

@@ -68,8 +68,10 @@ def test_items_are_formatted_by_the_printing_thread() -> None:
     assert threading.get_ident() not in threads
 
 
-def test_many_lines_are_formatted_in_pieces_and_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    out, written, formatted, pauses = io.StringIO(), list[str](), list[str](), list[int]()
+def test_under_load_who_puts_formats_what_waits_and_it_is_written_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out, written, formatted = io.StringIO(), list[str](), list[str]()
     monkeypatch.setattr(out, "write", written.append)
 
     def line(text: str) -> str:
@@ -78,10 +80,30 @@ def test_many_lines_are_formatted_in_pieces_and_written_at_once(monkeypatch: pyt
 
     lines = LinePrinter(out, line)
     lines.close()
-    monkeypatch.setattr(lines, "pause", lambda: pauses.append(len(formatted)))
-    lines._print(deque(map(str, range(2 * PIECE + 1))))
-    assert pauses == [PIECE, 2 * PIECE]
-    assert [text.split() for text in written] == [[str(number) for number in range(2 * PIECE + 1)]]
+    lines._has_items.set()  # what waits will be printed in a moment
+    texts = list(map(str, range(2 * PIECE)))
+    with lines._formatting:  # by another thread
+        for text in texts[: PIECE + 1]:
+            lines.put(text)
+        assert formatted == []
+    for text in texts[PIECE + 1 :]:
+        lines.put(text)
+    assert formatted == texts[: PIECE + 2]
+    assert written == []
+    lines._print(lines._items)
+    assert [text.split() for text in written] == [texts]
+
+
+def test_lines_that_nobody_takes_are_bounded() -> None:
+    out = io.StringIO()
+    lines = LinePrinter(out, str)
+    lines.close()
+    lines._has_items.set()
+    for number in range(MAX_WAITING + 3 * PIECE):
+        lines.put(number)
+    lines._print(lines._items)
+    assert len(out.getvalue().split()) == MAX_WAITING
+    assert out.getvalue().endswith(f"{MAX_WAITING + 3 * PIECE - 1}\n")
 
 
 class Closed(io.StringIO):

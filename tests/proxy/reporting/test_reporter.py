@@ -61,6 +61,19 @@ def test_a_started_reporter_delivers_in_its_own_thread_until_it_is_closed() -> N
     assert seen.calls[-1] == "closed"
 
 
+def test_under_load_a_request_hands_over_what_waits_unless_another_thread_does() -> None:
+    seen = Seen()
+    made = reporter(seen, warnings=[])
+    with made._deliver_lock:
+        for number in range(PIECE + 1):
+            made.put(number)  # type: ignore[arg-type]
+        assert seen.calls == []
+    made.put(PIECE + 1)  # type: ignore[arg-type]
+    assert seen.calls == list(range(PIECE))
+    made.flush()
+    assert seen.calls == [*range(PIECE + 2), 5.0]
+
+
 def test_a_reader_gets_what_waits_at_once() -> None:
     seen = Seen()
     made = reporter(seen, warnings=[])
@@ -99,7 +112,8 @@ def test_an_observer_that_raises_is_reported_once_and_the_others_go_on() -> None
 def test_the_queue_is_bounded() -> None:
     seen = Seen()
     made = reporter(seen, warnings=[])
-    for number in range(MAX_WAITING + 3):
-        made.put(number)  # type: ignore[arg-type]
+    with made._deliver_lock:  # another thread delivers
+        for number in range(MAX_WAITING + 3):
+            made.put(number)  # type: ignore[arg-type]
     made.flush()
     assert seen.calls == [*range(3, MAX_WAITING + 3), 5.0]
