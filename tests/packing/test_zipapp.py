@@ -23,6 +23,7 @@ from tests.cli.support import KEY, PAID, free_port
 from tests.waiting import until
 
 Pyz = Callable[..., "subprocess.CompletedProcess[str]"]
+pytestmark = pytest.mark.processes
 posix = pytest.mark.skipif(os.name == "nt", reason="programs are shell scripts")
 
 
@@ -55,8 +56,6 @@ def test_threads_that_load_the_same_module_wait_for_each_other(archive: Path, tm
     )
     program = f"""
 import runpy, sys, threading
-
-pytestmark = pytest.mark.processes
 sys.path[:0] = [{str(tmp_path)!r}, {str(tmp_path / "slow.zip")!r}]
 sys.argv = ["teamclaude", "--version"]
 try:
