@@ -14,6 +14,8 @@ import pytest
 
 from tests.cli.parsers.shells import PROGRAM, Shell
 
+pytestmark = pytest.mark.processes
+
 NAMES = [
     *("alice@example.com", "bob (Acme Org)", "it's $HOME", "zoë `touch pwned`", "-dash", 'say "hi"!'),
     *("back\\slash", "~tilde", "a;b&c", "star*", "$(touch pwned)", "x:y=z", "line\nbreak"),

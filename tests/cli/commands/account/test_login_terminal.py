@@ -24,6 +24,7 @@ from tests.cli.support import accounts_in
 from tests.fakeapi.authserver import PROFILE_PATH, AuthServer
 
 pty = pytest.importorskip("pty")
+pytestmark = pytest.mark.processes
 
 ROOT = Path(__file__).resolve().parents[4]
 PATIENCE_S = 15.0

@@ -20,7 +20,10 @@ from tests.cli.support import ALICE, KEY, Ended, free_port
 from tests.proxy.lifecycle.manager import Manager
 from tests.waiting import until
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="servers are ended with signals")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(os.name == "nt", reason="servers are ended with signals"),
+]
 MESSAGE = {"model": "claude-opus-4-8", "messages": [{"role": "user", "content": "x"}], "max_tokens": 9}
 
 
