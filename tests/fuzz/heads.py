@@ -80,10 +80,23 @@ def request_heads(rng: FuzzRandom) -> None:
         assert_printable(refusal)
         return
     method, target, fields = _read_by_stdlib(block[:end].lstrip(b"\r\n"))
+    if head.series.scheme is not None:
+        target, fields = _in_origin_form(target, fields, head.minor)
     assert (method, target) == (head.method, head.target)
     assert fields == _stripped(head.headers)
     assert all(char not in part for pair in head.headers for part in pair for char in "\r\n\0")
     _forwarded(rng, head, framing)
+
+
+def _in_origin_form(url: str, fields: list[tuple[str, str]], minor: int) -> tuple[str, list[tuple[str, str]]]:
+    """Return the target, and the fields with the host, of a request whose target is a whole URL."""
+    rest = url.partition("://")[2]
+    at = next((at for at, char in enumerate(rest) if char in "/?"), len(rest))
+    host, path = rest[:at], rest[at:]
+    fields = [(name, host if name.lower() == "host" else value) for name, value in fields]
+    if minor == 0 and all(name.lower() != "host" for name, _ in fields):
+        fields.insert(0, ("Host", host))
+    return path if path.startswith("/") else f"/{path}", fields
 
 
 def _forwarded(rng: FuzzRandom, head: RequestHead, framing: Framing) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
+from contextlib import suppress
 from typing import Optional
 
-from ...errors import ForbiddenError, ProxyKeyNeededError, TeamClaudeError
-from ..http.head import RequestHead
+from ...errors import BadRequestError, ForbiddenError, ProxyKeyNeededError, TeamClaudeError
+from ..http.head import OTHER_URL, RequestHead
 from ..http.path_kinds import PathKind, Route, classify_opened, classify_path
 from ..messages.access import AccessPolicy, Caller
 from ..messages.roles import require_sender
+from ..messages.web_origin import DEFAULT_PORT, named_host
 from ..net.connections import AcceptedConnection
 
 __all__ = ["Peer", "TunnelPeer"]
@@ -22,14 +25,29 @@ class Peer:
     def __init__(self, accepted: AcceptedConnection, ip: str) -> None:
         self.ip = ip
         self.same_user = accepted.same_user
-        try:
-            self.local_ip = str(accepted.sock.getsockname()[0])
-        except OSError:  # the client is already disconnected
-            self.local_ip = ""
+        self._scheme = "https" if isinstance(accepted.sock, ssl.SSLSocket) else "http"
+        self.local_ip, self._local_port = "", 0
+        with suppress(OSError):  # the client is already disconnected
+            name = accepted.sock.getsockname()
+            self.local_ip, self._local_port = str(name[0]), name[1]
 
     def route_of(self, head: RequestHead, policy: AccessPolicy) -> Route:
-        """Return what kind of request it is."""
+        """Return what kind of request it is; of an unknown kind if its target is another server's."""
+        if head.series.scheme is not None and not self._is_target_ours(head, policy):
+            return Route(PathKind.UNKNOWN, head.target.partition("?")[0])
         return classify_path(head.method, head.target)
+
+    def _is_target_ours(self, head: RequestHead, policy: AccessPolicy) -> bool:
+        """Return whether the URL of a request line is one of this server, whatever key comes with it."""
+        scheme = head.series.scheme
+        try:
+            named = named_host(head)
+        except BadRequestError:
+            return False
+        if named is None or scheme != self._scheme:
+            return False
+        port = named.port or DEFAULT_PORT[scheme]
+        return port == self._local_port and policy.is_own_host(named, self.local_ip)
 
     def address_of(self, head: RequestHead, policy: AccessPolicy) -> str:
         """Return the address a request comes from, behind trusted proxies the caller's."""
@@ -39,6 +57,9 @@ class Peer:
         """Return who sends the request; raises what `AccessPolicy` raises."""
         if route.kind is PathKind.CONNECT:
             return policy.authorize_connect(head, self.ip, self.same_user)
+        is_unknown = route.kind is PathKind.UNKNOWN
+        if is_unknown and head.series.scheme is not None and not self._is_target_ours(head, policy):
+            raise BadRequestError(OTHER_URL)
         return policy.authorize(head, self.ip, self.same_user, self.local_ip)
 
     def may_connect(self, head: RequestHead, policy: AccessPolicy) -> bool:
@@ -80,5 +101,7 @@ class TunnelPeer(Peer):
             except ProxyKeyNeededError as error:  # 401 would make the client renew its own login
                 raise ForbiddenError("the key that opened this connection is no longer valid") from error
             self._policy = policy
+        if head.series.scheme == "http":  # RFC 9110 7.4: not over this connection
+            raise BadRequestError(OTHER_URL)
         spends = route.kind not in _OWN_LOGIN_KINDS
         return policy.authorize_inside(head, self._host, self._caller, spends)

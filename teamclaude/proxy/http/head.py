@@ -3,7 +3,8 @@
 Rules that hold in this file:
 
 1. A request head that is accepted is forwarded as it is.  One that two programs could read differently
-   (obs-fold, bare CR or LF, a space before the colon) is refused, never repaired.
+   (obs-fold, bare CR or LF, a space before the colon) is refused, never repaired.  A whole URL as target is
+   taken apart: into the path, and the Host that it names (RFC 9112 3.2.2); whose that is is decided later.
 2. The same holds for response heads, but what RFC 9112 asks of a client is accepted: folded lines (5.2) and
    whitespace before the colon (5.1) are cleaned before they are passed on.
 3. Linear time: no pattern below can backtrack over more than one line.
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_HEAD_BYTES",
+    "OTHER_URL",
     "TOKEN",
     "Head",
     "RequestHead",
@@ -49,6 +51,9 @@ _REQUEST_LINE = re.compile(rf"({_TCHAR}+) (/[!-~]*) HTTP/1\.([0-9])(?=\r\n)")
 _CONNECT_LINE = re.compile(
     r"(CONNECT) ((?:\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z._-]{1,255}):[0-9]{1,5}) HTTP/1\.([0-9])(?=\r\n)"
 )
+# RFC 9112 3.2.2: absolute-form = absolute-URI; what the authority is allowed to be is checked as the Host's.
+_URL = r"([Hh][Tt][Tt][Pp][Ss]?)://([!-\"$-.0->@-~]{1,255})((?:[/?][!-~]*)?)"
+_ABSOLUTE_LINE = re.compile(rf"({_TCHAR}+) {_URL} HTTP/1\.([0-9])(?=\r\n)")
 # One well-formed field line with at most one space around its value.
 _VISIBLE = r"[!-~\x80-\xff]"
 _FIELD = re.compile(rf"\n({_TCHAR}+): ?({_VISIBLE}(?:[\t -~\x80-\xff]*{_VISIBLE})?|)\r(?=\n)")
@@ -56,6 +61,11 @@ _FIELD = re.compile(rf"\n({_TCHAR}+): ?({_VISIBLE}(?:[\t -~\x80-\xff]*{_VISIBLE}
 _PROXY_HEADERS = ("PROXY TCP", "PROXY UNKNOWN")
 _CONTROL = re.compile(r"[\x00-\x08\n-\x1f\x7f]")
 _CONTENT_LENGTH = "content-length"
+
+OTHER_URL = (
+    "the request line names a whole URL of another server, as for a proxy of plain HTTP, which this is not: "
+    "lead the client here with ANTHROPIC_BASE_URL, or with HTTPS_PROXY in first-party mode (teamclaude env)"
+)
 _FOLD = re.compile(r"\r\n[ \t]+")
 
 
@@ -134,10 +144,11 @@ class Head:
 class HeadSeries:
     """Heads of one connection that differ only in the length of their body."""
 
-    __slots__ = ("memo",)
+    __slots__ = ("memo", "scheme")
 
     def __init__(self) -> None:
         self.memo: Any = None  # what was derived from one of them and holds for all
+        self.scheme: Optional[str] = None  # "http" or "https", if their targets are whole URLs
 
 
 class RequestHead(Head):
@@ -184,9 +195,24 @@ def parse_request_head(block: bytes | bytearray) -> RequestHead:
     if line is None or line[1] == "CONNECT":
         line = _CONNECT_LINE.match(text)
         if line is None:
-            _raise_request_line_error(text)
+            return _parse_absolute(text)
     fields = match_fields(text, line.end()) or parse_field_lines(text, line.end(), BadRequestError)
     return RequestHead(line[1], line[2], 0 if line[3] == "0" else 1, fields)
+
+
+def _parse_absolute(text: str) -> RequestHead:
+    """Parse a head whose target is a whole URL; raises BadRequestError, also for any other request line."""
+    line = _ABSOLUTE_LINE.match(text)
+    if line is None or line[1] == "CONNECT":
+        _raise_request_line_error(text)
+    fields = match_fields(text, line.end()) or parse_field_lines(text, line.end(), BadRequestError)
+    host, target, minor = line[3], line[4], 0 if line[5] == "0" else 1
+    fields = [(name, host if name.lower() == "host" else value) for name, value in fields]
+    if not minor and all(name.lower() != "host" for name, _ in fields):
+        fields.insert(0, ("Host", host))  # of HTTP/1.0 alone it may be missing
+    head = RequestHead(line[1], target if target[:1] == "/" else f"/{target}", minor, fields)
+    head.series.scheme = line[2].lower()
+    return head
 
 
 def match_fields(text: str, start: int) -> list[tuple[str, str]]:
@@ -261,10 +287,7 @@ def _raise_request_line_error(text: str) -> NoReturn:
     if not version.startswith("HTTP/1."):
         raise BadRequestError("the HTTP version is not 1.0 or 1.1")
     if target[:8].lower().startswith(("http://", "https://")):
-        raise BadRequestError(
-            "the request line names a whole URL, as for a proxy of plain HTTP, which this is not: lead the "
-            "client here with ANTHROPIC_BASE_URL, or with HTTPS_PROXY in first-party mode (teamclaude env)"
-        )
+        raise BadRequestError(OTHER_URL)
     if not target.startswith("/"):
         raise BadRequestError("the request target does not start with '/'")
     if not target.isascii():

@@ -152,7 +152,7 @@ class AccessPolicy:
 
     def accepts_name(self, name: str) -> bool:
         """Return whether rule 1 lets a request without a key name this host, which is no IP address."""
-        return self._is_own_host(Authority(name.lower().rstrip("."), None, False), "")
+        return self.is_own_host(Authority(name.lower().rstrip("."), None, False), "")
 
     def is_own_process(self, head: RequestHead, peer_ip: str, same_user: Callable[[], bool | None]) -> bool:
         """Return whether the request comes from a process of our own user: never if it was forwarded."""
@@ -160,7 +160,7 @@ class AccessPolicy:
 
     def _check_host(self, host: Authority | None, local_ip: str) -> None:
         """Raise MisdirectedRequestError by rule 1."""
-        if host is not None and not self._is_own_host(host, local_ip):
+        if host is not None and not self.is_own_host(host, local_ip):
             raise MisdirectedRequestError(
                 f"'{host.host[:80]}' is not a name of this proxy; if it should be, add it to "
                 "proxy.allowedHosts, or send the key"
@@ -217,7 +217,8 @@ class AccessPolicy:
         """Return whether a credential field's value is one of our own keys, whatever its scheme."""
         return self.keys.is_own(value)
 
-    def _is_own_host(self, host: Authority, local_ip: str) -> bool:
+    def is_own_host(self, host: Authority, local_ip: str) -> bool:
+        """Return whether rule 1 lets a request without a key name this host."""
         name = host.host
         if host.loopback or name in self._host_names or name.endswith(self._host_suffixes):
             return True

@@ -124,10 +124,13 @@ def test_a_tunnel_inside_of_the_tunnel_is_refused(forward: Build, opened: Open) 
     assert client.rest() == (b"", "fin")
 
 
-def test_absolute_form_inside_is_refused(forward: Build, opened: Open) -> None:
+@pytest.mark.parametrize(
+    ("url", "status"), [(f"https://{API}", 200), ("https://evil.example", 421), (f"http://{API}", 400)]
+)
+def test_a_whole_url_inside_must_be_the_tunnel_s(forward: Build, opened: Open, url: str, status: int) -> None:
     client = opened(forward("a"))
-    client.send(f"GET https://{API}/v1/models HTTP/1.1\r\nHost: {API}\r\n\r\n".encode())
-    assert client.answer().error() == (400, "invalid_request_error")
+    client.send(f"GET {url}/v1/models HTTP/1.1\r\nHost: {API}\r\n\r\n".encode())
+    assert client.answer().status == status
 
 
 def test_http_1_0_inside(forward: Build, opened: Open) -> None:

@@ -75,6 +75,25 @@ def test_an_undecodable_percent_encoding_is_passed_as_it_is():
     assert parse_request_head(request(start="GET /v1/%zz%ff%?%= HTTP/1.1")).target == "/v1/%zz%ff%?%="
 
 
+@pytest.mark.parametrize(
+    ("url", "host", "target", "scheme"),
+    [
+        ("http://a:1/v1/x?y", "a:1", "/v1/x?y", "http"),
+        ("HTTPS://[::1]:443", "[::1]:443", "/", "https"),
+        ("http://a?y=/z", "a", "/?y=/z", "http"),
+        ("http://u@a/?", "u@a", "/?", "http"),
+    ],
+)
+def test_a_whole_url_as_target_names_path_and_host(url, host, target, scheme):
+    head = parse_request_head(request("Host: b", "c: d", start=f"GET {url} HTTP/1.1"))
+    assert (head.target, head.series.scheme) == (target, scheme)
+    assert head.headers == [("Host", host), ("c", "d")]
+    assert parse_request_head(request("c: d", start=f"GET {url} HTTP/1.1")).headers == [("c", "d")]
+    old = parse_request_head(request("c: d", start=f"GET {url} HTTP/1.0"))
+    assert old.headers == [("Host", host), ("c", "d")]
+    assert parse_request_head(request("c: d")).series.scheme is None
+
+
 def test_one_empty_line_before_a_request_is_ignored():
     assert parse_request_head(b"\r\n" + request("a: b")).headers == [("a", "b")]
     with pytest.raises(BadRequestError):
@@ -129,8 +148,9 @@ def test_connect_takes_a_host_and_a_port(target):
         ("GET /a b HTTP/1.1", "request line"),
         (" GET / HTTP/1.1", "request line"),
         ("G@T / HTTP/1.1", "method"),
-        ("GET http://a/v1/messages HTTP/1.1", "lead the client here with ANTHROPIC_BASE_URL"),
-        ("GET HTTPS://a/ HTTP/1.1", "HTTPS_PROXY in first-party mode"),
+        ("GET http:///v1/messages HTTP/1.1", "lead the client here with ANTHROPIC_BASE_URL"),
+        ("GET HTTPS://a#b HTTP/1.1", "HTTPS_PROXY in first-party mode"),
+        ("GET http://a HTTP/2.0", "version"),
         ("GET v1/messages HTTP/1.1", "'/'"),
         ("GET v1 HTTP/1.1", "'/'"),
         ("OPTIONS * HTTP/1.1", "'/'"),
