@@ -149,7 +149,7 @@ class Fleet:
         if home is None:
             return self._admit_by_choice(request, conversation, now, waited)
         if home.inflight and not has_slot(self.policy, self.rules, home, now, waited):
-            return Wait(decision_to_stay(home, now), now + (self.rules.slot_wait - waited), home.key)
+            return Wait(decision_to_stay(home, now), now + (self.rules.slot_wait - waited), home.key, True)
         return self.continue_at(home, binding, request, now)
 
     def continue_at(self, home: Account, binding: Binding, request: RoutingRequest, now: float) -> Lease:

@@ -10,11 +10,15 @@ from __future__ import annotations
 from typing import Optional
 
 from .choice import FleetReader, has_slot
+from .quota.rules import Rules
 from .state.account import Account
 from .state.conversations import Binding
-from .state.decision import Decision, Reason, RoutingRequest
+from .state.decision import Decision, Reason, RoutingRequest, Wait
+from .state.waiter import Quiet, Waiter
 
-__all__ = ["decision_to_stay", "home_to_stay"]
+__all__ = ["STAYING", "decision_to_stay", "home_to_stay", "leaves_none", "quiet_of", "recent_until"]
+
+STAYING = (Reason.KEPT, Reason.THREAD)
 
 
 def home_to_stay(
@@ -46,3 +50,39 @@ def decision_to_stay(home: Account, now: float) -> Decision:
     """Return the decision for a conversation that stays."""
     made = (home.key, Reason.KEPT, "", (), home.key, None, now)
     return tuple.__new__(Decision, made)  # as values.py says
+
+
+def recent_until(binding: Binding, rules: Rules) -> float:
+    """Return how long the conversation stays if nobody goes on with it (epoch seconds)."""
+    return binding.last_used + min(rules.cache_affinity_window_sec, rules.binding_evict_sec)
+
+
+def quiet_of(fleet: FleetReader, waiter: Waiter, wait: Wait, due_at: float) -> Optional[Quiet]:
+    """Return what makes the waiter quiet; a policy may move it, and a pin apply again, at any moment."""
+    conversation = waiter.conversation
+    may_move = fleet.policy.moves_warm or fleet.pins or fleet.user_rules.project_pins
+    if wait.account is None or conversation is None or wait.decision.reason not in STAYING or may_move:
+        return None
+    binding = fleet.bindings.get(conversation)
+    if binding is None:
+        return None
+    until = min(due_at, waiter.since + fleet.rules.slot_wait, recent_until(binding, fleet.rules))
+    return Quiet(until, conversation, (wait.account, waiter.request.constraints))
+
+
+def leaves_none(
+    fleet: FleetReader, waiter: Waiter, before: Optional[Quiet], account: str, now: float
+) -> bool:
+    """Return whether its attempt shows that the account has no slot for others like the waiter.
+
+    It was quiet `before`, has got the last slot, and the account can still serve; or it found none.
+    """
+    lease, quiet = waiter.lease, waiter.quiet
+    if lease is None:
+        return quiet is not None and quiet.group[0] == account and now < quiet.until
+    home = fleet.accounts.get(account)
+    if before is None or lease.account != account or lease.decision.reason not in STAYING or home is None:
+        return False
+    free = home.inflight < fleet.policy.inflight_limit(fleet.rules, home, now)
+    scope = lease.request.scope if home.scoped_refusals else None
+    return not free and home.block(lease.request.model, fleet.rules, now, scope) is None

@@ -16,7 +16,8 @@ Rules that hold in this file:
 5. Nor are conversations that can do nothing but wait for a slot where their cache is (`Quiet`): while
    another account changes, and once one of them with the same constraints got the last one in the same walk,
    or none.  They are filed by account (state/waiter_groups.py).
-   With 49 waiters on three accounts a response cost 17 attempts, and now takes none (`_serve_quiet`).
+   With 49 waiters on three accounts a response cost 17 attempts, and now takes none (`_serve_quiet`).  A
+   request that comes and only lacks a slot stands in line there; it is filed when others are, or for a walk.
 6. Who is due next, and who is hopeless, is asked of those alone that the last walk looked at one by one, and
    of those that came since (`_apart`).  All others it held at the gate together: they are tried again at the
    same time, and their limits end later.
@@ -35,12 +36,12 @@ from .shared_choice import SharedChoices
 from .state.decision import NEVER, Lease, Reason, RoutingRequest, Wait
 from .state.gate_queue import RECHECK_SEC
 from .state.places import KEEPS_PLACE
-from .state.waiter import NO_WAIT, Alike, Quiet, Waiter, WaitLimits
+from .state.waiter import NO_WAIT, Alike, Waiter, WaitLimits
 from .state.waiter_groups import PLACE, WaiterGroups
+from .staying import STAYING, leaves_none, quiet_of, recent_until
 
 __all__ = ["NO_WAIT", "WaitLimits", "WaitQueue", "Waiter"]
 
-_STAYING = (Reason.KEPT, Reason.THREAD)
 TELL_AGAIN_SEC = 60.0  # until words are renewed
 MOST_ALIKE = 1000  # that are remembered
 MARGIN_SEC = 1.0  # before a waiter's budget ends it is looked at itself
@@ -90,6 +91,7 @@ class WaitQueue:
         """
         served: list[Waiter] = []
         if changed is None or not self._serve_quiet(changed, now, served):
+            self._file_lines()
             served += self._serve_by_walk(changed, now)
         return served
 
@@ -128,7 +130,7 @@ class WaitQueue:
                 tried.append(waiter)
                 if waiter.lease is None:
                     apart.append(waiter)
-                if changed is not None and self._leaves_none(waiter, quiet, changed, now):
+                if changed is not None and leaves_none(self._fleet, waiter, quiet, changed, now):
                     self._groups.mark_full(waiter)
                     if self._groups.leaves_out_rest(walk, waiter):
                         apart += walk[number:]
@@ -272,44 +274,11 @@ class WaitQueue:
         self._tried_at, due_at = now, waiter.due_at()
         if due_at < self._none_due_until:
             self._none_due_until = due_at
-        waiter.quiet = None if wait.account is None else self._quiet_of(waiter, wait, due_at)
-
-    def _quiet_of(self, waiter: Waiter, wait: Wait, due_at: float) -> Optional[Quiet]:
-        """Return what makes the waiter quiet; a policy may move it, and a pin apply again, at any moment."""
-        fleet, conversation = self._fleet, waiter.conversation
-        may_move = fleet.policy.moves_warm or fleet.pins or fleet.user_rules.project_pins
-        if conversation is None or wait.decision.reason not in _STAYING or may_move:
-            return None
-        binding, rules = fleet.bindings.get(conversation), fleet.rules
-        if binding is None:
-            return None
-        recent = binding.last_used + min(rules.cache_affinity_window_sec, rules.binding_evict_sec)
-        until = min(due_at, waiter.since + rules.slot_wait, recent)
-        return Quiet(until, conversation, (wait.account or "", waiter.request.constraints))
-
-    def _leaves_none(self, waiter: Waiter, before: Optional[Quiet], account: str, now: float) -> bool:
-        """Return whether this attempt shows that the account has no slot for others like the waiter.
-
-        It was quiet `before`, has got the last slot, and the account can still serve; or it found none.
-        """
-        lease, quiet, fleet = waiter.lease, waiter.quiet, self._fleet
-        if lease is None:
-            return quiet is not None and quiet.group[0] == account and now < quiet.until
-        home = fleet.accounts.get(account)
-        if (
-            before is None
-            or lease.account != account
-            or lease.decision.reason not in _STAYING
-            or home is None
-        ):
-            return False
-        has_slot = home.inflight < fleet.policy.inflight_limit(fleet.rules, home, now)
-        scope = lease.request.scope if home.scoped_refusals else None
-        return not has_slot and home.block(lease.request.model, fleet.rules, now, scope) is None
+        waiter.quiet = quiet_of(self._fleet, waiter, wait, due_at)
 
     def _waits_for_other_account(self, waiter: Waiter, changed: str, now: float) -> bool:
         """Return whether it waits for a slot where its cache is, and not so long that it takes another."""
-        if waiter.account in (None, changed) or waiter.reason not in _STAYING:
+        if waiter.account in (None, changed) or waiter.reason not in STAYING:
             return False
         return now - waiter.since < self._slot_wait_sec(waiter.request) and not waiter.is_due(now)
 
@@ -336,20 +305,40 @@ class WaitQueue:
                 places = self._fleet.gate_queue.places
                 waiter.place = places.since(request.conversation, waiter.since, now)
 
-    def add(self, waiter: Waiter) -> None:
-        """Queue a waiter that has entered and got no lease."""
+    def add(self, waiter: Waiter, now: float = -NEVER, refused: Optional[Wait] = None) -> None:
+        """Queue a waiter that has entered and got no lease, or was `refused` just now without being tried."""
         self._number += 1
         waiter.number = self._number
         self.waiters.append(waiter)
         if self._known_apart is not None:
             self._known_apart.append(waiter)
-        self._groups.add(waiter)
+        if refused is None:
+            self._file_lines()
+            self._groups.add(waiter)
+        elif refused.stays:
+            binding, self._tried_at = self._fleet.bindings[waiter.conversation or ""], now
+            until = min(refused.until, waiter.changes_at, recent_until(binding, self._fleet.rules))
+            if until < self._none_due_until:
+                self._none_due_until = until
+            self._groups.add_to_line(waiter, binding.account, until)
+        else:
+            self.wait_for(waiter, refused, now)
+            self._file_lines()
+            self._groups.add(waiter)
+
+    def _file_lines(self) -> None:
+        """File those in line like all others: before a walk, and before anybody behind them is filed."""
+        for waiter in self._groups.take_lines():
+            if waiter.wait is not None:
+                waiter.quiet = quiet_of(self._fleet, waiter, waiter.wait, waiter.due_at())
+            self._groups.add(waiter)
 
     # --- those who leave ----------------------------------------------------------------------
 
     def leave(self, waiter: Waiter, now: float) -> None:
         """Take out a waiter that gives up, or was served already; its conversation keeps its place."""
         if waiter in self.waiters:
+            self._file_lines()
             self.waiters.remove(waiter)
             self._groups.remove(waiter)
             if self._known_apart is not None and waiter in self._known_apart:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import Any
 
 import pytest
 
+from teamclaude.routing import wait_queue
 from teamclaude.routing.policies.registry import POLICIES
 from teamclaude.routing.state.account import AccountSpec, ScopedRefusal
 from teamclaude.routing.state.decision import Lease, RoutingRequest
@@ -177,21 +179,6 @@ def test_a_conversation_that_was_sent_away_and_comes_back_keeps_its_place(make_p
     assert served[0] is (again if life else second)
 
 
-@only("price")
-def test_who_gives_up_after_a_long_wait_keeps_the_place(make_pool):
-    pool = make_pool("a")
-    pool.quota("a", "5h", 1.0, 5 * HOUR, "rejected")
-    queue, began = WaitQueue(pool.fleet), pool.now
-    waiters = [stand(queue, RoutingRequest(name), pool.now, WaitLimits(6 * HOUR)) for name in ("s", "t")]
-    pool.wait(3 * HOUR)  # longer than a place is kept; nothing has happened, so nobody was tried
-    places = pool.fleet.gate_queue.places
-    queue.leave(waiters[0], pool.now)
-    assert list(queue.waiters) == waiters[1:]
-    assert [places.since(name, pool.now, pool.now) for name in ("s", "t")] == [began, pool.now]
-    queue.record_places(pool.now)
-    assert places.since("t", pool.now, pool.now) == began
-
-
 # --- waiters that only a slot where their cache is can serve (rule 5) ---------------------------------
 
 
@@ -208,12 +195,20 @@ def attempts(pool):
     return tried
 
 
-def crowd_at(pool, queue, name, **more):
+def stand_in_line(queue, request, now, limits, pool):
+    """Queue a request that only lacks a slot as `Router.acquire_now` does it."""
+    waiter = Waiter(request, limits, now)
+    waiter.wait = pool.fleet.admit(request, now)
+    queue.add(waiter, now, waiter.wait)
+    return waiter
+
+
+def crowd_at(pool, queue, name, enter=stand, **more):
     """Fill the slots of an account, and let five more requests wait there; return the leases and waiters."""
     pool[name].proven = True
     leases = [pool.fleet.admit(RoutingRequest(f"{name}{n}", pin=name), pool.now) for n in range(5)]
     return leases, [
-        stand(queue, RoutingRequest(f"{name}{n}", **more), pool.now, WaitLimits(HOUR)) for n in range(5)
+        enter(queue, RoutingRequest(f"{name}{n}", **more), pool.now, WaitLimits(HOUR)) for n in range(5)
     ]
 
 
@@ -272,16 +267,65 @@ def test_a_known_project_costs_no_attempts_where_none_is_pinned(make_pool):
 
 
 @only(*KEEPING)
+def test_those_in_line_and_others_are_served_in_the_order_they_came(make_pool):
+    pool = make_pool("a", "b")
+    queue = WaitQueue(pool.fleet)
+    line_up: Any = partial(stand_in_line, pool=pool)
+    queue.serve(pool.now, "b")  # from now on is known who waits for what
+    leases, at_a = crowd_at(pool, queue, "a", line_up)
+    queue.leave(at_a.pop(1), pool.now)
+    for number, enter in enumerate((stand, line_up, stand, line_up)):
+        at_a.append(enter(queue, RoutingRequest(f"a{number}", hold_sec=HOUR), pool.now, WaitLimits(HOUR)))
+    for waiter in at_a:
+        pool.fleet.settle_lease(leases.pop(0), pool.now)
+        assert queue.serve(pool.now, "a") == [waiter]
+        leases.append(waiter.lease)
+    assert not queue.waiters
+
+
+@only(*KEEPING)
+def test_who_stands_in_line_costs_no_attempt_once_the_queue_was_walked(make_pool):
+    pool = make_pool("a", "b")
+    queue = WaitQueue(pool.fleet)
+    leases, waiters = crowd_at(pool, queue, "a", partial(stand_in_line, pool=pool))
+    assert queue.serve(pool.now, "b") == []
+    waiters += [
+        stand_in_line(queue, RoutingRequest(f"a{n}"), pool.now, WaitLimits(HOUR), pool) for n in (1, 2)
+    ]
+    tried = attempts(pool)
+    for served in waiters[:5], waiters[5:]:
+        for lease in leases:
+            pool.fleet.settle_lease(lease, pool.now)
+        assert queue.serve(pool.now, "a") == served
+        leases = [waiter.lease for waiter in served]
+    assert tried == []
+
+
+@only(*KEEPING)
+def test_who_has_stood_in_line_for_long_is_tried_when_another_account_changes(make_pool):
+    pool = make_pool("a", "b")
+    queue = WaitQueue(pool.fleet)
+    queue.serve(pool.now, "b")
+    _, waiters = crowd_at(pool, queue, "a", partial(stand_in_line, pool=pool))
+    tried = attempts(pool)
+    assert (queue.serve(pool.now, "b"), tried) == ([], [])
+    pool.wait(pool.fleet.rules.slot_wait)
+    queue.serve(pool.now, "b")
+    assert tried == [waiter.conversation for waiter in waiters]
+
+
+@only(*KEEPING)
+@pytest.mark.parametrize("in_line", [False, True])
 @pytest.mark.parametrize(
     "what", ["other constraints", "moved", "nobody knows what changed", "time", "a project is pinned"]
 )
-def test_what_may_be_served_otherwise_is_tried_itself(make_pool, what):
+def test_what_may_be_served_otherwise_is_tried_itself(make_pool, what, in_line):
     pool = make_pool("a", "b")
     pool["b"].proven = True
     queue = WaitQueue(pool.fleet)
     if what == "a project is pinned":
         pool.fleet.user_rules.pin("/work/x", "b")
-    _, waiters = crowd_at(pool, queue, "a")
+    _, waiters = crowd_at(pool, queue, "a", partial(stand_in_line, pool=pool) if in_line else stand)
     changed = None if what == "nobody knows what changed" else "a"
     if what == "other constraints":
         queue.leave(waiters[4], pool.now)
@@ -299,13 +343,17 @@ def test_what_may_be_served_otherwise_is_tried_itself(make_pool, what):
 @pytest.mark.parametrize("seed", range(2))
 def test_nothing_is_decided_in_another_way_than_by_trying_all(make_pool, monkeypatch, seed):
     as_it_is = trace_of(make_pool, seed)
-    monkeypatch.setattr(WaitQueue, "_quiet_of", lambda self, waiter, wait, due_at: None)
+    assert as_it_is == trace_of(make_pool, seed, in_line=True)
+    monkeypatch.setattr(wait_queue, "quiet_of", lambda *known: None)
     assert as_it_is == trace_of(make_pool, seed)
     assert sum(line.startswith("served") for line in as_it_is) > 60
 
 
-def trace_of(make_pool, seed):
-    """Return what happens to a crowd on three accounts: who waits, who is served when, and where."""
+def trace_of(make_pool, seed, in_line=False):
+    """Return what happens to a crowd on three accounts: who waits, who is served when, and where.
+
+    `in_line`: each is queued as `Router.acquire_now` does it, and so stands in line if it only lacks a slot.
+    """
     draw, pool = random.Random(seed), make_pool("a", "b", "c")
     queue, leases, lines = WaitQueue(pool.fleet), [], []
 
@@ -320,10 +368,19 @@ def trace_of(make_pool, seed):
         model = draw.choice(["claude-opus-4-8", "claude-opus-4-8", "claude-haiku-4-5"])
         if len(leases) < 12 or (draw.random() < 0.5 and len(queue.waiters) < 25):
             waiter = Waiter(RoutingRequest(f"s{draw.randrange(24)}", model=model), WaitLimits(HOUR), pool.now)
-            note(queue.enter(waiter, pool.now))
+            refused = None
+            if in_line:
+                note(queue.serve_due(pool.now))
+                found = pool.fleet.admit(waiter.request, pool.now)
+                if isinstance(found, Lease):
+                    waiter.lease = found
+                else:
+                    waiter.wait = refused = found
+            else:
+                note(queue.enter(waiter, pool.now))
             note([waiter] if waiter.lease else [])
             if waiter.lease is None:
-                queue.add(waiter)
+                queue.add(waiter, pool.now, refused)
                 lines.append(f"{waiter.request.session} waits: {waiter.wait and waiter.wait.decision.reason}")
             continue
         lease = leases.pop(draw.randrange(len(leases)))

@@ -26,7 +26,7 @@ from ...routing.persistence import dump_state
 from ...routing.quota.usage import NO_USAGE, Usage
 from ...routing.quota.windows import QuotaReading
 from ...routing.response_kinds import UNSERVED_FROM, ResponseKind
-from ...routing.state.decision import Lease, RoutingRequest
+from ...routing.state.decision import Lease, RoutingRequest, Wait
 from ...routing.view import snapshot_of
 from ...routing.wait_queue import NO_WAIT, Waiter, WaitLimits, WaitQueue
 from ...snapshot import Snapshot, TokenView
@@ -137,17 +137,16 @@ class Router:
                 return None
             self.check_draining()
             waiter = QueuedRequest(request, limits, now)
-            waiter.is_brief = True
-            queue.wait_for(waiter, found, now)
-            self._add(waiter, now)
+            waiter.wait, waiter.is_brief = found, True
+            self._add(waiter, now, found)
             return waiter
 
-    def _add(self, waiter: QueuedRequest, now: float) -> None:
+    def _add(self, waiter: QueuedRequest, now: float, refused: Optional[Wait] = None) -> None:
         waiting = len(self._queue.waiters)
         if waiting >= self._max_held:
             raise queue_full_error(waiting, expected_account(self._fleet, waiter, now), now, self._jitter())
         waiter.wake_up = WakeUp()
-        self._queue.add(waiter)
+        self._queue.add(waiter, now, refused)
         self._sleeping[waiter] = waiter
 
     def _try_enter(self, request: RoutingRequest, limits: WaitLimits, now: float) -> QueuedRequest:

@@ -330,7 +330,7 @@ class EventLoop:
 
     def _end_turn(self, state: LoopState, now: float) -> None:
         """Run what was deferred to the end of the turn, and resume those that were woken."""
-        deferred, woken = state.deferred, state.woken
+        deferred, woken, state.batching = state.deferred, state.woken, False  # nothing is put off again
         while deferred or woken:
             for task in deferred:  # grows meanwhile
                 try:  # as `_step`: 2 % of the time of a request under load

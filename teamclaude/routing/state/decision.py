@@ -256,6 +256,7 @@ class Wait(NamedTuple):
     decision: Decision
     until: float = NEVER
     account: Optional[str] = None  # waiting for a slot of this account
+    stays: bool = False  # for nothing else: its conversation simply stays there (staying.py)
 
     @property
     def is_same_for_all(self) -> bool:

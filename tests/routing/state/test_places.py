@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 from teamclaude.routing.quota.lenient_json import LenientObject
+from teamclaude.routing.state.decision import RoutingRequest
 from teamclaude.routing.state.places import MAX_PLACES, Places
+from teamclaude.routing.wait_queue import Waiter, WaitLimits, WaitQueue
 
 HOUR = 3600.0
 
@@ -103,3 +105,20 @@ def test_one_that_is_kept_may_be_served_or_saved():
     assert rows == [{"conversation": "s", "since": 900.0, "tried": 5000.0}]
     again.restore(LenientObject({"places": rows}, "state", []).rows("places"))
     assert again.since("s", 6000.0, 6000.0) == 900.0
+
+
+def test_who_gives_up_after_a_long_wait_keeps_the_place(make_pool):
+    pool = make_pool("a")
+    pool.quota("a", "5h", 1.0, 5 * HOUR, "rejected")
+    queue, began = WaitQueue(pool.fleet), pool.now
+    waiters = [Waiter(RoutingRequest(name), WaitLimits(6 * HOUR), pool.now) for name in ("s", "t")]
+    for waiter in waiters:
+        queue.enter(waiter, pool.now)
+        queue.add(waiter)
+    pool.wait(3 * HOUR)  # longer than a place is kept; nothing has happened, so nobody was tried
+    places = pool.fleet.gate_queue.places
+    queue.leave(waiters[0], pool.now)
+    assert list(queue.waiters) == waiters[1:]
+    assert [places.since(name, pool.now, pool.now) for name in ("s", "t")] == [began, pool.now]
+    queue.record_places(pool.now)
+    assert places.since("t", pool.now, pool.now) == began
