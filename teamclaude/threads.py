@@ -68,7 +68,8 @@ class ShortTurns:
 
     By default that takes 5 ms, and the event loop gives it up with every system call: beside a Deck that
     computes for 15 ms it made three of them.  200 streams of 50 events/s with a Deck and three pages: added
-    p99 10 ms, with this 1.6 ms.  For all threads and always it would cost a small request under load 10 %.
+    p99 10 ms, with this 1.6 ms; as before where other programs take all processors.  For all threads and
+    always it would cost a small request under load 10 %.
     """
 
     def __init__(self) -> None:
