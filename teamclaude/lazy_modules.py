@@ -1,4 +1,4 @@
-"""Modules of the standard library that use OpenSSL; each is imported once something of it is used.
+"""Modules that are imported once something of them is used, and those that use OpenSSL.
 
 OpenSSL takes 4 MB and 8 ms; a server needs it for its first request at the earliest.  The thread that uses a
 module imports it, and gets the ImportError: this Python has no OpenSSL, or no descriptor is free to load it.

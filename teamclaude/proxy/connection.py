@@ -25,13 +25,11 @@ from ..errors import (
     TeamClaudeError,
     UpstreamLostError,
 )
+from ..lazy_modules import LazyModule
 from .answers.endpoint_types import EndpointReply, EventStream
 from .connect.peer import Peer, TunnelPeer
 from .endpoint_call import EndpointCall, send_stream
 from .forwarding.context import RequestContext
-from .forwarding.early_upload import EarlyRequest, may_send_early, receive_body
-from .forwarding.forwarder import Forwarder
-from .forwarding.passthrough import pass_through, pass_websocket
 from .forwarding.routing_request import request_of_head, routing_request_of
 from .http.framing import BodyKind, Framing, asks_for_websocket, expects_100, request_framing
 from .http.head import RequestHead
@@ -51,6 +49,10 @@ from .runtime import Runtime
 
 if TYPE_CHECKING:
     from .connect.handshake import TlsSocket
+    from .forwarding import early_upload, forwarder, passthrough
+else:  # loaded by `ProxyServer.start`, or by the first request: the server's first answer does without
+    _names = ("early_upload", "forwarder", "passthrough")
+    early_upload, forwarder, passthrough = (LazyModule(f"{__package__}.forwarding.{n}") for n in _names)
 
 __all__ = ["ConnectionHandler"]
 
@@ -184,13 +186,13 @@ class ConnectionHandler(ConnectionDriver):
     ) -> RequestCoroutine[None]:
         early = self._receive_body(exchange, framing, log, context)
         if not exchange.memo.is_plain and _is_websocket(exchange):
-            return _single_step(partial(pass_websocket, context, exchange, self.client, log))
+            return _single_step(partial(passthrough.pass_websocket, context, exchange, self.client, log))
         if exchange.route.kind in _CLIENT_LOGIN_KINDS:
-            return _single_step(partial(pass_through, context, exchange, self.client, log))
+            return _single_step(partial(passthrough.pass_through, context, exchange, self.client, log))
         if early is None:
             exchange.routing_request = routing_request_of(exchange, context)
         self.wait_in_loop = exchange.facts.stream is True
-        return Forwarder(context, exchange, self.client, log, early).forward()
+        return forwarder.Forwarder(context, exchange, self.client, log, early).forward()
 
     def _check_request(self, exchange: Exchange) -> Framing:
         """Check what precedes the body: where the request ends, who sends it, where it goes."""
@@ -209,7 +211,7 @@ class ConnectionHandler(ConnectionDriver):
 
     def _receive_body(
         self, exchange: Exchange, framing: Framing, log: Optional[RequestRecord], context: RequestContext
-    ) -> Optional[EarlyRequest]:
+    ) -> Optional[early_upload.EarlyRequest]:
         body = self.client.whole_body
         if body and len(body) <= SMALL_BODY_BYTES and exchange.memo.is_plain:
             # It came with its head: there is nothing to wait for, to limit or to reserve.  `_wait_for_body`
@@ -225,12 +227,12 @@ class ConnectionHandler(ConnectionDriver):
 
     def _wait_for_body(
         self, exchange: Exchange, framing: Framing, context: RequestContext
-    ) -> Optional[EarlyRequest]:
+    ) -> Optional[early_upload.EarlyRequest]:
         early, limit, upload = None, context.config.proxy.max_body_mib, exchange.route.upload_mib
         if framing.length > SMALL_BODY_BYTES or framing.kind is BodyKind.CHUNKED:
             exchange.body_room = self._runtime.body_limiter.reservation()
-        if exchange.body_room is not None and may_send_early(exchange, framing, limit << 20):
-            early = receive_body(exchange, framing.length, self.client, context)
+        if exchange.body_room is not None and early_upload.may_send_early(exchange, framing, limit << 20):
+            early = early_upload.receive_body(exchange, framing.length, self.client, context)
             exchange.body_read, self.use_loop_next = True, False
         else:
             spool = self._runtime.spool if upload else None
@@ -320,10 +322,8 @@ class ConnectionHandler(ConnectionDriver):
             return self._handle_error(exchange, error)
 
     def _connect(self, exchange: Exchange) -> bool:
-        from .connect.target import connect_target  # as in `ForwardProxy`
-
         config, head = self._runtime.context.config, exchange.head
-        target = connect_target(head, config.proxy)
+        target = self._runtime.forward_proxy.target_of(head, config)
         if self._tls is not None:
             raise BadRequestError("a tunnel inside of a tunnel is not served")
         exchange.caller = self._authorize(exchange)

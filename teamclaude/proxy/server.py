@@ -174,6 +174,8 @@ class ProxyServer:
             self._observed.restore(self._state_file.claim(self._saver.name, state))
         for listener in self._listeners:
             listener.start()
+        from .forwarding import early_upload, forwarder, passthrough  # noqa: F401 - the first request needs it
+
         self.succession.serving()
         self._saver.start()
         add_history(self._reporter, self._runtime)

@@ -88,6 +88,12 @@ class ForwardProxy:
         if config.proxy.forward and self._certificates is not None:
             self._certificates.check()
 
+    def target_of(self, head: RequestHead, config: Config) -> ConnectTarget:
+        """Return where a CONNECT leads; raises what `connect_target` raises."""
+        from .target import connect_target
+
+        return connect_target(head, config.proxy)
+
     def warn_refused(self, head: RequestHead, error: Exception) -> None:
         """Say that a CONNECT was refused, at most once in WARN_EVERY_SEC.
 

@@ -51,6 +51,47 @@ UNUSED = (
     "urllib.request",
 )
 
+# What is not loaded until connections are accepted, beside those: the first answer does without.
+LATER = (
+    "sqlite3",
+    "teamclaude.deck.sources.reader",
+    "teamclaude.dial.socks5",
+    "teamclaude.history.writer",
+    "teamclaude.proxy.balancer.header_reader",
+    "teamclaude.proxy.connect.handshake",
+    "teamclaude.proxy.forwarding.forwarder",
+    "teamclaude.proxy.reporting.history_feed",
+    "teamclaude.proxy.restart.handover",
+)
+# A ceiling for the modules of this package at that time; lower it when there are fewer.
+MOST = 265
+UNTIL_IT_ACCEPTS = """
+import os, sys
+from teamclaude.proxy.listener import Listener
+
+def start(listener):
+    print(*sys.modules)
+    sys.stdout.flush()
+    os._exit(0)
+
+Listener.start = start
+from teamclaude.cli import main
+main(["server", "--headless"])
+"""
+
+
+def test_a_server_accepts_connections_before_it_loads_what_the_first_answer_does_without(
+    config: Callable[..., Path],
+) -> None:
+    config(ALICE, port=free_port())
+    command = [sys.executable, "-S", "-c", UNTIL_IT_ACCEPTS]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    loaded = set(ended.stdout.split())
+    assert "teamclaude.proxy.listener" in loaded, ended.stderr
+    assert sorted(loaded & {*UNUSED, *LATER}) == []
+    own = sorted(name for name in loaded if name.startswith("teamclaude"))
+    assert len(own) <= MOST, own
+
 
 def test_an_idle_server_loads_only_what_it_uses(config: Callable[..., Path]) -> None:
     file = config(ALICE, port=free_port())
