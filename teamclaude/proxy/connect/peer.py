@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ssl
 from contextlib import suppress
 from typing import Optional
 
+from ...dial.tls_sockets import is_tls
 from ...errors import BadRequestError, ForbiddenError, ProxyKeyNeededError, TeamClaudeError
 from ..http.head import OTHER_URL, RequestHead
 from ..http.path_kinds import PathKind, Route, classify_opened, classify_path
@@ -25,7 +25,7 @@ class Peer:
     def __init__(self, accepted: AcceptedConnection, ip: str) -> None:
         self.ip = ip
         self.same_user = accepted.same_user
-        self._scheme = "https" if isinstance(accepted.sock, ssl.SSLSocket) else "http"
+        self._scheme = "https" if is_tls(accepted.sock) else "http"
         self.local_ip, self._local_port = "", 0
         with suppress(OSError):  # the client is already disconnected
             name = accepted.sock.getsockname()
