@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterator
 from typing import Optional
 
-__all__ = ["free_port"]
+__all__ = ["claim_descriptors", "free_port"]
 
 # Below what systems give to connections and to port 0 (Linux from 32768, macOS and Windows from 49152):
 # another socket could get such a port between its check and its use.
@@ -19,6 +19,11 @@ _claims: list[socket.socket] = []
 def free_port() -> int:
     """Return a port of 127.0.0.1 on which nothing listens, each time another one."""
     return next(_ports)
+
+
+def claim_descriptors() -> set[int]:
+    """Return the descriptors that are kept open for the ports of this process: no leak of what is tested."""
+    return {claim.fileno() for claim in _claims}
 
 
 def _free_ports() -> Iterator[int]:

@@ -37,6 +37,7 @@ from tests.faults.world.environment import KEY, Environment
 from tests.faults.world.request_bytes import OWN_TOKEN
 from tests.faults.world.short_times import shortened
 from tests.faults.world.watched_api import FastClock
+from tests.ports import claim_descriptors
 
 __all__ = ["run_schedule"]
 
@@ -273,8 +274,8 @@ def _beyond(before: Resources) -> Optional[tuple[list[str], list[str]]]:
     """Return the threads and descriptors that are new since `before`; None: none."""
     threads, files = _open_resources()
     more_threads = [thread.name for thread in threads - before[0]]
-    known = set(before[1].items())
-    more_files = [what for what in files.items() if what not in known]
+    known, claims = set(before[1].items()), claim_descriptors()
+    more_files = [what for what in files.items() if what not in known and what[0] not in claims]
     if not more_threads and not more_files:
         return None
     return more_threads, [f"{number}: {what}" for number, what in more_files]
