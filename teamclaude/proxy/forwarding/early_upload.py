@@ -9,10 +9,8 @@ Rules that hold in this file:
    got no whole request, and the request is decided anew.
 2. A slow client takes no slot: START_BYTES arrive within START_SEC, or nothing is sent early; what has not
    arrived MOST_SEC later is taken back, and is sent once it has arrived.
-3. What arrives whole within the first of these times is sent whole, as is a body below AT_ONCE_BYTES that
-   arrives within AT_ONCE_SEC: to send it early takes 60 calls more.
-4. A lease that is given back here says nothing of its account, and its connection is closed.
-5. What has arrived is kept: every other attempt sends the whole body from memory.
+3. A lease that is given back here says nothing of its account, and its connection is closed.
+4. What has arrived is kept: every other attempt sends the whole body from memory.
 """
 
 from __future__ import annotations
@@ -40,12 +38,7 @@ from .routing_request import request_of_beginning, whole_request
 __all__ = ["EarlyRequest", "may_send_early", "receive_body"]
 
 EARLY_BYTES = 1 << 17  # a smaller body has arrived by the time an account is chosen
-# From here on a client of this machine still sends when a thread has begun to receive: then client, proxy and
-# API copy at a time, and a piece is in the processor's cache when it is sent on.  2 MB in turns with waiting
-# for all of it: 6 to 32 % less time as memory is fast or slow (0.71 to 0.96 x nginx in place of 1.05), 2.3
-# context switches in place of 7.9.  Beside much other load all has arrived by then: as before.
-AT_ONCE_BYTES = 1 << 19
-START_BYTES, START_SEC = 1 << 16, 0.05  # more than is received with the head
+START_BYTES, START_SEC = 3 << 14, 0.05
 MOST_SEC = 2.0
 _FRONT_BYTES = 1024  # in which the model is
 
@@ -79,9 +72,10 @@ def receive_body(
     Raises as `ClientConnection.read_body`.
     """
     body, early = client.begin_body(length, exchange.body_room), None
-    if length < AT_ONCE_BYTES:
-        body.receives_within(length, AT_ONCE_SEC)
-    if body.receives_within(START_BYTES, START_SEC) and body.filled < length:
+    if body.receives_within(length, AT_ONCE_SEC):
+        exchange.body = body.whole
+        return None
+    if body.receives_within(START_BYTES, START_SEC):
         early = _begin(exchange, body, context)
     if early is not None:
         try:
@@ -92,7 +86,7 @@ def receive_body(
             _take_back(early, context)
             raise
         _take_back(early, context)
-    exchange.body = body.whole if body.receives_within(length, AT_ONCE_SEC) else body.finish()
+    exchange.body = body.finish()
     return None
 
 

@@ -152,31 +152,7 @@ def test_a_body_that_names_another_model_after_all_is_decided_anew(scene: Callab
     assert s.inflight() == [0, 0]
 
 
-def test_a_large_one_is_begun_with_at_once(
-    scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(early_upload, "AT_ONCE_SEC", PATIENCE_SEC)
-    s, body = scene(), large(early_upload.AT_ONCE_BYTES)
-    client = s.begin(body)
-    assert len(s.idle.read_head().read(BEGUN)) >= BEGUN, "though the rest may still come in time"
-    client.send(body[BEGUN:])
-    assert s.idle.read() == body
-
-
 # --- what is not sent early ---------------------------------------------------------------------
-
-
-def test_a_smaller_one_that_arrives_in_time_is_sent_afterwards(
-    scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(early_upload, "AT_ONCE_SEC", PATIENCE_SEC)
-    s, body = scene(), large(early_upload.AT_ONCE_BYTES - 1000)
-    lines = [f"x-teamclaude-key: {KEY}", f"{SESSION[0]}: s1", f"Content-Length: {len(body)}"]
-    head = "\r\n".join(["POST /v1/messages HTTP/1.1", "Host: localhost", *lines, "", ""])
-    s.client.send(head.encode() + body[:BEGUN])
-    s.client.send(body[BEGUN:])
-    assert s.idle.read_head().read() == body
-    assert s.begun == []
 
 
 @pytest.mark.parametrize(
